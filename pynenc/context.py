@@ -1,0 +1,64 @@
+"""What the running code is part of: app, runner, worker and invocation.
+
+Context variables follow threads and asyncio tasks alike. The values are opaque to this
+floor; the floors that set them know their types.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from pynenc.identifiers.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerContext:
+    """Who does something: a runner, one of its worker processes, or a plain client.
+
+    Attributes:
+        runner_cls: Class name of the runner, `ExternalRunner` for code outside of any.
+        runner_id: Unique id of this runner or worker.
+        pid: Process id.
+        hostname: Name of the machine.
+        parent_id: The runner that started this one, if any.
+    """
+
+    runner_cls: str
+    runner_id: str = field(default_factory=new_id)
+    pid: int = field(default_factory=os.getpid)
+    hostname: str = field(default_factory=socket.gethostname)
+    parent_id: str | None = None
+
+
+current_invocation_id: ContextVar[str | None] = ContextVar("pynenc_invocation_id", default=None)
+"""The invocation whose body runs in this context."""
+
+current_runner: ContextVar[RunnerContext | None] = ContextVar("pynenc_runner", default=None)
+"""The runner that executes in this context."""
+
+current_app: ContextVar[object | None] = ContextVar("pynenc_app", default=None)
+"""The app for which this context executes."""
+
+current_execution: ContextVar[object | None] = ContextVar("pynenc_execution", default=None)
+"""The execution (invocation, workflow, slot) that this context is part of."""
+
+_external_lock = threading.Lock()
+_external: RunnerContext | None = None
+
+
+def external_runner() -> RunnerContext:
+    """The context of code outside of any runner: one per process, renewed after a fork."""
+    global _external
+    with _external_lock:
+        if _external is None or _external.pid != os.getpid():
+            _external = RunnerContext("ExternalRunner")
+        return _external
+
+
+def get_current_runner() -> RunnerContext:
+    """The runner of this context, or the external one of this process."""
+    return current_runner.get() or external_runner()

@@ -1,0 +1,194 @@
+"""Every error that pynenc raises itself.
+
+All derive from `PynencError`, so one `except` catches what the framework has to say and
+leaves the errors of user code alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class PynencError(Exception):
+    """Base of all errors raised by pynenc."""
+
+
+class RetryError(PynencError):
+    """Raise it inside a task to ask for another attempt, whatever `retry_for` says."""
+
+
+# --- settings and plugins ------------------------------------------------------------
+
+
+class ConfigError(PynencError):
+    """A setting is unknown, unreadable or has a wrong value."""
+
+
+class PluginError(PynencError):
+    """A plugin could not be loaded or registers something invalid."""
+
+
+class UnknownComponentError(ConfigError):
+    """The selected component is not installed."""
+
+
+# --- tasks and arguments -------------------------------------------------------------
+
+
+class TaskError(PynencError):
+    """Base of errors about the definition or lookup of a task."""
+
+
+class TaskDefinitionError(TaskError):
+    """The function cannot be a task, or an option of the decorator is invalid."""
+
+
+class TaskNotFoundError(TaskError):
+    """No task with this id is known to the process."""
+
+    def __init__(self, task_id: str, known: Iterable[str] = (), reason: str | None = None) -> None:
+        self.task_id = task_id
+        self.known = tuple(sorted(known))
+        self.reason = reason
+        super().__init__(task_id, self.known, reason)
+
+    def __str__(self) -> str:
+        modules = sorted({name.rpartition(".")[0] for name in self.known})
+        listed = ", ".join(modules) if modules else "none"
+        why = f" ({self.reason})" if self.reason else ""
+        return (
+            f"task '{self.task_id}' is not known here{why}. Modules with tasks known to this process: "
+            f"{listed}. Import the module that defines it before the runner starts, or name it in "
+            f"the setting 'trigger_task_modules'."
+        )
+
+
+class SerializationError(PynencError):
+    """A value cannot be turned into text, or a text cannot be turned back."""
+
+
+class ClientDataNotFoundError(PynencError):
+    """A large value that an invocation refers to is no longer in the client data store."""
+
+
+# --- invocations ---------------------------------------------------------------------
+
+
+class InvocationError(PynencError):
+    """Base of errors about one invocation."""
+
+
+class InvocationNotFoundError(InvocationError):
+    """No invocation with this id is stored."""
+
+    def __init__(self, invocation_id: str) -> None:
+        self.invocation_id = invocation_id
+        super().__init__(invocation_id)
+
+    def __str__(self) -> str:
+        return (
+            f"no invocation '{self.invocation_id}' is stored for this app: the id is wrong, it "
+            f"belongs to another app or backend, or it was purged after its retention time"
+        )
+
+
+class InvocationStatusError(InvocationError):
+    """A status change is not legal."""
+
+
+class StatusTransitionError(InvocationStatusError):
+    """The state machine has no edge between the two statuses."""
+
+    def __init__(self, current: str, wanted: str, allowed: Iterable[str]) -> None:
+        self.current = current
+        self.wanted = wanted
+        self.allowed = tuple(sorted(allowed))
+        super().__init__(current, wanted, self.allowed)
+
+    def __str__(self) -> str:
+        targets = ", ".join(self.allowed) if self.allowed else "nothing, it is final"
+        return f"an invocation cannot go from {self.current} to {self.wanted}; allowed: {targets}"
+
+
+class StatusOwnershipError(InvocationStatusError):
+    """Somebody else than the owner tried to change the status."""
+
+    def __init__(self, current: str, wanted: str, owner: str | None, attempted_by: str | None) -> None:
+        self.current = current
+        self.wanted = wanted
+        self.owner = owner
+        self.attempted_by = attempted_by
+        super().__init__(current, wanted, owner, attempted_by)
+
+    def __str__(self) -> str:
+        return (
+            f"the change from {self.current} to {self.wanted} belongs to runner {self.owner}, "
+            f"but {self.attempted_by or 'nobody'} attempted it"
+        )
+
+
+class InvocationConcurrencyWithDifferentArgumentsError(InvocationError):
+    """Registration found a waiting invocation with the same key and other arguments."""
+
+
+class InvocationCancelledError(InvocationError):
+    """The invocation was cancelled, so it has no result."""
+
+
+class ConcurrencyControlledError(InvocationError):
+    """The invocation was blocked by concurrency control for good, so it has no result."""
+
+
+class RecoveryLimitError(InvocationError):
+    """The invocation took down its runner too often and is not run again."""
+
+
+class RemoteTaskError(InvocationError):
+    """Stands for an exception of a task which cannot be rebuilt in this process.
+
+    Attributes:
+        type_name: Import path of the original exception class.
+        remote_message: Text of the original exception.
+    """
+
+    def __init__(self, type_name: str, remote_message: str) -> None:
+        self.type_name = type_name
+        self.remote_message = remote_message
+        super().__init__(type_name, remote_message)
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.remote_message}"
+
+
+class RemoteTraceback(Exception):
+    """Carries the traceback text of the worker; attached as the cause of a task's error."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self.text}"""'
+
+
+# --- storage and runners -------------------------------------------------------------
+
+
+class StorageError(PynencError):
+    """The storage engine could not do what was asked."""
+
+
+class StorageUnavailableError(StorageError):
+    """The storage engine cannot be reached or opened."""
+
+
+class StorageCorruptedError(StorageError):
+    """The stored data is damaged or is not a database of this engine at all."""
+
+
+class StorageLayoutError(StorageError):
+    """The stored data was written by a newer version or is not ours."""
+
+
+class RunnerError(PynencError):
+    """A runner cannot start or work with this configuration."""

@@ -1,0 +1,1 @@
+"""Identifiers: tasks, invocations and ids derived from their cause."""

@@ -1,0 +1,1 @@
+"""Invocations: the status machine and the handles that users hold."""

@@ -1,0 +1,208 @@
+"""The state machine of an invocation.
+
+`change_status` alone decides whether a status may change. It is pure: storages compare and
+set what it returns and decide nothing themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from pynenc.exceptions import StatusOwnershipError, StatusTransitionError
+
+
+class InvocationStatus(StrEnum):
+    """Where an invocation stands in its life."""
+
+    REGISTERED = "registered"
+    REROUTED = "rerouted"
+    CONCURRENCY_CONTROLLED = "concurrency_controlled"
+    CONCURRENCY_CONTROLLED_FINAL = "concurrency_controlled_final"
+    PENDING = "pending"
+    PENDING_RECOVERY = "pending_recovery"
+    RUNNING = "running"
+    PAUSED = "paused"
+    RUNNING_RECOVERY = "running_recovery"
+    KILLED = "killed"
+    RETRY = "retry"
+    SUCCESS = "success"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    def is_final(self) -> bool:
+        """Whether nothing follows: the invocation has ended."""
+        return not RULES[self].targets
+
+    def is_available_for_run(self) -> bool:
+        """Whether a runner may claim it."""
+        return InvocationStatus.PENDING in RULES[self].targets
+
+    def can_transition_to(self, wanted: InvocationStatus) -> bool:
+        """Whether the state machine has an edge from this status to `wanted`."""
+        return wanted in RULES[self].targets
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRule:
+    """What the state machine says about one status.
+
+    Attributes:
+        meaning: One line for people.
+        targets: Statuses that may follow.
+        acquires: Entering it makes the runner the owner.
+        owned: Only the owner may leave it (except to an overriding status).
+        overrides: It may be entered by anybody, whoever owns the record.
+    """
+
+    meaning: str
+    targets: frozenset[InvocationStatus]
+    acquires: bool = False
+    owned: bool = False
+    overrides: bool = False
+
+    @property
+    def ownership(self) -> str:
+        """How the status treats ownership, in words."""
+        if self.acquires:
+            return "acquired; only the owner may change it"
+        if self.owned:
+            return "only the owner"
+        return "released; overrides the owner" if self.overrides else "released"
+
+
+_S = InvocationStatus
+_FROM_QUEUE = frozenset(
+    {_S.PENDING, _S.CONCURRENCY_CONTROLLED, _S.CONCURRENCY_CONTROLLED_FINAL, _S.CANCELLED}
+)
+
+INITIAL_STATUSES = frozenset({_S.REGISTERED})
+"""Statuses that a new record may start with."""
+
+RULES: Mapping[InvocationStatus, StatusRule] = MappingProxyType(
+    {
+        _S.REGISTERED: StatusRule("accepted, queued", _FROM_QUEUE),
+        _S.REROUTED: StatusRule("queued again", _FROM_QUEUE),
+        _S.CONCURRENCY_CONTROLLED: StatusRule(
+            "blocked now, will be queued again", frozenset({_S.REROUTED, _S.CANCELLED})
+        ),
+        _S.CONCURRENCY_CONTROLLED_FINAL: StatusRule("blocked, never runs", frozenset()),
+        _S.PENDING: StatusRule(
+            "claimed by a runner",
+            frozenset(
+                {
+                    _S.RUNNING,
+                    _S.REROUTED,
+                    _S.KILLED,
+                    _S.CONCURRENCY_CONTROLLED,
+                    _S.CONCURRENCY_CONTROLLED_FINAL,
+                    _S.PENDING_RECOVERY,
+                    _S.CANCELLED,
+                }
+            ),
+            acquires=True,
+            owned=True,
+        ),
+        _S.PENDING_RECOVERY: StatusRule(
+            "claimed too long, being taken back", frozenset({_S.REROUTED}), overrides=True
+        ),
+        _S.RUNNING: StatusRule(
+            "body executes",
+            frozenset(
+                {
+                    _S.PAUSED,
+                    _S.SUCCESS,
+                    _S.FAILED,
+                    _S.RETRY,
+                    _S.KILLED,
+                    _S.RUNNING_RECOVERY,
+                    _S.CANCELLED,
+                }
+            ),
+            owned=True,
+        ),
+        _S.PAUSED: StatusRule(
+            "waits for another invocation",
+            frozenset({_S.RUNNING, _S.KILLED, _S.RUNNING_RECOVERY, _S.CANCELLED}),
+            owned=True,
+        ),
+        _S.RUNNING_RECOVERY: StatusRule(
+            "its runner is gone", frozenset({_S.REROUTED, _S.FAILED}), overrides=True
+        ),
+        _S.KILLED: StatusRule("stopped by its runner's shutdown", frozenset({_S.REROUTED})),
+        _S.RETRY: StatusRule("body raised a retriable error", _FROM_QUEUE),
+        _S.SUCCESS: StatusRule("finished with a result", frozenset()),
+        _S.FAILED: StatusRule("finished with an exception", frozenset()),
+        _S.CANCELLED: StatusRule("ended on request", frozenset()),
+    }
+)
+"""The whole state machine. The diagram in the manual is generated from it."""
+
+FINAL_STATUSES = frozenset(status for status in _S if status.is_final())
+AVAILABLE_STATUSES = frozenset(status for status in _S if status.is_available_for_run())
+OWNED_STATUSES = frozenset(status for status in _S if RULES[status].owned)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRecord:
+    """What is true of an invocation at one moment.
+
+    Attributes:
+        status: Where it stands.
+        runner_id: Its owner, or None where nobody owns it.
+        timestamp: When it got this status (UTC, aware).
+        claim: How often it has been claimed; guards the owner's writes beside the owner's id.
+    """
+
+    status: InvocationStatus
+    runner_id: str | None
+    timestamp: datetime
+    claim: int = 0
+
+
+def initial_record(now: datetime | None = None) -> StatusRecord:
+    """The record of an invocation that has just been accepted."""
+    return StatusRecord(_S.REGISTERED, None, now or datetime.now(UTC))
+
+
+def change_status(
+    current: StatusRecord | None,
+    wanted: InvocationStatus,
+    runner_id: str | None,
+    now: datetime | None = None,
+) -> StatusRecord:
+    """Decide a status change.
+
+    Args:
+        current: The record as it stands, or None for an invocation without one.
+        wanted: The status to go to.
+        runner_id: Who asks; needed where the current status is owned or the wanted one acquires.
+        now: Time of the change, by default the local clock.
+
+    Returns:
+        The record to set if the current one is still in place.
+
+    Raises:
+        StatusTransitionError: The state machine has no such edge.
+        StatusOwnershipError: The record belongs to another runner, or a claim names no runner.
+    """
+    moment = now or datetime.now(UTC)
+    if current is None:
+        if wanted not in INITIAL_STATUSES:
+            raise StatusTransitionError("(none)", wanted, INITIAL_STATUSES)
+        return StatusRecord(wanted, None, moment)
+    rule = RULES[current.status]
+    if wanted not in rule.targets:
+        raise StatusTransitionError(current.status, wanted, rule.targets)
+    target = RULES[wanted]
+    if rule.owned and not target.overrides and current.runner_id != runner_id:
+        raise StatusOwnershipError(current.status, wanted, current.runner_id, runner_id)
+    if target.acquires:
+        if runner_id is None:
+            raise StatusOwnershipError(current.status, wanted, current.runner_id, runner_id)
+        return StatusRecord(wanted, runner_id, moment, current.claim + 1)
+    owner = current.runner_id if target.owned else None
+    return replace(current, status=wanted, runner_id=owner, timestamp=moment)

@@ -1,0 +1,1 @@
+"""The storage port: records, queues, signals and blobs, and the drivers for it."""

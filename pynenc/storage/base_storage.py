@@ -1,0 +1,258 @@
+"""The storage port: everything that a backend author implements.
+
+Atomicity is promised for one record only. Operations of one call are carried out in order;
+an engine may carry them out together, but nothing in the core relies on it.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import cast
+
+from pynenc.storage.operations import (
+    Ack,
+    Cursor,
+    EngineInfo,
+    Notify,
+    Operation,
+    Outcome,
+    Push,
+    Query,
+    QueueDepth,
+    QueueItem,
+    Read,
+    Record,
+    Reply,
+    Table,
+    Taken,
+    Write,
+    record_key,
+)
+
+LAYOUT_VERSION = 1
+"""Version of the stored data's layout. A newer one is refused, an older one is read."""
+
+FIRST_LOOK_S = 1.0
+"""A blocked take looks again by itself after this long, in case a wake-up was lost."""
+
+LAST_LOOK_S = 5.0
+"""The looks of a blocked take grow apart up to this long."""
+
+
+def queue_channel(queue: str) -> str:
+    """The channel that is notified when items enter `queue`."""
+    return f"queue:{queue}"
+
+
+class Subscription(ABC):
+    """Listens to channels from the moment it is made until it is closed.
+
+    Subscribe, look at what you wait for, then wait: a notification in between is kept.
+    """
+
+    @abstractmethod
+    def wait(self, timeout_s: float | None) -> frozenset[str]:
+        """Block until a channel is notified.
+
+        Returns:
+            The channels notified since the last call; empty when the time is over.
+        """
+
+    @abstractmethod
+    def add(self, channels: Iterable[str]) -> None:
+        """Listen to more channels."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop listening."""
+
+    def __enter__(self) -> Subscription:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Storage(ABC):
+    """One engine with the data of one app.
+
+    Args:
+        app_id: Every key carries it; two apps in one engine never see each other.
+    """
+
+    shared_between_processes: bool = True
+    """Whether other processes see the same data."""
+
+    def __init__(self, app_id: str) -> None:
+        self.app_id = app_id
+
+    # --- records -----------------------------------------------------------------------
+
+    @abstractmethod
+    def declare(self, tables: Iterable[Table]) -> None:
+        """Make the tables known; called before their first use, repeatedly is harmless."""
+
+    @abstractmethod
+    def execute(self, operations: Sequence[Operation]) -> list[Reply]:
+        """Carry out operations in order, in one round trip where the engine can.
+
+        Returns:
+            One reply for each operation.
+        """
+
+    @abstractmethod
+    def find(self, query: Query, limit: int, after: Cursor | None = None) -> list[Record]:
+        """Up to `limit` records in the order of the index, those behind `after` if given."""
+
+    @abstractmethod
+    def count(self, query: Query) -> int:
+        """How many records the query matches."""
+
+    def write(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Insert, patch or delete records; atomic for each, one round trip for all."""
+        return cast(list[Outcome], self.execute(writes))
+
+    def read(
+        self, table: Table, keys: Sequence[str], fields: tuple[str, ...] = ()
+    ) -> list[Record | None]:
+        """The records with these keys in order, None where there is none."""
+        (reply,) = self.execute([Read(table, tuple(keys), fields)])
+        return cast("list[Record | None]", reply)
+
+    # --- queues ------------------------------------------------------------------------
+
+    @abstractmethod
+    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+        """Take what is ready without blocking.
+
+        The best items come first: by order of `queues`, then priority, then age. An item
+        that is not acknowledged within `lease_s` seconds can be taken again.
+        """
+
+    @abstractmethod
+    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+        """How full each of the queues is."""
+
+    @abstractmethod
+    def queue_names(self) -> list[str]:
+        """The queues that hold anything, sorted."""
+
+    def push(self, queue: str, items: Sequence[QueueItem]) -> None:
+        """Queue items and wake who waits; an item id that is queued already is left alone."""
+        self.execute([Push(queue, tuple(items))])
+
+    def ack(self, item_ids: Sequence[str]) -> None:
+        """Remove items that were taken."""
+        self.execute([Ack(tuple(item_ids))])
+
+    def pop(
+        self, queues: Sequence[str], limit: int, lease_s: float, timeout_s: float | None
+    ) -> tuple[tuple[str, QueueItem], ...]:
+        """Like `take`, but blocks until something is ready or the time is over.
+
+        Args:
+            queues: Where to look, most important first.
+            limit: Most items to take.
+            lease_s: Seconds until an unacknowledged item can be taken again.
+            timeout_s: Longest wait in seconds, 0 for none, None for no bound.
+        """
+        taken = self.take(queues, limit, lease_s)
+        if taken.items or timeout_s == 0:
+            return taken.items
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        look = FIRST_LOOK_S
+        with self.subscribe([queue_channel(queue) for queue in queues]) as subscription:
+            while True:
+                taken = self.take(queues, limit, lease_s)
+                if taken.items:
+                    return taken.items
+                pause = look
+                if taken.next_due is not None:
+                    pause = min(pause, max(0.0, taken.next_due - self.now()))
+                if deadline is not None:
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
+                        return ()
+                    pause = min(pause, remaining)
+                if not subscription.wait(pause):
+                    look = min(look * 2, LAST_LOOK_S)
+
+    # --- signals -----------------------------------------------------------------------
+
+    @abstractmethod
+    def subscribe(
+        self, channels: Iterable[str], on_wake: Callable[[], None] | None = None
+    ) -> Subscription:
+        """Listen to channels.
+
+        Args:
+            channels: What to listen to.
+            on_wake: Called from any thread after each notification, for those who cannot
+                block; it must return at once.
+        """
+
+    def notify(self, channels: Sequence[str]) -> None:
+        """Wake whoever waits for one of the channels. Best effort."""
+        self.execute([Notify(tuple(channels))])
+
+    # --- blobs -------------------------------------------------------------------------
+
+    @abstractmethod
+    def blob_put(self, blobs: Mapping[str, bytes]) -> None:
+        """Store large values under their keys; a key that is there already is left alone."""
+
+    @abstractmethod
+    def blob_get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values in order, None where there is none."""
+
+    @abstractmethod
+    def blob_delete(self, keys: Sequence[str]) -> None:
+        """Delete values; absent keys are fine."""
+
+    # --- the engine --------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds since the epoch by the clock that all users of the engine share."""
+        return time.time()
+
+    @abstractmethod
+    def ping(self) -> EngineInfo:
+        """Prove that the engine answers.
+
+        Raises:
+            StorageUnavailableError: It does not.
+            StorageLayoutError: Its data was written by a newer version.
+        """
+
+    @abstractmethod
+    def purge(self) -> None:
+        """Delete everything of this app and nothing else."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release connections; the next use opens them again."""
+
+
+def find_all(storage: Storage, query: Query, page: int = 500) -> Iterator[Record]:
+    """Every record that the query matches, fetched a page at a time."""
+    after: Cursor | None = None
+    while True:
+        records = storage.find(query, page, after)
+        yield from records
+        if len(records) < page:
+            return
+        after = cursor_of(query, records[-1])
+
+
+def cursor_of(query: Query, record: Record) -> Cursor:
+    """The position behind `record`; its order field must be among those fetched."""
+    order = record[query.index.order]
+    return Cursor(float(order) if isinstance(order, (int, float)) else 0.0, record_key(record))

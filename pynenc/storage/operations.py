@@ -1,0 +1,227 @@
+"""The vocabulary of the storage port: tables, operations and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from pynenc.exceptions import StorageError
+
+Scalar: TypeAlias = str | int | float | bytes | None
+"""What a field of a record holds."""
+
+Value: TypeAlias = Scalar | tuple[str, ...]
+"""What reading a field gives: append-only fields come back as a tuple of their entries."""
+
+Record: TypeAlias = Mapping[str, Value]
+"""One record as read: field name to value. Fields never written are None, those that order
+an index 0, append-only ones ()."""
+
+
+class Index(msgspec.Struct, frozen=True):
+    """An index: records with equal `by` fields, ordered by one numeric field, then by key.
+
+    Attributes:
+        by: Fields that a query fixes to a value each; empty for all records of the table.
+        order: Numeric field that orders and limits the range.
+    """
+
+    by: tuple[str, ...]
+    order: str
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A kind of record, declared by the component that owns it.
+
+    Attributes:
+        name: Unique within the app.
+        fields: Every field that holds a scalar.
+        indexes: What `find` and `count` may ask.
+        append_only: Fields that only grow, by one text at a time.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()
+    append_only: tuple[str, ...] = ()
+
+
+class Insert(msgspec.Struct, frozen=True):
+    """Insert a record if its key is absent."""
+
+    table: Table
+    key: str
+    values: Mapping[str, Scalar]
+    append: Mapping[str, str] = {}
+
+
+class Patch(msgspec.Struct, frozen=True):
+    """Set and append fields of an existing record whose fields have the expected values."""
+
+    table: Table
+    key: str
+    values: Mapping[str, Scalar]
+    expect: Mapping[str, Scalar] = {}
+    append: Mapping[str, str] = {}
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """Delete a record whose fields have the expected values."""
+
+    table: Table
+    key: str
+    expect: Mapping[str, Scalar] = {}
+
+
+class QueueItem(msgspec.Struct, frozen=True):
+    """One entry of a queue.
+
+    Attributes:
+        item_id: Unique within the app; pushing it again while it is queued does nothing.
+        payload: Text that comes back with the item.
+        priority: Higher goes first.
+        not_before: Seconds since the epoch before which it is not taken; 0 for at once.
+    """
+
+    item_id: str
+    payload: str = ""
+    priority: int = 0
+    not_before: float = 0.0
+
+
+class Push(msgspec.Struct, frozen=True):
+    """Put items into a queue and wake who blocks on it."""
+
+    queue: str
+    items: tuple[QueueItem, ...]
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """Remove items that were taken."""
+
+    item_ids: tuple[str, ...]
+
+
+class Notify(msgspec.Struct, frozen=True):
+    """Wake whoever waits for one of the channels, in any process. Best effort."""
+
+    channels: tuple[str, ...]
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Read records by key; `fields` limits what is fetched, empty means all of them."""
+
+    table: Table
+    keys: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+
+
+Write: TypeAlias = Insert | Patch | Delete
+Operation: TypeAlias = Write | Push | Ack | Notify | Read
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of one write.
+
+    Attributes:
+        applied: Whether the record was changed.
+        current: For a write that was not applied, the guarded fields as they stand (an empty
+            mapping for an insert), or None if the record is absent.
+    """
+
+    applied: bool
+    current: Record | None = None
+
+
+APPLIED = Outcome(True)
+
+Reply: TypeAlias = Outcome | list[Record | None] | None
+"""Outcome for a write, records for a read, None for push, ack and notify."""
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What a look at queues gave.
+
+    Attributes:
+        items: The items with the queue each came from, best first.
+        next_due: When nothing was ready: the time at which something will be, if known.
+    """
+
+    items: tuple[tuple[str, QueueItem], ...]
+    next_due: float | None = None
+
+
+class QueueDepth(msgspec.Struct, frozen=True):
+    """How full a queue is.
+
+    Attributes:
+        ready: Items that can be taken now.
+        waiting: Items that wait for their time or are taken and not acknowledged.
+    """
+
+    ready: int
+    waiting: int
+
+
+class EngineInfo(msgspec.Struct, frozen=True):
+    """What `ping` tells about the engine and the data in it."""
+
+    engine: str
+    version: str
+    layout: int
+    location: str
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """The position after the last record of a page: its order value and key."""
+
+    order: float
+    key: str
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A question to one declared index.
+
+    Attributes:
+        table: Where to look.
+        index: One of the table's indexes.
+        equals: A value for each of the index's `by` fields.
+        low: Smallest order value (inclusive).
+        high: Bound of the order value (exclusive).
+        descending: Largest order value first.
+        fields: Limits what is fetched, empty means all of them.
+    """
+
+    table: Table
+    index: Index
+    equals: tuple[Scalar, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    descending: bool = False
+    fields: tuple[str, ...] = ()
+
+
+KEY = "key"
+"""Name under which every record carries its own key when it is read."""
+
+
+def check_query(query: Query) -> None:
+    """Refuse a query that no declared index answers.
+
+    Raises:
+        StorageError: The index is not one of the table's, or the values do not fit it.
+    """
+    if query.index not in query.table.indexes:
+        raise StorageError(f"table '{query.table.name}' declares no index {query.index}")
+    if len(query.equals) != len(query.index.by):
+        raise StorageError(
+            f"the index {query.index.by} of table '{query.table.name}' needs "
+            f"{len(query.index.by)} values, got {len(query.equals)}"
+        )
+
+
+def record_key(record: Record) -> str:
+    """The key of a record that was read."""
+    return str(record[KEY])
