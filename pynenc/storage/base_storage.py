@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import cast
 
+from pynenc.identifiers.ids import new_id
 from pynenc.storage.operations import (
     Ack,
     Cursor,
@@ -93,6 +94,8 @@ class Storage(ABC):
 
     def __init__(self, app_id: str) -> None:
         self.app_id = app_id
+        self._interrupt_channel = f"interrupt:{new_id()}"
+        self._interrupts = 0
 
     # --- records -----------------------------------------------------------------------
 
@@ -120,9 +123,7 @@ class Storage(ABC):
         """Insert, patch or delete records; atomic for each, one round trip for all."""
         return cast(list[Outcome], self.execute(writes))
 
-    def read(
-        self, table: Table, keys: Sequence[str], fields: tuple[str, ...] = ()
-    ) -> list[Record | None]:
+    def read(self, table: Table, keys: Sequence[str], fields: tuple[str, ...] = ()) -> list[Record | None]:
         """The records with these keys in order, None where there is none."""
         (reply,) = self.execute([Read(table, tuple(keys), fields)])
         return cast("list[Record | None]", reply)
@@ -169,8 +170,10 @@ class Storage(ABC):
             return taken.items
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         look = FIRST_LOOK_S
-        with self.subscribe([queue_channel(queue) for queue in queues]) as subscription:
-            while True:
+        interrupts = self._interrupts
+        channels = [*map(queue_channel, queues), self._interrupt_channel]
+        with self.subscribe(channels) as subscription:
+            while interrupts == self._interrupts:
                 taken = self.take(queues, limit, lease_s)
                 if taken.items:
                     return taken.items
@@ -184,13 +187,17 @@ class Storage(ABC):
                     pause = min(pause, remaining)
                 if not subscription.wait(pause):
                     look = min(look * 2, LAST_LOOK_S)
+        return ()
+
+    def interrupt(self) -> None:
+        """Make the blocked takes of this process return early, with nothing."""
+        self._interrupts += 1
+        self.notify([self._interrupt_channel])
 
     # --- signals -----------------------------------------------------------------------
 
     @abstractmethod
-    def subscribe(
-        self, channels: Iterable[str], on_wake: Callable[[], None] | None = None
-    ) -> Subscription:
+    def subscribe(self, channels: Iterable[str], on_wake: Callable[[], None] | None = None) -> Subscription:
         """Listen to channels.
 
         Args:

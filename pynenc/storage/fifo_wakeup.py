@@ -106,9 +106,7 @@ class FifoWakeups:
                 error,
             )
             return
-        thread = threading.Thread(
-            target=self._listen, args=(self._pipe,), name="pynenc-wakeup", daemon=True
-        )
+        thread = threading.Thread(target=self._listen, args=(self._pipe,), name="pynenc-wakeup", daemon=True)
         thread.start()
 
     def _listen(self, pipe: int) -> None:

@@ -61,8 +61,7 @@ class Group:
 
     def __init__(self) -> None:
         self._steps: list[
-            tuple[Storage, Operation, Pending[Reply]]
-            | tuple[None, Callable[[], object], Pending[object]]
+            tuple[Storage, Operation, Pending[Reply]] | tuple[None, Callable[[], object], Pending[object]]
         ] = []
 
     def add(self, storage: Storage, operation: Operation) -> Pending[Reply]:

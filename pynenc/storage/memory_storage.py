@@ -125,9 +125,7 @@ class MemoryStorage(Storage):
         with self._lock:
             return sorted(name for name, queue in self._queues.items() if queue.items)
 
-    def subscribe(
-        self, channels: Iterable[str], on_wake: Callable[[], None] | None = None
-    ) -> Subscription:
+    def subscribe(self, channels: Iterable[str], on_wake: Callable[[], None] | None = None) -> Subscription:
         return self._hub.subscribe(channels, on_wake)
 
     def blob_put(self, blobs: Mapping[str, bytes]) -> None:

@@ -84,9 +84,7 @@ class SQLiteQueue:
             if len(taken) >= limit:
                 break
             rows = connection.execute(self._best, (queue, limit - len(taken)))
-            taken += [
-                (queue, QueueItem(item_id, payload, priority)) for item_id, payload, priority in rows
-            ]
+            taken += [(queue, QueueItem(item_id, payload, priority)) for item_id, payload, priority in rows]
         if taken:
             leases = [(now + lease_s, item.item_id) for _, item in taken]
             connection.executemany(self._lease, leases)

@@ -61,9 +61,7 @@ class TableStatements:
         marks = ", ".join("?" * (len(names) + 1))
         return f"INSERT INTO {self.name} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING"
 
-    def _patch(
-        self, names: tuple[str, ...], appended: tuple[str, ...], expected: tuple[str, ...]
-    ) -> str:
+    def _patch(self, names: tuple[str, ...], appended: tuple[str, ...], expected: tuple[str, ...]) -> str:
         parts = [f"{quoted(name)} = ?" for name in names]
         parts += [f"{quoted(name)} = coalesce({quoted(name)} || char(10), '') || ?" for name in appended]
         if not parts:
@@ -93,9 +91,7 @@ class TableStatements:
             values += [after.order, after.key]
         columns = ", ".join(map(quoted, (KEY, *(query.fields or self.columns))))
         way = "DESC" if query.descending else "ASC"
-        sql = (
-            f"SELECT {columns} FROM {self.name}{_all(where)} ORDER BY {order} {way}, {key} {way} LIMIT ?"
-        )
+        sql = f"SELECT {columns} FROM {self.name}{_all(where)} ORDER BY {order} {way}, {key} {way} LIMIT ?"
         return sql, [*values, limit]
 
     def count(self, query: Query) -> tuple[str, list[Scalar]]:

@@ -223,9 +223,7 @@ class SQLiteStorage(Storage):
     def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
         self._prepare()
         now = self.now()
-        return self._file.write(
-            lambda connection: self._queue.take(connection, queues, limit, now, lease_s)
-        )
+        return self._file.write(lambda connection: self._queue.take(connection, queues, limit, now, lease_s))
 
     def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         self._prepare()
@@ -238,9 +236,7 @@ class SQLiteStorage(Storage):
 
     # --- signals -----------------------------------------------------------------------
 
-    def subscribe(
-        self, channels: Iterable[str], on_wake: Callable[[], None] | None = None
-    ) -> Subscription:
+    def subscribe(self, channels: Iterable[str], on_wake: Callable[[], None] | None = None) -> Subscription:
         self._prepare()
         return self._wakeups.subscribe(channels, on_wake)
 

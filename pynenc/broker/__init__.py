@@ -1,0 +1,1 @@
+"""Brokers: the queues between who submits and who runs."""

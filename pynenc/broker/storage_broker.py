@@ -1,0 +1,82 @@
+"""The broker on any storage, and its in-memory and SQLite bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pynenc.broker.base_broker import BaseBroker, Delivery, Message
+from pynenc.plugins.component import ComponentContext
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.group import Group
+from pynenc.storage.operations import Ack, Push, QueueDepth, QueueItem
+
+
+class StorageBroker(BaseBroker):
+    """Queues of a storage."""
+
+    driver: ClassVar[type[StorageDriver]]
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self.storage = self.driver.open(context)
+
+    def push(self, messages: Sequence[Message]) -> None:
+        group = Group()
+        self.stage_push(group, messages)
+        group.send()
+
+    def stage_push(self, group: Group, messages: Sequence[Message]) -> None:
+        by_queue: dict[str, list[QueueItem]] = {}
+        for message in messages:
+            item = QueueItem(message.message_id, message.status, message.priority, message.not_before)
+            by_queue.setdefault(message.queue, []).append(item)
+        for queue, items in by_queue.items():
+            group.add(self.storage, Push(queue, tuple(items)))
+
+    def take(self, queues: Sequence[str], limit: int, timeout_s: float | None) -> list[Delivery]:
+        taken = self.storage.pop(queues, limit, self.conf.queue_lease_seconds, timeout_s)
+        return [_delivery(queue, item) for queue, item in taken]
+
+    def ack(self, deliveries: Sequence[Delivery]) -> None:
+        self.storage.ack([delivery.receipt for delivery in deliveries])
+
+    def stage_ack(self, group: Group, deliveries: Sequence[Delivery]) -> None:
+        group.add(self.storage, Ack(tuple(delivery.receipt for delivery in deliveries)))
+
+    def depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+        return self.storage.queue_depth(queues)
+
+    def queues(self) -> list[str]:
+        return self.storage.queue_names()
+
+    def purge(self) -> None:
+        self.storage.purge()
+
+    def interrupt(self) -> None:
+        self.storage.interrupt()
+
+    def close(self) -> None:
+        self.storage.close()
+
+
+def _delivery(queue: str, item: QueueItem) -> Delivery:
+    invocation_id, _, claim = item.item_id.rpartition(":")
+    message = Message(invocation_id, int(claim), item.payload, queue, item.priority, item.not_before)
+    return Delivery(message, item.item_id)
+
+
+class MemBroker(StorageBroker):
+    """Queues in the memory of this process."""
+
+    driver = MemoryDriver
+
+
+MemTaskBroker = MemBroker
+"""Another name for `MemBroker`."""
+
+
+class SQLiteBroker(StorageBroker):
+    """Queues in a SQLite file."""
+
+    driver = SQLiteDriver

@@ -1,0 +1,1 @@
+"""Client data stores: large values, kept once."""

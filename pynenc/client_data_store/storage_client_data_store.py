@@ -1,0 +1,48 @@
+"""The client data store on any storage, and its in-memory and SQLite bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
+from pynenc.plugins.component import ComponentContext
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+
+
+class StorageClientDataStore(BaseClientDataStore):
+    """Blobs of a storage."""
+
+    driver: ClassVar[type[StorageDriver]]
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self.storage = self.driver.open(context)
+
+    def put(self, blobs: Mapping[str, bytes]) -> None:
+        self.storage.blob_put(blobs)
+
+    def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        return self.storage.blob_get(keys)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        self.storage.blob_delete(keys)
+
+    def purge(self) -> None:
+        self._local.clear()
+        self.storage.purge()
+
+    def close(self) -> None:
+        self.storage.close()
+
+
+class MemClientDataStore(StorageClientDataStore):
+    """Large values in the memory of this process."""
+
+    driver = MemoryDriver
+
+
+class SQLiteClientDataStore(StorageClientDataStore):
+    """Large values in a SQLite file."""
+
+    driver = SQLiteDriver

@@ -1,0 +1,1 @@
+"""Typed settings: the models and where their values come from."""

@@ -1,0 +1,120 @@
+"""Settings of the application."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_task import Names, lower_case
+
+
+class ArgumentPrintMode(StrEnum):
+    """How arguments appear in logs."""
+
+    FULL = "full"
+    KEYS = "keys"
+    TRUNCATED = "truncated"
+    HIDDEN = "hidden"
+
+
+class LogFormat(StrEnum):
+    """How log records are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+class ConfigPynenc(PynencConfig):
+    """Settings of the application itself: its components and what they share."""
+
+    section: ClassVar[str | None] = None
+
+    app_id: str = Field("pynenc", min_length=1, description="Name of the app; all stored data carries it.")
+    backend: str | None = Field(
+        None,
+        description="Selects broker, orchestrator, state backend, trigger store and client data store "
+        "of one family, such as `sqlite`; each can still be set by itself.",
+    )
+    broker_cls: str = Field("MemBroker", description="Broker: class name, alias or dotted path.")
+    orchestrator_cls: str = Field("MemOrchestrator", description="Orchestrator, likewise.")
+    state_backend_cls: str = Field("MemStateBackend", description="State backend, likewise.")
+    trigger_cls: str = Field("MemTrigger", description="Trigger store, likewise.")
+    client_data_store_cls: str = Field("MemClientDataStore", description="Client data store, likewise.")
+    serializer_cls: str = Field("JsonPickleSerializer", description="Serializer, likewise.")
+    runner_cls: str = Field("DummyRunner", description="Runner, likewise.")
+    trigger_task_modules: Names = Field((), description="Modules that runners import at start.")
+    dev_mode_force_sync_tasks: bool = Field(
+        False, description="Run tasks where they are called, at once, with no runner and no server."
+    )
+    logging_level: Annotated[str, BeforeValidator(lower_case)] = Field(
+        "info", description=f"One of {', '.join(_LEVELS)}."
+    )
+    print_arguments: bool = Field(True, description="Whether arguments appear in logs at all.")
+    truncate_arguments_length: int = Field(
+        32, ge=1, description="Longest argument in the mode `TRUNCATED`, in characters."
+    )
+    argument_print_mode: Annotated[ArgumentPrintMode, BeforeValidator(lower_case)] = Field(
+        ArgumentPrintMode.TRUNCATED, description="How arguments appear in logs."
+    )
+    cached_status_time: float = Field(
+        0.1, ge=0, description="For how many seconds a status that is not final is not read again."
+    )
+    compact_log_context: bool = Field(True, description="Short ids in text logs.")
+    log_use_colors: bool | None = Field(None, description="Colours in text logs; unset: on a terminal.")
+    log_stream: Annotated[Literal["stderr", "stdout"], BeforeValidator(lower_case)] = Field(
+        "stderr", description="Where logs go."
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(lower_case)] = Field(
+        LogFormat.TEXT, description="Text for people or one JSON object a line."
+    )
+    max_pending_seconds: float = Field(
+        5.0, gt=0, description="How long a claimed invocation may wait for its start."
+    )
+    max_recoveries: int = Field(
+        3, ge=0, description="How often an invocation is taken from a dead runner before it fails."
+    )
+    heartbeat_interval_seconds: float = Field(2.0, gt=0, description="Time between signs of life.")
+    runner_considered_dead_seconds: float = Field(
+        8.0, gt=0, description="A runner silent for this long is dead; its invocations run again."
+    )
+    runner_considered_dead_after_minutes: float | None = Field(
+        None, gt=0, description="The same bound in minutes; wins if set."
+    )
+    recovery_interval_seconds: float = Field(
+        2.0, gt=0, description="Time between looks for invocations to recover."
+    )
+    recover_pending_invocations_cron: str | None = Field(
+        None, description="Cron expression in place of `recovery_interval_seconds`."
+    )
+    recover_running_invocations_cron: str | None = Field(
+        None, description="Cron expression in place of `recovery_interval_seconds`."
+    )
+    atomic_service_interval_minutes: float | None = Field(
+        None, gt=0, description="Bound on the time between two housekeeping passes of the cluster."
+    )
+    atomic_service_spread_margin_minutes: float | None = Field(
+        None, ge=0, description="Accepted for compatibility: a fenced lease makes a margin needless."
+    )
+    atomic_service_check_interval_minutes: float | None = Field(
+        None, gt=0, description="Time between looks at the housekeeping lease."
+    )
+
+    @field_validator("logging_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value not in _LEVELS:
+            raise ValueError(f"must be one of {', '.join(_LEVELS)}")
+        return value
+
+    @property
+    def dead_after_seconds(self) -> float:
+        """After how many silent seconds a runner counts as dead."""
+        if self.runner_considered_dead_after_minutes is not None:
+            return self.runner_considered_dead_after_minutes * 60
+        return self.runner_considered_dead_seconds

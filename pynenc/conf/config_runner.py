@@ -1,0 +1,57 @@
+"""Settings of the runners."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_task import Names, lower_case
+
+DEFAULT_QUEUE = "default"
+
+
+class ConfigRunner(PynencConfig):
+    """Settings of every runner."""
+
+    section: ClassVar[str | None] = "runner"
+
+    invocation_wait_results_sleep_time_sec: float = Field(
+        0.1, gt=0, description="First timed look of who waits for a result, should a wake-up be lost."
+    )
+    runner_loop_sleep_time_sec: float = Field(
+        1.0, gt=0, description="First timed look of an idle runner, should a wake-up be lost."
+    )
+    min_parallel_slots: int = Field(1, ge=1, description="Slots that a runner has at least.")
+    queues: Names = Field((DEFAULT_QUEUE,), min_length=1, description="Queues that the runner consumes.")
+    queue_selection_strategy: Annotated[Literal["ordered", "round_robin"], BeforeValidator(lower_case)] = (
+        Field("ordered", description="`ordered`: earlier queues go first; `round_robin`: turn by turn.")
+    )
+    prefetch_seconds: float = Field(
+        0.05,
+        ge=0,
+        description="A worker claims no more than it expects to start within this time; 0 for one by one.",
+    )
+    max_prefetch: int = Field(50, ge=1, description="Most invocations claimed by a worker in one go.")
+    shutdown_grace_seconds: float = Field(
+        30.0, ge=0, description="On a stop signal: time for running tasks before they are handed back."
+    )
+
+
+class ConfigThreadRunner(ConfigRunner):
+    """Settings of the runner that executes in threads of its process."""
+
+    min_threads: int = Field(1, ge=1, description="Threads at least.")
+    max_threads: int = Field(0, ge=0, description="Threads at most; 0 for the number of cores.")
+
+
+class ConfigPersistentProcessRunner(ConfigRunner):
+    """Settings of the runner that keeps a fixed number of worker processes."""
+
+    num_processes: int = Field(0, ge=0, description="Worker processes; 0 for the number of cores.")
+    restart_delay_seconds: float = Field(
+        0.2,
+        ge=0,
+        description="Pause before a worker that died is replaced; doubles while it keeps dying.",
+    )

@@ -1,0 +1,104 @@
+"""Settings of tasks: the options of the decorator."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from pynenc.conf.base_config import PynencConfig
+from pynenc.exceptions import RetryError
+
+
+class ConcurrencyControlType(StrEnum):
+    """Which invocations count as the same for concurrency control."""
+
+    DISABLED = "disabled"
+    TASK = "task"
+    ARGUMENTS = "arguments"
+    KEYS = "keys"
+
+
+def lower_case(value: Any) -> Any:
+    """Accept the names of an enumeration in any case."""
+    return value.lower() if isinstance(value, str) else value
+
+
+def names_from_text(value: Any) -> Any:
+    """Accept a list as JSON or as names with commas, as the environment gives it."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return tuple(json.loads(value))
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _exception_class(value: Any) -> Any:
+    if not isinstance(value, str):
+        found = value
+    else:
+        module, _, name = value.rpartition(".")
+        try:
+            found = getattr(importlib.import_module(module or "builtins"), name)
+        except (ImportError, AttributeError) as error:
+            raise ValueError(
+                f"'{value}' is no exception class that can be imported ({error}); "
+                f"write it as 'module.ClassName'"
+            ) from None
+    if not (isinstance(found, type) and issubclass(found, BaseException)):
+        raise ValueError(f"{found!r} is no exception class")
+    return found
+
+
+def _exception_classes(value: Any) -> Any:
+    given = names_from_text(value)
+    if isinstance(given, type):
+        given = (given,)
+    return tuple(_exception_class(item) for item in given)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(names_from_text)]
+ExceptionClasses = Annotated[tuple[type[BaseException], ...], BeforeValidator(_exception_classes)]
+ConcurrencyControl = Annotated[ConcurrencyControlType, BeforeValidator(lower_case)]
+
+
+class ConfigTask(PynencConfig):
+    """Options of a task: from the decorator, a settings file or the environment.
+
+    For one task alone, name it: `PYNENC__CONFIGTASK__MODULE#FUNCTION__MAX_RETRIES=5` in the
+    environment, the section `task."module.function"` in a file.
+    """
+
+    section: ClassVar[str | None] = "task"
+
+    parallel_batch_size: int = Field(
+        100, ge=0, description="How many invocations `parallelize` submits in one go; 0 for all at once."
+    )
+    retry_for: ExceptionClasses = Field(
+        (RetryError,), description="Exceptions after which the task runs again."
+    )
+    max_retries: int = Field(0, ge=0, description="How often it runs again at most.")
+    running_concurrency: ConcurrencyControl = Field(
+        ConcurrencyControlType.DISABLED, description="Which invocations may not run at the same time."
+    )
+    registration_concurrency: ConcurrencyControl = Field(
+        ConcurrencyControlType.DISABLED,
+        description="For which waiting invocations an equal call returns the existing one.",
+    )
+    key_arguments: Names = Field((), description="Arguments that make the key for `KEYS`.")
+    on_diff_non_key_args_raise: bool = Field(
+        False, description="Refuse a call whose key waits already with other arguments."
+    )
+    call_result_cache: bool = Field(
+        False, description="Return the latest successful result for equal arguments without a run."
+    )
+    disable_cache_args: Names = Field(
+        (), description="Arguments kept out of the client data store; `*` for all."
+    )
+    force_new_workflow: bool = Field(False, description="Every invocation starts a workflow of its own.")
+    reroute_on_concurrency_control: bool = Field(
+        False, description="A blocked invocation waits for the slot instead of ending."
+    )

@@ -1,0 +1,1 @@
+"""The life of an invocation: register, claim, finish, wait, recover."""

@@ -1,0 +1,244 @@
+"""The interface of orchestrators: who keeps the status records.
+
+An orchestrator compares and sets; what may be set is decided in the core.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+import msgspec
+
+from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_components import ConfigOrchestrator
+from pynenc.conf.config_runner import DEFAULT_QUEUE
+from pynenc.invocation.status import InvocationStatus, StatusRecord
+from pynenc.plugins.component import Component
+from pynenc.storage.base_storage import Subscription
+from pynenc.storage.group import Group, Pending
+from pynenc.storage.operations import Cursor
+
+
+class InvocationState(msgspec.Struct, frozen=True):
+    """The record of an invocation: the truth about what happened to it.
+
+    Attributes:
+        invocation_id: Which one.
+        task_id: Key of its task.
+        status: Where it stands.
+        runner_id: Its owner, if anybody.
+        claim: How often it was claimed.
+        changed_at: When the status was set, in seconds since the epoch.
+        since: From when the status counts: `changed_at`, or `not_before` if that is later.
+        not_before: Not to run before this time; 0 for at once.
+        queue: Where its messages go.
+        priority: Higher goes first.
+        retries: How often the body asked for another run.
+        recoveries: How often it was taken from a dead runner.
+    """
+
+    invocation_id: str = msgspec.field(name="key")
+    task_id: str
+    status: InvocationStatus
+    runner_id: str | None = None
+    claim: int = 0
+    changed_at: float = 0.0
+    since: float = 0.0
+    not_before: float = 0.0
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    retries: int = 0
+    recoveries: int = 0
+
+    @property
+    def record(self) -> StatusRecord:
+        """The part that the state machine decides on."""
+        moment = datetime.fromtimestamp(self.changed_at, UTC)
+        return StatusRecord(self.status, self.runner_id, moment, self.claim)
+
+    def with_record(self, record: StatusRecord, **fields: float) -> InvocationState:
+        """This state with a status that the state machine decided, and other changes."""
+        changed_at = record.timestamp.timestamp()
+        not_before = fields.get("not_before", self.not_before)
+        return msgspec.structs.replace(
+            self,
+            status=record.status,
+            runner_id=record.runner_id,
+            claim=record.claim,
+            changed_at=changed_at,
+            since=max(changed_at, not_before),
+            **fields,
+        )
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A change of one record, made if status, owner and claim number are as in `current`."""
+
+    current: InvocationState
+    target: InvocationState
+
+
+class ChangeOutcome(msgspec.Struct, frozen=True):
+    """What became of a change.
+
+    Attributes:
+        applied: Whether the record was changed.
+        status: If not: its status, or None if there is no such record.
+        runner_id: If not: its owner.
+        claim: If not: its claim number.
+    """
+
+    applied: bool
+    status: InvocationStatus | None = None
+    runner_id: str | None = None
+    claim: int = 0
+
+
+class HistoryEntry(msgspec.Struct, frozen=True):
+    """One status that an invocation had.
+
+    Attributes:
+        status: The status.
+        timestamp: When it was set (UTC, aware).
+        runner_id: Who set it, if a runner did.
+        claim: The claim number then.
+    """
+
+    status: InvocationStatus
+    timestamp: datetime
+    runner_id: str | None
+    claim: int
+
+    def encode(self) -> str:
+        """As one line of text."""
+        return f"{self.status} {self.timestamp.timestamp()!r} {self.claim} {self.runner_id or ''}"
+
+    @classmethod
+    def decode(cls, line: str) -> HistoryEntry:
+        """The entry that a line stands for."""
+        status, moment, claim, runner_id = line.split(" ", 3)
+        timestamp = datetime.fromtimestamp(float(moment), UTC)
+        return cls(InvocationStatus(status), timestamp, runner_id or None, int(claim))
+
+
+class BaseOrchestrator(Component):
+    """Keeps the status records, the signs of life of runners, and wakes who waits."""
+
+    config_class: ClassVar[type[PynencConfig]] = ConfigOrchestrator
+    conf: ConfigOrchestrator
+
+    # --- records -----------------------------------------------------------------------
+
+    @abstractmethod
+    def register(self, states: Sequence[InvocationState], actor_id: str | None) -> list[bool]:
+        """Insert records that are absent; `actor_id` goes into their history."""
+
+    @abstractmethod
+    def change(self, changes: Sequence[Change], actor_id: str | None) -> list[ChangeOutcome]:
+        """Compare and set records, each atomically, and append to their history."""
+
+    @abstractmethod
+    def read(self, invocation_ids: Sequence[str]) -> list[InvocationState | None]:
+        """Records in order, None where there is none."""
+
+    @abstractmethod
+    def history(self, invocation_id: str) -> list[HistoryEntry]:
+        """Every status that an invocation had, oldest first; empty if there is no record."""
+
+    @abstractmethod
+    def find(
+        self,
+        status: InvocationStatus,
+        before: float | None = None,
+        limit: int = 100,
+        after: Cursor | None = None,
+        newest_first: bool = False,
+    ) -> list[InvocationState]:
+        """Records with a status, by the time since which it counts.
+
+        Args:
+            status: Which status.
+            before: Only those in it since before this time, in seconds since the epoch.
+            limit: Most to return.
+            after: Continue behind this one (its `since` and id).
+            newest_first: Turn the order round.
+        """
+
+    @abstractmethod
+    def count(self, status: InvocationStatus) -> int:
+        """How many records have a status."""
+
+    @abstractmethod
+    def delete(self, states: Sequence[InvocationState]) -> None:
+        """Delete records that are still as given."""
+
+    # --- signals -----------------------------------------------------------------------
+
+    @abstractmethod
+    def subscribe(
+        self, invocation_ids: Iterable[str], on_wake: Callable[[], None] | None = None
+    ) -> Subscription:
+        """Listen for the end of invocations; the channel of each is its id."""
+
+    @abstractmethod
+    def announce(self, invocation_ids: Sequence[str]) -> None:
+        """Wake who listens to these invocations. Best effort."""
+
+    # --- runners -----------------------------------------------------------------------
+
+    @abstractmethod
+    def heartbeat(self, runner_ids: Sequence[str], moment: float) -> None:
+        """Note that runners were alive at a moment, in seconds since the epoch."""
+
+    @abstractmethod
+    def silent_runners(self, before: float, limit: int = 100) -> list[str]:
+        """Runners whose last sign of life is older than a moment, oldest first."""
+
+    @abstractmethod
+    def last_heartbeats(self, runner_ids: Sequence[str]) -> list[float | None]:
+        """The last sign of life of each, None for those unknown."""
+
+    @abstractmethod
+    def live_runners(self, since: float, limit: int = 1000) -> list[str]:
+        """Runners that gave a sign of life at this moment or later."""
+
+    @abstractmethod
+    def forget_runners(self, runner_ids: Sequence[str]) -> None:
+        """Drop the signs of life of runners that have ended."""
+
+    # --- the engine --------------------------------------------------------------------
+
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds since the epoch by the clock that all runners share."""
+
+    @abstractmethod
+    def purge(self) -> None:
+        """Delete everything of this app."""
+
+    # An orchestrator on a storage overrides these, so that they travel with the writes of others.
+
+    def stage_register(
+        self, group: Group, states: Sequence[InvocationState], actor_id: str | None
+    ) -> Pending[list[bool]]:
+        """Register as a step of a group."""
+        return group.call(lambda: self.register(states, actor_id))
+
+    def stage_change(
+        self, group: Group, changes: Sequence[Change], actor_id: str | None
+    ) -> Pending[list[ChangeOutcome]]:
+        """Change as a step of a group."""
+        return group.call(lambda: self.change(changes, actor_id))
+
+    def stage_read(
+        self, group: Group, invocation_ids: Sequence[str]
+    ) -> Pending[list[InvocationState | None]]:
+        """Read as a step of a group."""
+        return group.call(lambda: self.read(invocation_ids))
+
+    def stage_announce(self, group: Group, invocation_ids: Sequence[str]) -> None:
+        """Announce as a step of a group."""
+        group.call(lambda: self.announce(invocation_ids))

@@ -1,0 +1,111 @@
+"""Claiming: from a message to an invocation that this runner owns.
+
+Order of writes: the record (compare and set to PENDING), then the acknowledgement. If the
+runner dies between taking and claiming, the message comes back after its lease; if it dies
+after claiming, the record tells who owned the invocation and recovery takes it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pynenc.broker.base_broker import Delivery
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
+from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.state_backend.base_state_backend import InvocationData
+from pynenc.storage.group import Group
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """An invocation that a runner owns.
+
+    Attributes:
+        data: What it is.
+        state: Its record, PENDING or RUNNING under this claim.
+    """
+
+    data: InvocationData
+    state: InvocationState
+
+
+def claim(
+    ports: Ports, runner_id: str, queues: Sequence[str], limit: int, timeout_s: float | None
+) -> list[Claim]:
+    """Take messages and claim their invocations: two round trips.
+
+    Args:
+        ports: The components.
+        runner_id: Who claims.
+        queues: Where to look, most important first.
+        limit: Most invocations to claim.
+        timeout_s: Longest wait for the first, in seconds.
+
+    Returns:
+        What was claimed. Stale and duplicate messages have fallen away, so it may be empty
+        even though something was taken.
+    """
+    deliveries = ports.broker.take(queues, limit, timeout_s)
+    if not deliveries:
+        return []
+    return claim_deliveries(ports, runner_id, deliveries)
+
+
+def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery]) -> list[Claim]:
+    """Claim the invocations of messages that were taken."""
+    now = ports.moment()
+    changes = [
+        changed(_as_told(delivery), InvocationStatus.PENDING, runner_id, now) for delivery in deliveries
+    ]
+    ids = [delivery.message.invocation_id for delivery in deliveries]
+    group = Group()
+    outcomes = ports.orchestrator.stage_change(group, changes, runner_id)
+    ports.broker.stage_ack(group, deliveries)
+    states = ports.orchestrator.stage_read(group, ids)
+    data = ports.state_backend.stage_read_invocations(group, ids)
+    group.send()
+    claims: list[Claim] = []
+    for change, outcome, state, known in zip(changes, outcomes.get(), states.get(), data.get(), strict=True):
+        if not outcome.applied:
+            _note_refusal(ports, change, outcome)
+        elif state is not None and known is not None and _is_still(state, change.target):
+            claims.append(Claim(known, state))
+    ports.hooks.status_changed([claimed.state for claimed in claims])
+    return claims
+
+
+def _as_told(delivery: Delivery) -> InvocationState:
+    """The record as the message tells it; the guard refuses the claim if that is stale."""
+    message = delivery.message
+    return InvocationState(message.invocation_id, "", InvocationStatus(message.status), claim=message.claim)
+
+
+def _is_still(state: InvocationState, target: InvocationState) -> bool:
+    return (state.status, state.runner_id, state.claim) == (
+        target.status,
+        target.runner_id,
+        target.claim,
+    )
+
+
+def _note_refusal(ports: Ports, change: Change, outcome: ChangeOutcome) -> None:
+    ports.logger.debug(
+        "message of invocation %s (claim %d) fell away: the record is %s, claim %d",
+        change.current.invocation_id,
+        change.current.claim,
+        outcome.status or "absent",
+        outcome.claim,
+    )
+
+
+def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
+    """Return claimed invocations that were not started, to be claimed by anybody."""
+    if not claims:
+        return
+    now, group = ports.moment(), Group()
+    changes = [changed(each.state, InvocationStatus.REROUTED, runner_id, now) for each in claims]
+    ports.orchestrator.stage_change(group, changes, runner_id)
+    ports.broker.stage_push(group, [message_for(change.target) for change in changes])
+    group.send()

@@ -1,0 +1,105 @@
+"""Starting and finishing what a runner has claimed.
+
+Order of writes: the outcome under its claim number, the record (compare and set), the message
+of another run, the wake-up. The final status names the claim that won and only that outcome
+is ever read, so a result is visible exactly when the status says so, and a runner that lost
+its ownership can save what it likes: nobody sees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import Change
+from pynenc.orchestrator.claiming import Claim
+from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
+from pynenc.storage.group import Group
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """How the run of a claim ended.
+
+    Attributes:
+        claim: What ran.
+        status: SUCCESS, FAILED or RETRY.
+        payload: The packed result or exception.
+        not_before: For RETRY: when to run again, in seconds since the epoch; 0 for at once.
+    """
+
+    claim: Claim
+    status: InvocationStatus
+    payload: str
+    not_before: float = 0.0
+
+
+class Advanced(msgspec.Struct, frozen=True):
+    """What became of a step.
+
+    Attributes:
+        started: The claims that are RUNNING now; those that were lost are missing.
+        lost: Those finished whose ownership was lost, so that their end does not count.
+    """
+
+    started: list[Claim]
+    lost: list[Finished]
+
+
+def advance(
+    ports: Ports, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
+) -> Advanced:
+    """Finish some claims and start others, in one round trip where components share a storage."""
+    now, group = ports.moment(), Group()
+    ends = [_end(each, runner_id, now) for each in finished]
+    starts = [changed(each.state, InvocationStatus.RUNNING, runner_id, now) for each in starting]
+    outcomes = [_outcome(each) for each in finished if each.status != InvocationStatus.RETRY]
+    if outcomes:
+        ports.state_backend.stage_save_outcomes(group, outcomes)
+    replies = ports.orchestrator.stage_change(group, [*ends, *starts], runner_id)
+    again = [change.target for change in ends if change.target.status == InvocationStatus.RETRY]
+    if again:
+        ports.broker.stage_push(group, [message_for(state) for state in again])
+    final = [change.target.invocation_id for change in ends if change.target.status.is_final()]
+    if final:
+        ports.orchestrator.stage_announce(group, final)
+    group.send()
+    applied = [reply.applied for reply in replies.get()]
+    lost = [each for each, done in zip(finished, applied, strict=False) if not done]
+    started = [
+        Claim(each.data, change.target)
+        for each, change, done in zip(starting, starts, applied[len(ends) :], strict=True)
+        if done
+    ]
+    _report(ports, [*ends, *starts], applied, lost)
+    return Advanced(started, lost)
+
+
+def _end(each: Finished, runner_id: str, now: datetime) -> Change:
+    state = each.claim.state
+    if each.status == InvocationStatus.RETRY:
+        retries = state.retries + 1
+        return changed(state, each.status, runner_id, now, retries=retries, not_before=each.not_before)
+    return changed(state, each.status, runner_id, now)
+
+
+def _outcome(each: Finished) -> OutcomeData:
+    state = each.claim.state
+    is_error = int(each.status != InvocationStatus.SUCCESS)
+    return OutcomeData(outcome_id(state.invocation_id, state.claim), is_error, each.payload)
+
+
+def _report(
+    ports: Ports, changes: Sequence[Change], applied: Sequence[bool], lost: Sequence[Finished]
+) -> None:
+    done = zip(changes, applied, strict=True)
+    ports.hooks.status_changed([change.target for change, was_applied in done if was_applied])
+    for each in lost:
+        ports.logger.warning(
+            "invocation %s ended as %s here, but this runner had lost it: its end does not count",
+            each.claim.state.invocation_id,
+            each.status,
+        )

@@ -1,0 +1,45 @@
+"""Calls the life-cycle hooks of plugins, at no cost where nobody listens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import pluggy
+
+from pynenc.orchestrator.base_orchestrator import InvocationState
+
+logger = logging.getLogger("pynenc.plugins")
+
+
+class LifeCycleHooks:
+    """The hooks of one app."""
+
+    def __init__(self, manager: pluggy.PluginManager, app_id: str) -> None:
+        self._manager = manager
+        self._app_id = app_id
+
+    def call(self, name: str, **arguments: object) -> None:
+        """Call every implementation of a hook; one that raises is logged and skipped."""
+        caller: pluggy.HookCaller = getattr(self._manager.hook, f"pynenc_{name}")
+        implementations = caller.get_hookimpls()
+        if not implementations:
+            return
+        known = {"app_id": self._app_id, **arguments}
+        for implementation in implementations:
+            try:
+                implementation.function(*(known[argument] for argument in implementation.argnames))
+            except Exception:
+                logger.exception("hook %s of plugin %s failed", name, implementation.plugin_name)
+
+    def status_changed(self, states: Sequence[InvocationState]) -> None:
+        """Tell that this process changed records."""
+        if not self._manager.hook.pynenc_status_changed.get_hookimpls():
+            return
+        for state in states:
+            self.call(
+                "status_changed",
+                invocation_id=state.invocation_id,
+                task_id=state.task_id,
+                record=state.record,
+            )

@@ -1,0 +1,174 @@
+"""Recovery: no invocation stays with a runner that is gone, and none without a message.
+
+Everything here may run at any time, twice, and on several machines at once: each change is a
+compare and set, and pushing what is queued already does nothing. A change from one status to
+the next that was interrupted half way is found by the status it left behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+
+from pynenc.exceptions import RecoveryLimitError
+from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
+from pynenc.orchestrator.base_orchestrator import Change, InvocationState
+from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
+from pynenc.storage.group import Group
+from pynenc.storage.operations import Cursor
+
+_S = InvocationStatus
+_OWNED = (_S.PENDING, _S.RUNNING, _S.PAUSED)
+_PASSING = (_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY, _S.CONCURRENCY_CONTROLLED)
+_PAGE = 200
+SETTLE_S = 5.0
+"""How old a record must be before it counts as left behind half way, or without a message."""
+
+
+def pages(ports: Ports, status: InvocationStatus, before: float | None) -> Iterator[list[InvocationState]]:
+    """Records with a status in batches, oldest first."""
+    after: Cursor | None = None
+    while True:
+        states = ports.orchestrator.find(status, before, _PAGE, after)
+        if states:
+            yield states
+        if len(states) < _PAGE:
+            return
+        after = Cursor(states[-1].since, states[-1].invocation_id)
+
+
+def recover_runners(ports: Ports, runner_ids: Collection[str], actor_id: str) -> int:
+    """Take back everything that runners known to be gone still own.
+
+    Returns:
+        How many invocations were taken back.
+    """
+    gone = frozenset(runner_ids)
+    taken = _take_back(
+        ports, None, lambda states: [each for each in states if each.runner_id in gone], actor_id
+    )
+    ports.orchestrator.forget_runners(sorted(gone))
+    return taken
+
+
+def recover(ports: Ports, actor_id: str) -> int:
+    """One pass over all that is overdue by the clock.
+
+    Returns:
+        How many invocations were taken back or queued again.
+    """
+    now = ports.orchestrator.now()
+    dead_before = now - ports.conf.dead_after_seconds
+
+    def of_the_dead(states: Sequence[InvocationState]) -> list[InvocationState]:
+        owners = sorted({state.runner_id for state in states if state.runner_id})
+        beats = dict(zip(owners, ports.orchestrator.last_heartbeats(owners), strict=True))
+        silent = {owner for owner, beat in beats.items() if beat is None or beat < dead_before}
+        return [state for state in states if state.runner_id in silent]
+
+    recovered = _take_back(ports, dead_before, of_the_dead, actor_id)
+    for states in pages(ports, _S.PENDING, now - ports.conf.max_pending_seconds):
+        recovered += reroute(ports, states, actor_id)
+    for status in _PASSING:
+        for states in pages(ports, status, now - SETTLE_S):
+            recovered += reroute(ports, states, actor_id)
+    recovered += push_forgotten(ports, now - SETTLE_S)
+    return recovered
+
+
+def _take_back(
+    ports: Ports,
+    before: float | None,
+    choose: Callable[[Sequence[InvocationState]], list[InvocationState]],
+    actor_id: str,
+) -> int:
+    taken = 0
+    for status in _OWNED:
+        for states in pages(ports, status, before):
+            chosen = choose(states)
+            if chosen:
+                taken += reroute(ports, chosen, actor_id)
+    return taken
+
+
+def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> int:
+    """Lead records from where they stand to REROUTED and push their messages.
+
+    One that took down its runner more than `max_recoveries` times ends as FAILED instead.
+
+    Returns:
+        How many were rerouted or ended.
+    """
+    now, group = ports.moment(), Group()
+    steps: list[list[Change]] = [_way_back(ports, state, actor_id, now) for state in states]
+    failed = [way[-1].target for way in steps if way[-1].target.status == _S.FAILED]
+    ports.state_backend.stage_save_outcomes(group, [_gave_up(ports, state) for state in failed])
+    replies = [ports.orchestrator.stage_change(group, way, actor_id) for way in steps]
+    again = [way[-1].target for way in steps if way[-1].target.status == _S.REROUTED]
+    if again:
+        ports.broker.stage_push(group, [message_for(state) for state in again])
+    if failed:
+        ports.orchestrator.stage_announce(group, [state.invocation_id for state in failed])
+    group.send()
+    done = [way[-1].target for way, reply in zip(steps, replies, strict=True) if reply.get()[-1].applied]
+    ports.hooks.status_changed(done)
+    return len(done)
+
+
+def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: datetime) -> list[Change]:
+    """The changes that lead a record to REROUTED, or to its end."""
+    way: list[Change] = []
+    if state.status == _S.PENDING:
+        way.append(changed(state, _S.PENDING_RECOVERY, actor_id, now))
+    elif state.status in (_S.RUNNING, _S.PAUSED):
+        recoveries = state.recoveries + 1
+        way.append(changed(state, _S.RUNNING_RECOVERY, actor_id, now, recoveries=recoveries))
+    current = way[-1].target if way else state
+    if current.status == _S.RUNNING_RECOVERY and current.recoveries > ports.conf.max_recoveries:
+        way.append(changed(current, _S.FAILED, actor_id, now))
+    else:
+        way.append(changed(current, _S.REROUTED, actor_id, now))
+    return way
+
+
+def _gave_up(ports: Ports, state: InvocationState) -> OutcomeData:
+    error = RecoveryLimitError(
+        f"invocation {state.invocation_id} of task {state.task_id} took down its runner "
+        f"{state.recoveries} times; it is not run again (setting 'max_recoveries' is "
+        f"{ports.conf.max_recoveries})"
+    )
+    key = outcome_id(state.invocation_id, state.claim)
+    return OutcomeData(key, 1, ports.values.pack_error(error))
+
+
+def push_forgotten(ports: Ports, before: float) -> int:
+    """Push records that can be run and whose message may be lost.
+
+    A queue that holds ready messages is left alone: its runners have work, and what is missing
+    is found when they are through with it.
+    """
+    pushed = 0
+    for status in sorted(AVAILABLE_STATUSES):
+        for states in pages(ports, status, before):
+            depths = ports.broker.depth(sorted({state.queue for state in states}))
+            lost = [state for state in states if depths[state.queue].ready == 0]
+            if not lost:
+                break
+            ports.broker.push([message_for(state) for state in lost])
+            pushed += len(lost)
+    return pushed
+
+
+def purge_final(ports: Ports, before: float) -> int:
+    """Delete invocations that ended before a moment, a page at a time.
+
+    The record goes last, so what an interrupted purge leaves is found again.
+    """
+    purged = 0
+    for status in sorted(FINAL_STATUSES):
+        while states := ports.orchestrator.find(status, before, _PAGE):
+            ports.state_backend.delete([(state.invocation_id, state.claim) for state in states])
+            ports.orchestrator.delete(states)
+            purged += len(states)
+    return purged

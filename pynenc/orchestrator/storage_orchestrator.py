@@ -1,0 +1,216 @@
+"""The orchestrator on any storage, and its in-memory and SQLite bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
+
+import msgspec
+
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import (
+    BaseOrchestrator,
+    Change,
+    ChangeOutcome,
+    HistoryEntry,
+    InvocationState,
+)
+from pynenc.plugins.component import ComponentContext
+from pynenc.storage.base_storage import Subscription
+from pynenc.storage.codec import RecordCodec
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.group import Group, Mapped, Pending
+from pynenc.storage.operations import (
+    Cursor,
+    Delete,
+    Index,
+    Notify,
+    Outcome,
+    Patch,
+    Query,
+    Record,
+    Scalar,
+    record_key,
+)
+
+_HISTORY = "history"
+_BY_STATUS = Index(("status",), "since")
+_STATES = RecordCodec("status", InvocationState, (_BY_STATUS,), (_HISTORY,))
+
+
+class _Heartbeat(msgspec.Struct, frozen=True):
+    runner_id: str = msgspec.field(name="key")
+    at: float
+
+
+_BY_LIFE = Index((), "at")
+_HEARTBEATS = RecordCodec("heartbeat", _Heartbeat, (_BY_LIFE,))
+
+
+def _entry(state: InvocationState, actor_id: str | None) -> str:
+    record = state.record
+    return HistoryEntry(record.status, record.timestamp, state.runner_id or actor_id, state.claim).encode()
+
+
+def _guard(state: InvocationState) -> dict[str, Scalar]:
+    return {"status": state.status.value, "runner_id": state.runner_id, "claim": state.claim}
+
+
+def _change_outcome(outcome: Outcome) -> ChangeOutcome:
+    if outcome.applied:
+        return _APPLIED
+    if outcome.current is None:
+        return ChangeOutcome(False)
+    return msgspec.convert({"applied": False, **outcome.current}, ChangeOutcome)
+
+
+_APPLIED = ChangeOutcome(True)
+
+
+class StorageOrchestrator(BaseOrchestrator):
+    """Records of a storage."""
+
+    driver: ClassVar[type[StorageDriver]]
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self.storage = self.driver.open(context)
+        self.storage.declare([_STATES.table, _HEARTBEATS.table])
+
+    # --- records -----------------------------------------------------------------------
+
+    def register(self, states: Sequence[InvocationState], actor_id: str | None) -> list[bool]:
+        group = Group()
+        reply = self.stage_register(group, states, actor_id)
+        group.send()
+        return reply.get()
+
+    def stage_register(
+        self, group: Group, states: Sequence[InvocationState], actor_id: str | None
+    ) -> Pending[list[bool]]:
+        inserts = [_STATES.insert(state, {_HISTORY: _entry(state, actor_id)}) for state in states]
+        reply = group.write(self.storage, inserts)
+        return Mapped(reply, lambda outcomes: [outcome.applied for outcome in outcomes])
+
+    def change(self, changes: Sequence[Change], actor_id: str | None) -> list[ChangeOutcome]:
+        group = Group()
+        reply = self.stage_change(group, changes, actor_id)
+        group.send()
+        return reply.get()
+
+    def stage_change(
+        self, group: Group, changes: Sequence[Change], actor_id: str | None
+    ) -> Pending[list[ChangeOutcome]]:
+        patches = [
+            Patch(
+                _STATES.table,
+                change.current.invocation_id,
+                _STATES.changes(change.current, change.target),
+                _guard(change.current),
+                {_HISTORY: _entry(change.target, actor_id)},
+            )
+            for change in changes
+        ]
+        reply = group.write(self.storage, patches)
+        return Mapped(reply, lambda outcomes: list(map(_change_outcome, outcomes)))
+
+    def read(self, invocation_ids: Sequence[str]) -> list[InvocationState | None]:
+        records = self.storage.read(_STATES.table, invocation_ids, _STATES.table.fields)
+        return _STATES.decode_all(records)
+
+    def stage_read(
+        self, group: Group, invocation_ids: Sequence[str]
+    ) -> Pending[list[InvocationState | None]]:
+        reply = group.read(self.storage, _STATES.table, invocation_ids, _STATES.table.fields)
+        return Mapped(reply, _STATES.decode_all)
+
+    def history(self, invocation_id: str) -> list[HistoryEntry]:
+        (record,) = self.storage.read(_STATES.table, [invocation_id], (_HISTORY,))
+        entries = record[_HISTORY] if record is not None else ()
+        return [HistoryEntry.decode(line) for line in entries] if isinstance(entries, tuple) else []
+
+    def find(
+        self,
+        status: InvocationStatus,
+        before: float | None = None,
+        limit: int = 100,
+        after: Cursor | None = None,
+        newest_first: bool = False,
+    ) -> list[InvocationState]:
+        query = Query(
+            _STATES.table,
+            _BY_STATUS,
+            (status.value,),
+            high=before,
+            descending=newest_first,
+            fields=_STATES.table.fields,
+        )
+        return [_STATES.decode(record) for record in self.storage.find(query, limit, after)]
+
+    def count(self, status: InvocationStatus) -> int:
+        return self.storage.count(Query(_STATES.table, _BY_STATUS, (status.value,)))
+
+    def delete(self, states: Sequence[InvocationState]) -> None:
+        self.storage.write([Delete(_STATES.table, state.invocation_id, _guard(state)) for state in states])
+
+    # --- signals -----------------------------------------------------------------------
+
+    def subscribe(
+        self, invocation_ids: Iterable[str], on_wake: Callable[[], None] | None = None
+    ) -> Subscription:
+        return self.storage.subscribe(invocation_ids, on_wake)
+
+    def announce(self, invocation_ids: Sequence[str]) -> None:
+        self.storage.notify(invocation_ids)
+
+    def stage_announce(self, group: Group, invocation_ids: Sequence[str]) -> None:
+        group.add(self.storage, Notify(tuple(invocation_ids)))
+
+    # --- runners -----------------------------------------------------------------------
+
+    def heartbeat(self, runner_ids: Sequence[str], moment: float) -> None:
+        group = Group()
+        for runner_id in runner_ids:
+            group.add(self.storage, _HEARTBEATS.insert(_Heartbeat(runner_id, moment)))
+            group.add(self.storage, Patch(_HEARTBEATS.table, runner_id, {"at": moment}))
+        group.send()
+
+    def silent_runners(self, before: float, limit: int = 100) -> list[str]:
+        return _keys(self.storage.find(Query(_HEARTBEATS.table, _BY_LIFE, high=before), limit))
+
+    def live_runners(self, since: float, limit: int = 1000) -> list[str]:
+        return _keys(self.storage.find(Query(_HEARTBEATS.table, _BY_LIFE, low=since), limit))
+
+    def last_heartbeats(self, runner_ids: Sequence[str]) -> list[float | None]:
+        beats = _HEARTBEATS.decode_all(self.storage.read(_HEARTBEATS.table, runner_ids))
+        return [beat.at if beat else None for beat in beats]
+
+    def forget_runners(self, runner_ids: Sequence[str]) -> None:
+        self.storage.write([Delete(_HEARTBEATS.table, runner_id) for runner_id in runner_ids])
+
+    # --- the engine --------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self.storage.now()
+
+    def purge(self) -> None:
+        self.storage.purge()
+
+    def close(self) -> None:
+        self.storage.close()
+
+
+def _keys(records: Sequence[Record]) -> list[str]:
+    return [record_key(record) for record in records]
+
+
+class MemOrchestrator(StorageOrchestrator):
+    """Status records in the memory of this process."""
+
+    driver = MemoryDriver
+
+
+class SQLiteOrchestrator(StorageOrchestrator):
+    """Status records in a SQLite file."""
+
+    driver = SQLiteDriver

@@ -1,0 +1,153 @@
+"""Waiting for the end of invocations, and reading what came of them.
+
+A waiter listens first and looks second, so no end slips through between the two. Timed looks
+with growing intervals are the fallback for a wake-up that was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from typing import Any
+
+from pynenc.exceptions import (
+    ConcurrencyControlledError,
+    InvocationCancelledError,
+    InvocationError,
+    InvocationNotFoundError,
+)
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.orchestrator.ports import Ports
+from pynenc.state_backend.base_state_backend import outcome_id
+
+LAST_LOOK_S = 5.0
+"""Timed looks grow apart up to this long."""
+
+
+def read_states(ports: Ports, invocation_ids: Sequence[str]) -> list[InvocationState]:
+    """The records of invocations, in order.
+
+    Raises:
+        InvocationNotFoundError: There is no record for one of them.
+    """
+    states = ports.orchestrator.read(invocation_ids)
+    for invocation_id, state in zip(invocation_ids, states, strict=True):
+        if state is None:
+            raise InvocationNotFoundError(invocation_id)
+    return [state for state in states if state is not None]
+
+
+def _final_among(ports: Ports, invocation_ids: Collection[str]) -> list[InvocationState]:
+    return [state for state in read_states(ports, sorted(invocation_ids)) if state.status.is_final()]
+
+
+def wait_final(
+    ports: Ports, invocation_ids: Sequence[str], first_look_s: float, timeout_s: float | None = None
+) -> Iterator[list[InvocationState]]:
+    """Block until invocations end, and give their records in batches as they do.
+
+    Args:
+        ports: The components.
+        invocation_ids: What to wait for.
+        first_look_s: When to look for the first time in case a wake-up was lost.
+        timeout_s: Longest wait for all of them, in seconds.
+
+    Raises:
+        TimeoutError: Some have not ended in time.
+        InvocationNotFoundError: One is not known.
+    """
+    waiting = set(invocation_ids)
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    look = first_look_s
+    with ports.orchestrator.subscribe(waiting) as subscription:
+        ended: Collection[str] = waiting
+        while True:
+            final = _final_among(ports, ended) if ended else []
+            waiting.difference_update(state.invocation_id for state in final)
+            if final:
+                look = first_look_s
+                yield final
+            if not waiting:
+                return
+            pause = look
+            if deadline is not None:
+                pause = min(pause, deadline - time.monotonic())
+                if pause <= 0:
+                    raise TimeoutError(f"{len(waiting)} invocation(s) have not ended in {timeout_s} s")
+            woken = subscription.wait(pause) & waiting
+            if not woken:
+                look = min(look * 2, LAST_LOOK_S)
+            ended = woken or waiting
+
+
+async def wait_final_async(
+    ports: Ports, invocation_ids: Sequence[str], first_look_s: float
+) -> AsyncIterator[list[InvocationState]]:
+    """Like `wait_final`, without blocking the event loop or a thread."""
+    waiting = set(invocation_ids)
+    loop, woken = asyncio.get_running_loop(), asyncio.Event()
+    look = first_look_s
+    with ports.orchestrator.subscribe(
+        waiting, on_wake=lambda: loop.call_soon_threadsafe(woken.set)
+    ) as subscription:
+        ended: Collection[str] = waiting
+        while True:
+            final = _final_among(ports, ended) if ended else []
+            waiting.difference_update(state.invocation_id for state in final)
+            if final:
+                look = first_look_s
+                yield final
+            if not waiting:
+                return
+            try:
+                await asyncio.wait_for(woken.wait(), look)
+            except TimeoutError:
+                look = min(look * 2, LAST_LOOK_S)
+            woken.clear()
+            ended = (subscription.wait(0) & waiting) or waiting
+
+
+def load_results(ports: Ports, states: Sequence[InvocationState]) -> list[Any]:
+    """What came of invocations that have ended, in order.
+
+    Returns:
+        For each its result, or the exception that its `result` raises.
+    """
+    ids = [outcome_id(state.invocation_id, state.claim) for state in states]
+    outcomes = ports.state_backend.read_outcomes(ids)
+    good = [
+        outcome.payload
+        for state, outcome in zip(states, outcomes, strict=True)
+        if outcome is not None and state.status == InvocationStatus.SUCCESS
+    ]
+    values = iter(ports.values.unpack_results(good))
+    loaded: list[Any] = []
+    for state, outcome in zip(states, outcomes, strict=True):
+        if state.status == InvocationStatus.SUCCESS and outcome is not None:
+            loaded.append(next(values))
+        elif state.status == InvocationStatus.FAILED and outcome is not None:
+            loaded.append(RaisedError(ports.values.unpack_error(outcome.payload)))
+        else:
+            loaded.append(RaisedError(_without_outcome(state)))
+    return loaded
+
+
+class RaisedError:
+    """Stands for a result that is an exception to raise."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _without_outcome(state: InvocationState) -> InvocationError:
+    invocation_id = state.invocation_id
+    if state.status == InvocationStatus.CANCELLED:
+        return InvocationCancelledError(f"invocation {invocation_id} was cancelled")
+    if state.status == InvocationStatus.CONCURRENCY_CONTROLLED_FINAL:
+        return ConcurrencyControlledError(
+            f"invocation {invocation_id} of task {state.task_id} never ran: concurrency control "
+            f"blocked it, and 'reroute_on_concurrency_control' is off"
+        )
+    return InvocationError(f"invocation {invocation_id} is {state.status}, but its outcome is gone")

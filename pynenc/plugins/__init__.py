@@ -1,0 +1,1 @@
+"""Plugin discovery: hook specifications, component specs and the registry."""

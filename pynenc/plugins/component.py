@@ -1,0 +1,109 @@
+"""What a component is: how it is described, selected and built."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, TypeVar
+
+from pynenc.conf.base_config import PynencConfig
+
+C = TypeVar("C", bound=PynencConfig)
+T = TypeVar("T")
+
+
+class ComponentKind(StrEnum):
+    """The seven kinds of components."""
+
+    BROKER = "broker"
+    ORCHESTRATOR = "orchestrator"
+    STATE_BACKEND = "state_backend"
+    TRIGGER = "trigger"
+    CLIENT_DATA_STORE = "client_data_store"
+    SERIALIZER = "serializer"
+    RUNNER = "runner"
+
+    @property
+    def setting(self) -> str:
+        """The setting that selects the class."""
+        return f"{self}_cls"
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentSpec:
+    """Describes a component without importing it.
+
+    Attributes:
+        kind: What it is.
+        name: Class name, unique within the kind.
+        import_path: `package.module:ClassName`.
+        alias: Short name; components of one backend share it, and `backend=` selects them by it.
+        settings: `package.module:ClassName` of every settings class it reads. These modules must
+            not import the driver.
+    """
+
+    kind: ComponentKind
+    name: str
+    import_path: str
+    alias: str | None = None
+    settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuilderMethod:
+    """A method that a plugin adds to `PynencBuilder`.
+
+    Attributes:
+        name: Name of the method.
+        import_path: `package.module:function`, called as `function(builder, ...)`; its return
+            value is ignored and the builder is returned.
+    """
+
+    name: str
+    import_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSpec:
+    """A command that a plugin adds to the command line: `package.module:command` (click)."""
+
+    name: str
+    import_path: str
+    help: str = ""
+
+
+class ComponentContext(ABC):
+    """What a component is handed when it is built, in place of the app."""
+
+    app_id: str
+    logger: logging.Logger
+
+    @abstractmethod
+    def settings(self, cls: type[C]) -> C:
+        """The effective settings of a class."""
+
+    @abstractmethod
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        """A thing that components of one app share, made at its first use."""
+
+
+class Component(ABC):
+    """Base of everything that settings select.
+
+    Attributes:
+        config_class: The settings that `conf` holds.
+    """
+
+    config_class: ClassVar[type[PynencConfig]]
+
+    def __init__(self, context: ComponentContext) -> None:
+        self.context = context
+        self.app_id = context.app_id
+        self.logger = context.logger
+        self.conf = context.settings(self.config_class)
+
+    def close(self) -> None:  # noqa: B027 - most components hold nothing open
+        """Release what the component holds open; the next use opens it again."""

@@ -1,0 +1,81 @@
+"""The hooks that a plugin may implement.
+
+A plugin is a module or object named by an entry point in the group `pynenc.plugins`, with
+functions marked `@hookimpl`. All hooks are optional. A life-cycle hook that raises is logged
+and changes nothing for the invocation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pluggy
+
+from pynenc.context import RunnerContext
+from pynenc.invocation.status import StatusRecord
+from pynenc.plugins.component import BuilderMethod, CommandSpec, ComponentSpec
+
+PROJECT = "pynenc"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+# --- what a plugin offers ------------------------------------------------------------
+
+
+@hookspec
+def pynenc_components() -> Iterable[ComponentSpec]:
+    """Components, described lazily: listing them must not import a driver."""
+    raise NotImplementedError
+
+
+@hookspec
+def pynenc_builder_methods() -> Iterable[BuilderMethod]:
+    """Methods for `PynencBuilder`."""
+    raise NotImplementedError
+
+
+@hookspec
+def pynenc_cli_commands() -> Iterable[CommandSpec]:
+    """Commands for the `pynenc` command line."""
+    raise NotImplementedError
+
+
+# --- what happens --------------------------------------------------------------------
+
+
+@hookspec
+def pynenc_before_submit(app_id: str, invocation_id: str, task_id: str) -> None:
+    """An invocation is about to be stored and queued."""
+
+
+@hookspec
+def pynenc_after_submit(app_id: str, invocation_id: str, task_id: str) -> None:
+    """An invocation was accepted."""
+
+
+@hookspec
+def pynenc_status_changed(app_id: str, invocation_id: str, task_id: str, record: StatusRecord) -> None:
+    """This process changed the status of an invocation."""
+
+
+@hookspec
+def pynenc_before_execution(app_id: str, invocation_id: str, task_id: str) -> None:
+    """The body is about to run, in the thread that runs it."""
+
+
+@hookspec
+def pynenc_after_execution(
+    app_id: str, invocation_id: str, task_id: str, error: BaseException | None
+) -> None:
+    """The body has returned, or raised `error`."""
+
+
+@hookspec
+def pynenc_runner_started(app_id: str, runner: RunnerContext) -> None:
+    """A runner takes up its work in this process."""
+
+
+@hookspec
+def pynenc_runner_stopped(app_id: str, runner: RunnerContext) -> None:
+    """A runner of this process has stopped."""

@@ -1,0 +1,1 @@
+"""Serializers: values to text and back."""

@@ -1,0 +1,1 @@
+"""State backends: what invocations are and what came of them."""

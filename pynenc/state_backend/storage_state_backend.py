@@ -1,0 +1,103 @@
+"""The state backend on any storage, and its in-memory and SQLite bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pynenc.plugins.component import ComponentContext
+from pynenc.state_backend.base_state_backend import (
+    BaseStateBackend,
+    InvocationData,
+    OutcomeData,
+    RunnerData,
+    outcome_id,
+)
+from pynenc.storage.codec import RecordCodec
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.group import Group, Mapped, Pending
+from pynenc.storage.operations import Cursor, Delete, Index, Query
+
+_BY_TIME = Index((), "created_at")
+_BY_TASK = Index(("task_id",), "created_at")
+_INVOCATIONS = RecordCodec("invocation", InvocationData, (_BY_TIME, _BY_TASK))
+_OUTCOMES = RecordCodec("outcome", OutcomeData)
+_RUNNERS = RecordCodec("runner", RunnerData)
+
+
+class StorageStateBackend(BaseStateBackend):
+    """Records of a storage."""
+
+    driver: ClassVar[type[StorageDriver]]
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self.storage = self.driver.open(context)
+        self.storage.declare([_INVOCATIONS.table, _OUTCOMES.table, _RUNNERS.table])
+
+    def save_invocations(self, invocations: Sequence[InvocationData]) -> None:
+        self.storage.write([_INVOCATIONS.insert(invocation) for invocation in invocations])
+
+    def stage_save_invocations(self, group: Group, invocations: Sequence[InvocationData]) -> None:
+        group.write(self.storage, [_INVOCATIONS.insert(invocation) for invocation in invocations])
+
+    def read_invocations(self, invocation_ids: Sequence[str]) -> list[InvocationData | None]:
+        return _INVOCATIONS.decode_all(self.storage.read(_INVOCATIONS.table, invocation_ids))
+
+    def stage_read_invocations(
+        self, group: Group, invocation_ids: Sequence[str]
+    ) -> Pending[list[InvocationData | None]]:
+        reply = group.read(self.storage, _INVOCATIONS.table, invocation_ids)
+        return Mapped(reply, _INVOCATIONS.decode_all)
+
+    def find_invocations(
+        self,
+        task_id: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 100,
+        after: Cursor | None = None,
+    ) -> list[InvocationData]:
+        index, equals = (_BY_TIME, ()) if task_id is None else (_BY_TASK, (task_id,))
+        query = Query(_INVOCATIONS.table, index, equals, since, until, descending=True)
+        return [_INVOCATIONS.decode(record) for record in self.storage.find(query, limit, after)]
+
+    def save_outcomes(self, outcomes: Sequence[OutcomeData]) -> None:
+        self.storage.write([_OUTCOMES.insert(outcome) for outcome in outcomes])
+
+    def stage_save_outcomes(self, group: Group, outcomes: Sequence[OutcomeData]) -> None:
+        group.write(self.storage, [_OUTCOMES.insert(outcome) for outcome in outcomes])
+
+    def read_outcomes(self, outcome_ids: Sequence[str]) -> list[OutcomeData | None]:
+        return _OUTCOMES.decode_all(self.storage.read(_OUTCOMES.table, outcome_ids))
+
+    def delete(self, claims: Sequence[tuple[str, int]]) -> None:
+        deletes = [Delete(_INVOCATIONS.table, invocation_id) for invocation_id, _ in claims]
+        for invocation_id, last in claims:
+            keys = (outcome_id(invocation_id, claim) for claim in range(1, last + 1))
+            deletes += [Delete(_OUTCOMES.table, key) for key in keys]
+        self.storage.write(deletes)
+
+    def save_runners(self, runners: Sequence[RunnerData]) -> None:
+        self.storage.write([_RUNNERS.insert(runner) for runner in runners])
+
+    def read_runners(self, runner_ids: Sequence[str]) -> list[RunnerData | None]:
+        return _RUNNERS.decode_all(self.storage.read(_RUNNERS.table, runner_ids))
+
+    def purge(self) -> None:
+        self.storage.purge()
+
+    def close(self) -> None:
+        self.storage.close()
+
+
+class MemStateBackend(StorageStateBackend):
+    """State in the memory of this process."""
+
+    driver = MemoryDriver
+
+
+class SQLiteStateBackend(StorageStateBackend):
+    """State in a SQLite file."""
+
+    driver = SQLiteDriver
