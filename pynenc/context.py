@@ -1,7 +1,6 @@
-"""What the running code is part of: app, runner, worker and invocation.
+"""What the running code is part of: a runner and an invocation.
 
-Context variables follow threads and asyncio tasks alike. The values are opaque to this
-floor; the floors that set them know their types.
+Context variables follow threads and asyncio tasks alike.
 """
 
 from __future__ import annotations
@@ -39,12 +38,6 @@ current_invocation_id: ContextVar[str | None] = ContextVar("pynenc_invocation_id
 
 current_runner: ContextVar[RunnerContext | None] = ContextVar("pynenc_runner", default=None)
 """The runner that executes in this context."""
-
-current_app: ContextVar[object | None] = ContextVar("pynenc_app", default=None)
-"""The app for which this context executes."""
-
-current_execution: ContextVar[object | None] = ContextVar("pynenc_execution", default=None)
-"""The execution (invocation, workflow, slot) that this context is part of."""
 
 _external_lock = threading.Lock()
 _external: RunnerContext | None = None

@@ -24,6 +24,10 @@ class ConfigError(PynencError):
     """A setting is unknown, unreadable or has a wrong value."""
 
 
+class BuilderMethodError(ConfigError, AttributeError):
+    """The builder has no such method; perhaps its plugin is not installed."""
+
+
 class PluginError(PynencError):
     """A plugin could not be loaded or registers something invalid."""
 

@@ -70,6 +70,7 @@ class MemBroker(StorageBroker):
     """Queues in the memory of this process."""
 
     driver = MemoryDriver
+    shared_between_processes = False
 
 
 MemTaskBroker = MemBroker

@@ -40,6 +40,7 @@ class MemClientDataStore(StorageClientDataStore):
     """Large values in the memory of this process."""
 
     driver = MemoryDriver
+    shared_between_processes = False
 
 
 class SQLiteClientDataStore(StorageClientDataStore):

@@ -81,13 +81,13 @@ class ConfigPynenc(PynencConfig):
     )
     heartbeat_interval_seconds: float = Field(2.0, gt=0, description="Time between signs of life.")
     runner_considered_dead_seconds: float = Field(
-        8.0, gt=0, description="A runner silent for this long is dead; its invocations run again."
+        6.0, gt=0, description="A runner silent for this long is dead; its invocations run again."
     )
     runner_considered_dead_after_minutes: float | None = Field(
         None, gt=0, description="The same bound in minutes; wins if set."
     )
     recovery_interval_seconds: float = Field(
-        2.0, gt=0, description="Time between looks for invocations to recover."
+        5.0, gt=0, description="Time between looks for invocations to recover."
     )
     recover_pending_invocations_cron: str | None = Field(
         None, description="Cron expression in place of `recovery_interval_seconds`."

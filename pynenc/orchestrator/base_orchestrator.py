@@ -6,7 +6,7 @@ An orchestrator compares and sets; what may be set is decided in the core.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -38,6 +38,7 @@ class InvocationState(msgspec.Struct, frozen=True):
         priority: Higher goes first.
         retries: How often the body asked for another run.
         recoveries: How often it was taken from a dead runner.
+        outcome_id: For SUCCESS and FAILED: which outcome counts.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -52,6 +53,7 @@ class InvocationState(msgspec.Struct, frozen=True):
     priority: int = 0
     retries: int = 0
     recoveries: int = 0
+    outcome_id: str | None = None
 
     @property
     def record(self) -> StatusRecord:
@@ -59,10 +61,10 @@ class InvocationState(msgspec.Struct, frozen=True):
         moment = datetime.fromtimestamp(self.changed_at, UTC)
         return StatusRecord(self.status, self.runner_id, moment, self.claim)
 
-    def with_record(self, record: StatusRecord, **fields: float) -> InvocationState:
+    def with_record(self, record: StatusRecord, fields: Mapping[str, float | str]) -> InvocationState:
         """This state with a status that the state machine decided, and other changes."""
         changed_at = record.timestamp.timestamp()
-        not_before = fields.get("not_before", self.not_before)
+        not_before = float(fields.get("not_before", self.not_before))
         return msgspec.structs.replace(
             self,
             status=record.status,

@@ -76,6 +76,41 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
     return claims
 
 
+def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], limit: int) -> list[Claim]:
+    """Claim invocations past their queue, because a running one waits for them.
+
+    Their messages fall away later: the claim number has moved on.
+
+    Args:
+        ports: The components.
+        runner_id: Who claims.
+        invocation_ids: Candidates; those that cannot be run now are left alone.
+        limit: Most invocations to claim.
+    """
+    now = ports.moment()
+    states = ports.orchestrator.read(invocation_ids)
+    ready = [
+        state
+        for state in states
+        if state is not None and state.status.is_available_for_run() and state.not_before <= now.timestamp()
+    ]
+    changes = [changed(state, InvocationStatus.PENDING, runner_id, now) for state in ready[:limit]]
+    if not changes:
+        return []
+    group = Group()
+    outcomes = ports.orchestrator.stage_change(group, changes, runner_id)
+    ids = [change.target.invocation_id for change in changes]
+    data = ports.state_backend.stage_read_invocations(group, ids)
+    group.send()
+    claims = [
+        Claim(known, change.target)
+        for change, outcome, known in zip(changes, outcomes.get(), data.get(), strict=True)
+        if outcome.applied and known is not None
+    ]
+    ports.hooks.status_changed([claimed.state for claimed in claims])
+    return claims
+
+
 def _as_told(delivery: Delivery) -> InvocationState:
     """The record as the message tells it; the guard refuses the claim if that is stale."""
     message = delivery.message

@@ -14,7 +14,7 @@ from datetime import datetime
 import msgspec
 
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import Change
+from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
 from pynenc.orchestrator.claiming import Claim
 from pynenc.orchestrator.ports import Ports, changed, message_for
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
@@ -67,7 +67,10 @@ def advance(
     if final:
         ports.orchestrator.stage_announce(group, final)
     group.send()
-    applied = [reply.applied for reply in replies.get()]
+    applied = [
+        reply.applied or _is_done(change, reply)
+        for change, reply in zip([*ends, *starts], replies.get(), strict=True)
+    ]
     lost = [each for each, done in zip(finished, applied, strict=False) if not done]
     started = [
         Claim(each.data, change.target)
@@ -78,12 +81,57 @@ def advance(
     return Advanced(started, lost)
 
 
+def pause(ports: Ports, claim: Claim, runner_id: str) -> InvocationState | None:
+    """Note that a running invocation waits; its state then, or None if it was lost."""
+    return _move(ports, claim.state, InvocationStatus.PAUSED, runner_id)
+
+
+def resume(ports: Ports, paused: InvocationState, runner_id: str) -> InvocationState | None:
+    """Note that an invocation goes on after waiting; its state then, or None if it was lost."""
+    return _move(ports, paused, InvocationStatus.RUNNING, runner_id)
+
+
+def _move(
+    ports: Ports, state: InvocationState, wanted: InvocationStatus, runner_id: str
+) -> InvocationState | None:
+    change = changed(state, wanted, runner_id, ports.moment())
+    (reply,) = ports.orchestrator.change([change], runner_id)
+    if not reply.applied:
+        return None
+    ports.hooks.status_changed([change.target])
+    return change.target
+
+
+def surrender(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
+    """Hand back invocations that are still running when their runner stops.
+
+    What their bodies still do does not count: the runner has given up its ownership.
+    """
+    now, group = ports.moment(), Group()
+    for claim in claims:
+        for status in (InvocationStatus.RUNNING, InvocationStatus.PAUSED):
+            state = msgspec.structs.replace(claim.state, status=status)
+            killed = changed(state, InvocationStatus.KILLED, runner_id, now)
+            again = changed(killed.target, InvocationStatus.REROUTED, runner_id, now)
+            ports.orchestrator.stage_change(group, [killed, again], runner_id)
+            ports.broker.stage_push(group, [message_for(again.target)])
+    group.send()
+
+
 def _end(each: Finished, runner_id: str, now: datetime) -> Change:
     state = each.claim.state
     if each.status == InvocationStatus.RETRY:
         retries = state.retries + 1
         return changed(state, each.status, runner_id, now, retries=retries, not_before=each.not_before)
-    return changed(state, each.status, runner_id, now)
+    key = outcome_id(state.invocation_id, state.claim)
+    return changed(state, each.status, runner_id, now, outcome_id=key)
+
+
+def _is_done(change: Change, reply: ChangeOutcome) -> bool:
+    """Whether the record is as wanted already: the reply to an earlier try was lost."""
+    target = change.target
+    wanted = (target.status, target.runner_id, target.claim)
+    return (reply.status, reply.runner_id, reply.claim) == wanted
 
 
 def _outcome(each: Finished) -> OutcomeData:

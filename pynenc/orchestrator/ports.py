@@ -37,7 +37,7 @@ def changed(
     wanted: InvocationStatus,
     runner_id: str | None,
     now: datetime,
-    **fields: float,
+    **fields: float | str,
 ) -> Change:
     """The change of a record that the state machine allows.
 
@@ -45,7 +45,7 @@ def changed(
         InvocationStatusError: It does not.
     """
     record = change_status(state.record, wanted, runner_id, now)
-    return Change(state, state.with_record(record, **fields))
+    return Change(state, state.with_record(record, fields))
 
 
 def message_for(state: InvocationState) -> Message:

@@ -14,7 +14,7 @@ from pynenc.exceptions import RecoveryLimitError
 from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
 from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.ports import Ports, changed, message_for
-from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
+from pynenc.state_backend.base_state_backend import OutcomeData, recovery_outcome_id
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 
@@ -126,7 +126,8 @@ def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: datetime
         way.append(changed(state, _S.RUNNING_RECOVERY, actor_id, now, recoveries=recoveries))
     current = way[-1].target if way else state
     if current.status == _S.RUNNING_RECOVERY and current.recoveries > ports.conf.max_recoveries:
-        way.append(changed(current, _S.FAILED, actor_id, now))
+        key = recovery_outcome_id(current.invocation_id, current.claim)
+        way.append(changed(current, _S.FAILED, actor_id, now, outcome_id=key))
     else:
         way.append(changed(current, _S.REROUTED, actor_id, now))
     return way
@@ -138,7 +139,7 @@ def _gave_up(ports: Ports, state: InvocationState) -> OutcomeData:
         f"{state.recoveries} times; it is not run again (setting 'max_recoveries' is "
         f"{ports.conf.max_recoveries})"
     )
-    key = outcome_id(state.invocation_id, state.claim)
+    key = recovery_outcome_id(state.invocation_id, state.claim)
     return OutcomeData(key, 1, ports.values.pack_error(error))
 
 

@@ -208,6 +208,7 @@ class MemOrchestrator(StorageOrchestrator):
     """Status records in the memory of this process."""
 
     driver = MemoryDriver
+    shared_between_processes = False
 
 
 class SQLiteOrchestrator(StorageOrchestrator):

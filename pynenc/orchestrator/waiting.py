@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pynenc.exceptions import (
@@ -20,7 +21,7 @@ from pynenc.exceptions import (
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.ports import Ports
-from pynenc.state_backend.base_state_backend import outcome_id
+from pynenc.storage.base_storage import Subscription
 
 LAST_LOOK_S = 5.0
 """Timed looks grow apart up to this long."""
@@ -43,8 +44,20 @@ def _final_among(ports: Ports, invocation_ids: Collection[str]) -> list[Invocati
     return [state for state in read_states(ports, sorted(invocation_ids)) if state.status.is_final()]
 
 
+Blocked = Callable[[Sequence[str]], AbstractContextManager[None]]
+"""Is entered while a waiter really blocks, with what it waits for."""
+
+
+def _not_noted(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 def wait_final(
-    ports: Ports, invocation_ids: Sequence[str], first_look_s: float, timeout_s: float | None = None
+    ports: Ports,
+    invocation_ids: Sequence[str],
+    first_look_s: float,
+    timeout_s: float | None = None,
+    blocked: Blocked = _not_noted,
 ) -> Iterator[list[InvocationState]]:
     """Block until invocations end, and give their records in batches as they do.
 
@@ -53,6 +66,7 @@ def wait_final(
         invocation_ids: What to wait for.
         first_look_s: When to look for the first time in case a wake-up was lost.
         timeout_s: Longest wait for all of them, in seconds.
+        blocked: Entered while it blocks, and left before anything is given.
 
     Raises:
         TimeoutError: Some have not ended in time.
@@ -60,26 +74,40 @@ def wait_final(
     """
     waiting = set(invocation_ids)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    look = first_look_s
     with ports.orchestrator.subscribe(waiting) as subscription:
-        ended: Collection[str] = waiting
+        final = _final_among(ports, waiting)
         while True:
-            final = _final_among(ports, ended) if ended else []
             waiting.difference_update(state.invocation_id for state in final)
             if final:
-                look = first_look_s
                 yield final
             if not waiting:
                 return
-            pause = look
-            if deadline is not None:
-                pause = min(pause, deadline - time.monotonic())
-                if pause <= 0:
-                    raise TimeoutError(f"{len(waiting)} invocation(s) have not ended in {timeout_s} s")
-            woken = subscription.wait(pause) & waiting
-            if not woken:
-                look = min(look * 2, LAST_LOOK_S)
-            ended = woken or waiting
+            with blocked(sorted(waiting)):
+                final = _block(ports, waiting, subscription, first_look_s, deadline)
+            if not final:
+                raise TimeoutError(f"{len(waiting)} invocation(s) have not ended in {timeout_s} s")
+
+
+def _block(
+    ports: Ports,
+    waiting: Collection[str],
+    subscription: Subscription,
+    look_s: float,
+    deadline: float | None,
+) -> list[InvocationState]:
+    """The next records that are final; none when the time is over."""
+    while True:
+        pause = look_s
+        if deadline is not None:
+            pause = min(pause, deadline - time.monotonic())
+            if pause <= 0:
+                return []
+        woken = subscription.wait(pause).intersection(waiting)
+        if not woken:
+            look_s = min(look_s * 2, LAST_LOOK_S)
+        final = _final_among(ports, woken or waiting)
+        if final:
+            return final
 
 
 async def wait_final_async(
@@ -89,9 +117,11 @@ async def wait_final_async(
     waiting = set(invocation_ids)
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
     look = first_look_s
-    with ports.orchestrator.subscribe(
-        waiting, on_wake=lambda: loop.call_soon_threadsafe(woken.set)
-    ) as subscription:
+
+    def wake() -> None:
+        loop.call_soon_threadsafe(woken.set)
+
+    with ports.orchestrator.subscribe(waiting, wake) as subscription:
         ended: Collection[str] = waiting
         while True:
             final = _final_among(ports, ended) if ended else []
@@ -115,7 +145,7 @@ def load_results(ports: Ports, states: Sequence[InvocationState]) -> list[Any]:
     Returns:
         For each its result, or the exception that its `result` raises.
     """
-    ids = [outcome_id(state.invocation_id, state.claim) for state in states]
+    ids = [state.outcome_id or "" for state in states]
     outcomes = ports.state_backend.read_outcomes(ids)
     good = [
         outcome.payload

@@ -95,9 +95,11 @@ class Component(ABC):
 
     Attributes:
         config_class: The settings that `conf` holds.
+        shared_between_processes: Whether other processes see the same data.
     """
 
     config_class: ClassVar[type[PynencConfig]]
+    shared_between_processes: ClassVar[bool] = True
 
     def __init__(self, context: ComponentContext) -> None:
         self.context = context

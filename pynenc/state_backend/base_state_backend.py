@@ -80,6 +80,14 @@ def outcome_id(invocation_id: str, claim: int) -> str:
     return f"{invocation_id}:{claim}"
 
 
+def recovery_outcome_id(invocation_id: str, claim: int) -> str:
+    """The id of the outcome that recovery gives to an invocation whose runner is gone.
+
+    It differs from that of the claim, which the lost runner may still write.
+    """
+    return f"{invocation_id}:{claim}:recovery"
+
+
 class BaseStateBackend(Component):
     """Keeps what invocations are and what came of them."""
 

@@ -12,6 +12,7 @@ from pynenc.state_backend.base_state_backend import (
     OutcomeData,
     RunnerData,
     outcome_id,
+    recovery_outcome_id,
 )
 from pynenc.storage.codec import RecordCodec
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
@@ -74,7 +75,8 @@ class StorageStateBackend(BaseStateBackend):
     def delete(self, claims: Sequence[tuple[str, int]]) -> None:
         deletes = [Delete(_INVOCATIONS.table, invocation_id) for invocation_id, _ in claims]
         for invocation_id, last in claims:
-            keys = (outcome_id(invocation_id, claim) for claim in range(1, last + 1))
+            keys = [outcome_id(invocation_id, claim) for claim in range(1, last + 1)]
+            keys.append(recovery_outcome_id(invocation_id, last))
             deletes += [Delete(_OUTCOMES.table, key) for key in keys]
         self.storage.write(deletes)
 
@@ -95,6 +97,7 @@ class MemStateBackend(StorageStateBackend):
     """State in the memory of this process."""
 
     driver = MemoryDriver
+    shared_between_processes = False
 
 
 class SQLiteStateBackend(StorageStateBackend):

@@ -89,9 +89,6 @@ class Storage(ABC):
         app_id: Every key carries it; two apps in one engine never see each other.
     """
 
-    shared_between_processes: bool = True
-    """Whether other processes see the same data."""
-
     def __init__(self, app_id: str) -> None:
         self.app_id = app_id
         self._interrupt_channel = f"interrupt:{new_id()}"

@@ -34,8 +34,6 @@ from pynenc.storage.wakeup import WakeupHub
 class MemoryStorage(Storage):
     """Dictionaries under one lock. Other processes see nothing of it."""
 
-    shared_between_processes = False
-
     def __init__(self, app_id: str) -> None:
         super().__init__(app_id)
         self._lock = threading.RLock()

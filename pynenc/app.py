@@ -1,0 +1,297 @@
+"""The application object: settings, components and tasks of one app."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from pynenc.app_components import AppComponents, ComponentProperty
+from pynenc.app_info import AppInfo
+from pynenc.app_invocations import InvocationAccess
+from pynenc.app_tasks import TaskHost
+from pynenc.broker.base_broker import BaseBroker
+from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
+from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.conf.config_task import ConfigTask
+from pynenc.conf.loader import SettingsLoader
+from pynenc.context import RunnerContext
+from pynenc.exceptions import ConfigError
+from pynenc.logs import app_logger
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
+from pynenc.orchestrator.ports import Ports
+from pynenc.plugins.component import ComponentKind
+from pynenc.plugins.registry import plugin_registry
+from pynenc.running import running_runner
+from pynenc.serializer.base_serializer import BaseSerializer
+from pynenc.state_backend.base_state_backend import BaseStateBackend, RunnerData
+from pynenc.trigger.base_trigger import BaseTrigger
+
+if TYPE_CHECKING:
+    from pynenc.runner.base_runner import BaseRunner
+
+
+def _new_pynenc(
+    cls: type[Pynenc], config_values: dict[str, Any] | None, config_filepath: str | None
+) -> Pynenc:
+    """Rebuild an app from a pickle.
+
+    The instance is registered before anything else is unpickled, so that a module which makes
+    the app when it is imported gets this very instance.
+    """
+    loader = SettingsLoader(config_values, config_filepath)
+    app_id = loader.load(ConfigPynenc).app_id
+    with cls._lock:
+        existing = cls._instances.get(app_id)
+        if existing is not None:
+            return existing
+        instance = object.__new__(cls)
+        cls._instances[app_id] = instance
+    instance._set_up(app_id, config_values, config_filepath, loader)
+    instance._restored = True
+    return instance
+
+
+class Pynenc(TaskHost, InvocationAccess):
+    """An application: its settings, its components and its tasks.
+
+    There is one instance for each `app_id` in a process. Components are made at their first use,
+    as the settings say; with no settings they live in the memory of this process, which is for
+    tests and for trying things out.
+
+    Args:
+        config_values: Settings, in the shape of a settings file, such as `{"app_id": "my_app"}`.
+        config_filepath: A YAML, TOML or JSON file with settings.
+
+    Raises:
+        ConfigError: A setting is unknown or wrong, or an app with this id and other settings
+            exists in the process already.
+    """
+
+    _instances: ClassVar[dict[str, Pynenc]] = {}
+    _lock: ClassVar[threading.RLock] = threading.RLock()
+    _restored: bool = False
+
+    def __new__(
+        cls, config_values: dict[str, Any] | None = None, config_filepath: str | None = None
+    ) -> Pynenc:
+        loader = SettingsLoader(config_values, config_filepath)
+        app_id = loader.load(ConfigPynenc).app_id
+        with cls._lock:
+            existing = cls._instances.get(app_id)
+            if existing is not None:
+                existing._check_same(config_values, config_filepath)
+                return existing
+            instance = super().__new__(cls)
+            instance._set_up(app_id, config_values, config_filepath, loader)
+            cls._instances[app_id] = instance
+            return instance
+
+    def _set_up(
+        self,
+        app_id: str,
+        config_values: dict[str, Any] | None,
+        config_filepath: str | None,
+        loader: SettingsLoader,
+    ) -> None:
+        self._app_id = app_id
+        self._config_values = config_values
+        self._config_filepath = config_filepath
+        self._module = _calling_module()
+        self._registry = plugin_registry()
+        self.settings_loader = loader
+        loader.check_names(lambda: [ConfigPynenc, ConfigTask, *self._registry.settings_classes()])
+        self._set_up_tasks()
+        self._known_runners: set[str] = set()
+        self._start()
+
+    def _start(self) -> None:
+        self._conf = self.settings_loader.load(ConfigPynenc)
+        self._logger = app_logger(self._conf)
+        self._components = AppComponents(self.settings_loader, self._registry, self._conf, self._logger)
+
+    def _check_same(self, config_values: dict[str, Any] | None, config_filepath: str | None) -> None:
+        """Refuse a second app with the same id and other settings."""
+        asks_by_id = config_filepath is None and not set(config_values or {}) - {"app_id"}
+        same = (config_values, config_filepath) == (self._config_values, self._config_filepath)
+        if not (self._restored or asks_by_id or same):
+            raise ConfigError(
+                f"an app '{self._app_id}' exists in this process with other settings. Give this one "
+                f"another 'app_id', or call Pynenc.discard('{self._app_id}') first."
+            )
+
+    @classmethod
+    def discard(cls, app_id: str) -> None:
+        """Close an app of this process and forget it; what it stored stays."""
+        with cls._lock:
+            instance = cls._instances.pop(app_id, None)
+        if instance is not None:
+            instance.close()
+
+    @classmethod
+    def from_info(cls, app_info: AppInfo) -> Pynenc:
+        """The app that an `AppInfo` describes.
+
+        Its module is imported if it can be, so that the tasks are known as well.
+
+        Raises:
+            ConfigError: The module's variable holds no app.
+        """
+        existing = cls._instances.get(app_info.app_id)
+        if existing is not None:
+            return existing
+        if app_info.module and app_info.app_variable and app_info.module != "__main__":
+            found = getattr(importlib.import_module(app_info.module), app_info.app_variable, None)
+            if not isinstance(found, Pynenc):
+                raise ConfigError(
+                    f"'{app_info.app_variable}' of module '{app_info.module}' holds no Pynenc app"
+                )
+            return found
+        values = {"app_id": app_info.app_id, **(app_info.config_values or {})}
+        return cls(values, app_info.config_filepath)
+
+    @property
+    def info(self) -> AppInfo:
+        """Where this app comes from."""
+        module = sys.modules.get(self._module or "")
+        variable = (
+            next((name for name, value in vars(module).items() if value is self), None) if module else None
+        )
+        return AppInfo(self._app_id, self._module, variable, self._config_values, self._config_filepath)
+
+    # --- pickling ----------------------------------------------------------------------
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        recipe = (type(self), self._config_values, self._config_filepath)
+        return _new_pynenc, recipe, self.__getstate__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a child process needs beside the settings."""
+        return {"module": self._module}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over what came with a pickle; an app that lives here already keeps its own."""
+        if self._restored and self._module is None:
+            self._module = state["module"]
+
+    # --- settings and components -------------------------------------------------------
+
+    @property
+    def config_values(self) -> dict[str, Any] | None:
+        """The settings that were given in code."""
+        return self._config_values
+
+    @property
+    def config_filepath(self) -> str | None:
+        """The settings file that was given in code."""
+        return self._config_filepath
+
+    @property
+    def app_id(self) -> str:
+        """The id, which all stored data carries."""
+        return self._app_id
+
+    @property
+    def conf(self) -> ConfigPynenc:
+        """The effective settings; assigning to a field works for components not yet made."""
+        return self._conf
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger of the app."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    @property
+    def components(self) -> AppComponents:
+        """The components, for faces and runners."""
+        return self._components
+
+    @property
+    def ports(self) -> Ports:
+        """The components as the rules of an invocation's life see them."""
+        return self._components.ports
+
+    broker = ComponentProperty[BaseBroker](ComponentKind.BROKER)
+    orchestrator = ComponentProperty[BaseOrchestrator](ComponentKind.ORCHESTRATOR)
+    state_backend = ComponentProperty[BaseStateBackend](ComponentKind.STATE_BACKEND)
+    trigger = ComponentProperty[BaseTrigger](ComponentKind.TRIGGER)
+    serializer = ComponentProperty[BaseSerializer](ComponentKind.SERIALIZER)
+    client_data_store = ComponentProperty[BaseClientDataStore](ComponentKind.CLIENT_DATA_STORE)
+
+    @property
+    def runner(self) -> BaseRunner:
+        """The runner of this context, or else the one that the settings select.
+
+        Inside a runner's worker it is that worker's own runner.
+        """
+        running = running_runner.get()
+        if running is not None and running.app is self:
+            return cast("BaseRunner", running)
+        runner = cast("BaseRunner", self._components.get(ComponentKind.RUNNER))
+        runner.attach(self)
+        return runner
+
+    @runner.setter
+    def runner(self, runner: BaseRunner) -> None:
+        self._components.put(ComponentKind.RUNNER, runner)
+
+    def _reset_cached_components(self) -> None:
+        """Close all components; they are made again at their next use."""
+        self._components.close()
+        self._components = AppComponents(self.settings_loader, self._registry, self._conf, self._logger)
+        self._known_runners.clear()
+
+    def close(self) -> None:
+        """Release connections; the next use opens them again."""
+        self._components.close()
+
+    def purge(self) -> None:
+        """Delete everything that is stored for this app: messages, records, results, triggers."""
+        for component in (
+            self.broker,
+            self.orchestrator,
+            self.state_backend,
+            self.trigger,
+            self.client_data_store,
+        ):
+            component.purge()
+        self._known_runners.clear()
+
+    def known_runner(self, runner: RunnerContext) -> RunnerContext:
+        """The runner, after making sure that the state backend knows who it is."""
+        if runner.runner_id not in self._known_runners:
+            started_at = self.orchestrator.now()
+            self.state_backend.save_runners(
+                [
+                    RunnerData(
+                        runner.runner_id,
+                        runner.runner_cls,
+                        runner.pid,
+                        runner.hostname,
+                        runner.parent_id,
+                        started_at,
+                    )
+                ]
+            )
+            self._known_runners.add(runner.runner_id)
+        return runner
+
+    def __repr__(self) -> str:
+        return f"<Pynenc {self._app_id}>"
+
+
+def _calling_module() -> str | None:
+    """Name of the module that makes the app."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "pynenc":
+        outer = frame.f_back
+        if outer is None:
+            return None
+        frame = outer
+    return str(frame.f_globals.get("__name__"))

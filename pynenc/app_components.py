@@ -1,0 +1,163 @@
+"""Builds the components of an app as its settings say, each at its first use."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
+
+from pynenc.broker.base_broker import BaseBroker
+from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
+from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.conf.loader import SettingsLoader
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
+from pynenc.orchestrator.hooks import LifeCycleHooks
+from pynenc.orchestrator.ports import Ports
+from pynenc.orchestrator.values import ValueCodec
+from pynenc.plugins.component import Component, ComponentContext, ComponentKind
+from pynenc.plugins.registry import PluginRegistry
+from pynenc.serializer.base_serializer import BaseSerializer
+from pynenc.state_backend.base_state_backend import BaseStateBackend
+
+C = TypeVar("C", bound=PynencConfig)
+T = TypeVar("T")
+K = TypeVar("K", bound=Component)
+
+
+class _Context(ComponentContext):
+    """What components of one app are handed."""
+
+    def __init__(self, loader: SettingsLoader, app_id: str, logger: logging.Logger) -> None:
+        self._loader = loader
+        self._shared: dict[Hashable, Any] = {}
+        self._lock = threading.RLock()
+        self.app_id = app_id
+        self.logger = logger
+
+    def settings(self, cls: type[C]) -> C:
+        return self._loader.load(cls)
+
+    def shared(self, key: Hashable, make: Callable[[], T]) -> T:
+        with self._lock:
+            if key not in self._shared:
+                self._shared[key] = make()
+            return cast(T, self._shared[key])
+
+
+class AppComponents:
+    """The components of one app."""
+
+    def __init__(
+        self,
+        loader: SettingsLoader,
+        registry: PluginRegistry,
+        conf: ConfigPynenc,
+        logger: logging.Logger,
+    ) -> None:
+        self._registry = registry
+        self._conf = conf
+        self._logger = logger
+        self._lock = threading.RLock()
+        self._built: dict[ComponentKind, Component] = {}
+        self._ports: Ports | None = None
+        self.context = _Context(loader, conf.app_id, logger)
+        self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
+
+    def selected(self, kind: ComponentKind) -> str:
+        """The name, alias or path that the settings select."""
+        name: str = getattr(self._conf, kind.setting)
+        backend = self._conf.backend
+        if backend is None or self._conf.is_given(kind.setting):
+            return name
+        spec = self._registry.family(backend).get(kind)
+        return spec.name if spec else name
+
+    def component_class(self, kind: ComponentKind) -> type[Component]:
+        """The class that the settings select.
+
+        Raises:
+            UnknownComponentError: It is not installed.
+        """
+        return self._registry.load(kind, self.selected(kind))
+
+    def get(self, kind: ComponentKind) -> Component:
+        """The component, built at its first use."""
+        found = self._built.get(kind)
+        if found is None:
+            with self._lock:
+                found = self._built.get(kind)
+                if found is None:
+                    found = self.component_class(kind)(self.context)
+                    self._built[kind] = found
+        return found
+
+    def put(self, kind: ComponentKind, component: Component) -> None:
+        """Use this component from now on."""
+        with self._lock:
+            self._built[kind] = component
+            self._ports = None
+
+    def is_built(self, kind: ComponentKind) -> bool:
+        """Whether the component is in use already."""
+        return kind in self._built
+
+    @property
+    def ports(self) -> Ports:
+        """The components as the rules of an invocation's life see them."""
+        ports = self._ports
+        if ports is None:
+            with self._lock:
+                kind = ComponentKind
+                values = ValueCodec(
+                    cast(BaseSerializer, self.get(kind.SERIALIZER)),
+                    cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE)),
+                )
+                ports = Ports(
+                    self._conf,
+                    cast(BaseOrchestrator, self.get(kind.ORCHESTRATOR)),
+                    cast(BaseBroker, self.get(kind.BROKER)),
+                    cast(BaseStateBackend, self.get(kind.STATE_BACKEND)),
+                    values,
+                    self.hooks,
+                    self._logger,
+                )
+                self._ports = ports
+        return ports
+
+    def close(self) -> None:
+        """Release what the components hold open."""
+        with self._lock:
+            for component in self._built.values():
+                component.close()
+
+
+class HasComponents(Protocol):
+    """An app, as far as its component properties need to know it."""
+
+    @property
+    def components(self) -> AppComponents:
+        """Its components."""
+
+
+class ComponentProperty(Generic[K]):
+    """A component as an attribute of the app: made at its first use, and settable."""
+
+    def __init__(self, kind: ComponentKind) -> None:
+        self._kind = kind
+        self.__doc__ = f"The {kind.replace('_', ' ')}."
+
+    @overload
+    def __get__(self, app: None, owner: type) -> ComponentProperty[K]: ...
+
+    @overload
+    def __get__(self, app: HasComponents, owner: type) -> K: ...
+
+    def __get__(self, app: HasComponents | None, owner: type) -> K | ComponentProperty[K]:
+        if app is None:
+            return self
+        return cast(K, app.components.get(self._kind))
+
+    def __set__(self, app: HasComponents, component: K) -> None:
+        app.components.put(self._kind, component)

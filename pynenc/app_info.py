@@ -1,0 +1,25 @@
+"""Describing an app well enough to build it again elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AppInfo:
+    """Where an app comes from.
+
+    Attributes:
+        app_id: Its id.
+        module: The module that makes it, if known.
+        app_variable: Name of the module's variable that holds it, if known.
+        config_values: The values that it was made with.
+        config_filepath: The settings file that it was made with.
+    """
+
+    app_id: str
+    module: str | None = None
+    app_variable: str | None = None
+    config_values: dict[str, Any] | None = None
+    config_filepath: str | None = None

@@ -1,0 +1,189 @@
+"""Finding invocations of an app and waiting for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pynenc.arguments import Arguments
+from pynenc.call import Call
+from pynenc.conf.config_runner import ConfigRunner
+from pynenc.exceptions import InvocationNotFoundError
+from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.dist_invocation import DistributedInvocation
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.orchestrator.waiting import wait_final, wait_final_async
+from pynenc.running import running_runner
+from pynenc.state_backend.base_state_backend import InvocationData
+from pynenc.storage.operations import Cursor
+from pynenc.task import Task
+from pynenc.workflow.identity import WorkflowIdentity
+
+if TYPE_CHECKING:
+    import logging
+
+    from pynenc.conf.config_pynenc import ConfigPynenc
+    from pynenc.conf.loader import SettingsLoader
+    from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
+    from pynenc.orchestrator.ports import Ports
+    from pynenc.state_backend.base_state_backend import BaseStateBackend
+
+AnyInvocation = DistributedInvocation[..., Any]
+_PAGE = 200
+_REMIND_AFTER_S = 10.0
+
+
+class InvocationAccess:
+    """The part of the app that gives handles on invocations."""
+
+    if TYPE_CHECKING:
+        settings_loader: SettingsLoader
+
+        @property
+        def app_id(self) -> str: ...
+        @property
+        def conf(self) -> ConfigPynenc: ...
+        @property
+        def logger(self) -> logging.Logger: ...
+        @property
+        def ports(self) -> Ports: ...
+        @property
+        def orchestrator(self) -> BaseOrchestrator: ...
+        @property
+        def state_backend(self) -> BaseStateBackend: ...
+        def find_task(self, task_id: TaskId) -> Task[..., Any]: ...
+
+    def get_invocation(self, invocation_id: str) -> AnyInvocation:
+        """A handle on an invocation, from its id.
+
+        Raises:
+            InvocationNotFoundError: No invocation with this id is stored.
+            TaskNotFoundError: Its task cannot be imported here.
+        """
+        (data,) = self.state_backend.read_invocations([invocation_id])
+        if data is None:
+            raise InvocationNotFoundError(invocation_id)
+        return self._handles([data], [None])[0]
+
+    def find_invocations(
+        self,
+        task: Task[..., Any] | TaskId | str | None = None,
+        statuses: Iterable[InvocationStatus | str] | InvocationStatus | str | None = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+    ) -> list[AnyInvocation]:
+        """Handles on invocations, newest first.
+
+        Args:
+            task: Only those of this task.
+            statuses: Only those with one of these statuses.
+            since: Only those made at this time or later (aware, or seconds since the epoch).
+            limit: Most to return.
+
+        Raises:
+            ValueError: There is no such status.
+        """
+        start = since.timestamp() if isinstance(since, datetime) else since
+        key = _task_key(task)
+        wanted = _status_set(statuses)
+        found: list[tuple[InvocationData, InvocationState | None]] = []
+        after: Cursor | None = None
+        while len(found) < limit:
+            page = self.state_backend.find_invocations(key, start, None, _PAGE, after)
+            states = self.orchestrator.read([data.invocation_id for data in page])
+            for data, state in zip(page, states, strict=True):
+                if state is not None and (wanted is None or state.status in wanted):
+                    found.append((data, state))
+            if len(page) < _PAGE:
+                break
+            after = Cursor(page[-1].created_at, page[-1].invocation_id)
+        chosen = found[:limit]
+        return self._handles([data for data, _ in chosen], [state for _, state in chosen])
+
+    def _handles(
+        self, data: Sequence[InvocationData], states: Sequence[InvocationState | None]
+    ) -> list[AnyInvocation]:
+        arguments = self.ports.values.unpack_arguments([each.arguments for each in data])
+        return [
+            DistributedInvocation(
+                each.invocation_id,
+                Call(self.find_task(TaskId.from_key(each.task_id)), Arguments(kwargs)),
+                WorkflowIdentity.of(each),
+                state,
+            )
+            for each, kwargs, state in zip(data, arguments, states, strict=True)
+        ]
+
+    # --- waiting -----------------------------------------------------------------------
+
+    def _first_look(self) -> float:
+        return self.settings_loader.load(ConfigRunner).invocation_wait_results_sleep_time_sec
+
+    def wait_final(
+        self, invocation_ids: Sequence[str], timeout_s: float | None = None
+    ) -> Iterator[list[InvocationState]]:
+        """Block until invocations end; gives their records in batches as they do.
+
+        After some time in which nothing ended and no runner is alive, a warning says so.
+
+        Raises:
+            TimeoutError: Some have not ended in time.
+            InvocationNotFoundError: One is not known.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        remind = _REMIND_AFTER_S
+        waiting = list(invocation_ids)
+        running = running_runner.get()
+        blocked = running.waiting if running is not None and running.app is self else _plain
+        while waiting:
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            patience = remind if remaining is None else min(remind, remaining)
+            try:
+                for states in wait_final(self.ports, waiting, self._first_look(), patience, blocked):
+                    done = {state.invocation_id for state in states}
+                    waiting = [each for each in waiting if each not in done]
+                    yield states
+            except TimeoutError:
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise TimeoutError(
+                        f"{len(waiting)} invocation(s) of app '{self.app_id}' have not ended in {timeout_s} s"
+                    ) from None
+                self._remind(len(waiting))
+                remind *= 2
+
+    def _remind(self, waiting: int) -> None:
+        alive_since = self.orchestrator.now() - self.conf.dead_after_seconds
+        if not self.orchestrator.live_runners(alive_since, 1):
+            self.logger.warning(
+                "waiting for %d invocation(s), but no runner of app '%s' is alive: start one with "
+                "'pynenc --app <module>.<app> runner start'",
+                waiting,
+                self.app_id,
+            )
+
+    def wait_final_async(self, invocation_ids: Sequence[str]) -> AsyncIterator[list[InvocationState]]:
+        """Like `wait_final`, without blocking the event loop."""
+        return wait_final_async(self.ports, invocation_ids, self._first_look())
+
+
+def _plain(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _task_key(task: Task[..., Any] | TaskId | str | None) -> str | None:
+    if task is None or isinstance(task, str):
+        return task
+    return task.key if isinstance(task, TaskId) else task.task_id.key
+
+
+def _status_set(
+    statuses: Iterable[InvocationStatus | str] | InvocationStatus | str | None,
+) -> frozenset[InvocationStatus] | None:
+    if statuses is None:
+        return None
+    given = [statuses] if isinstance(statuses, str) else list(statuses)
+    return frozenset(InvocationStatus(each.lower()) for each in given)

@@ -1,0 +1,55 @@
+"""Running the function of a task, and what its end means."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+from pynenc.exceptions import RetryError
+from pynenc.types import Params, Result
+
+if TYPE_CHECKING:
+    from pynenc.task import Task
+
+
+def run_function(task: Task[Params, Result], arguments: dict[str, Any]) -> Result:
+    """Call the function of a task and give its result; a coroutine is run to its end."""
+    args, kwargs = task.binder.call_with(arguments)
+    returned = task.func(*args, **kwargs)
+    if inspect.iscoroutine(returned):
+        return cast(Result, run_coroutine(returned))
+    return returned
+
+
+def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end, also where an event loop runs in this thread already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(asyncio.run(coroutine))
+        except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+            failure.append(error)
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(run,), name="pynenc-coroutine")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def wants_retry(task: Task[Params, Result], error: BaseException, retries: int) -> bool:
+    """Whether an error of the body means another run."""
+    conf = task.conf
+    return retries < conf.max_retries and isinstance(error, (RetryError, *conf.retry_for))

@@ -1,0 +1,178 @@
+"""Invocations that runners execute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from pynenc.call import Call
+from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import HistoryEntry, InvocationState
+from pynenc.orchestrator.waiting import RaisedError, load_results, read_states
+from pynenc.types import Params, Result
+from pynenc.workflow.identity import WorkflowIdentity
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+
+class DistributedInvocation(BaseInvocation[Params, Result]):
+    """A handle on an invocation that some runner executes."""
+
+    def __init__(
+        self,
+        invocation_id: str,
+        call: Call[Params, Result],
+        workflow: WorkflowIdentity,
+        state: InvocationState | None = None,
+    ) -> None:
+        super().__init__(invocation_id, call, workflow)
+        self._state = state
+        self._read_at = time.monotonic() if state is not None else 0.0
+        self._outcome: tuple[Any] | None = None
+
+    @property
+    def app(self) -> Pynenc:
+        """The app of the task."""
+        return self.task.app
+
+    # --- state -------------------------------------------------------------------------
+
+    def _current_state(self) -> InvocationState:
+        """The record, read again unless it is final or was read a moment ago."""
+        state = self._state
+        age = time.monotonic() - self._read_at
+        if state is None or (not state.status.is_final() and age >= self.app.conf.cached_status_time):
+            (state,) = read_states(self.app.ports, [self.invocation_id])
+            self._note(state)
+        return state
+
+    def _note(self, state: InvocationState) -> None:
+        self._state = state
+        self._read_at = time.monotonic()
+
+    @property
+    def status(self) -> InvocationStatus:
+        return self._current_state().status
+
+    @property
+    def num_retries(self) -> int:
+        return self._current_state().retries
+
+    @property
+    def history(self) -> list[HistoryEntry]:
+        """Every status that it had, oldest first."""
+        return self.app.orchestrator.history(self.invocation_id)
+
+    # --- results -----------------------------------------------------------------------
+
+    @property
+    def result(self) -> Result:
+        return self.wait()
+
+    def wait(self, timeout_s: float | None = None) -> Result:
+        """The result, like `result`.
+
+        Args:
+            timeout_s: Longest wait, in seconds.
+
+        Raises:
+            TimeoutError: It has not ended in time; it goes on all the same.
+        """
+        if self._outcome is None:
+            for states in self.app.wait_final([self.invocation_id], timeout_s):
+                _settle([self], states)
+        return self._value()
+
+    async def async_result(self) -> Result:
+        if self._outcome is None:
+            async for states in self.app.wait_final_async([self.invocation_id]):
+                _settle([self], states)
+        return self._value()
+
+    def _value(self) -> Result:
+        if self._outcome is None:
+            raise RuntimeError(f"invocation {self.invocation_id} has not ended")
+        (value,) = self._outcome
+        if isinstance(value, RaisedError):
+            raise value.error
+        return cast(Result, value)
+
+    def settle(self, state: InvocationState, value: Any) -> None:
+        """Note how it ended."""
+        self._note(state)
+        self._outcome = (value,)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether its end is known here."""
+        return self._outcome is not None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.app, self.invocation_id)
+
+
+def _settle(
+    invocations: Sequence[DistributedInvocation[Params, Result]], states: Sequence[InvocationState]
+) -> None:
+    """Load what came of those that have ended."""
+    by_id: dict[str, list[DistributedInvocation[Params, Result]]] = {}
+    for invocation in invocations:
+        by_id.setdefault(invocation.invocation_id, []).append(invocation)
+    ports = invocations[0].app.ports
+    for state, value in zip(states, load_results(ports, states), strict=True):
+        for invocation in by_id.get(state.invocation_id, ()):
+            invocation.settle(state, value)
+
+
+def _restore(app: Pynenc, invocation_id: str) -> DistributedInvocation[..., Any]:
+    return app.get_invocation(invocation_id)
+
+
+class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
+    """Invocations that runners execute."""
+
+    invocations: list[DistributedInvocation[Params, Result]]  # type: ignore[assignment]
+
+    def _waiting(self) -> list[str]:
+        return [each.invocation_id for each in self.invocations if not each.is_settled]
+
+    @property
+    def results(self) -> Iterator[Result]:
+        at = 0
+        waiting = self._waiting()
+        if waiting:
+            for states in self.task.app.wait_final(waiting):
+                _settle(self.invocations, states)
+                while at < len(self.invocations) and self.invocations[at].is_settled:
+                    yield self.invocations[at].result
+                    at += 1
+        for invocation in self.invocations[at:]:
+            yield invocation.result
+
+    def as_completed(self) -> Iterator[DistributedInvocation[Params, Result]]:
+        """The invocations in the order in which they end."""
+        done = [each for each in self.invocations if each.is_settled]
+        yield from done
+        waiting = self._waiting()
+        if not waiting:
+            return
+        by_id = {each.invocation_id: each for each in self.invocations}
+        for states in self.task.app.wait_final(waiting):
+            _settle(self.invocations, states)
+            for state in states:
+                yield by_id[state.invocation_id]
+
+    async def async_results(self) -> AsyncIterator[Result]:
+        at = 0
+        waiting = self._waiting()
+        if waiting:
+            async for states in self.task.app.wait_final_async(waiting):
+                _settle(self.invocations, states)
+                while at < len(self.invocations) and self.invocations[at].is_settled:
+                    yield self.invocations[at].result
+                    at += 1
+        for invocation in self.invocations[at:]:
+            yield invocation.result

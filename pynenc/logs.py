@@ -1,0 +1,148 @@
+"""Logging: records that say for which app, runner and invocation something was done."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
+from pynenc.context import current_invocation_id, current_runner
+
+ROOT = "pynenc"
+_SHORT = 8
+_RESET = "\033[0m"
+_COLOURS = {
+    "DEBUG": "\033[36m",
+    "INFO": "\033[32m",
+    "WARNING": "\033[33m",
+    "ERROR": "\033[31m",
+    "CRITICAL": "\033[35m",
+}
+
+
+class _ContextFilter(logging.Filter):
+    """Adds what the running code is part of to each record."""
+
+    def __init__(self, app_id: str) -> None:
+        super().__init__()
+        self._app_id = app_id
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        runner = current_runner.get()
+        record.app_id = self._app_id
+        record.runner_cls = runner.runner_cls if runner else None
+        record.runner_id = runner.runner_id if runner else None
+        record.invocation_id = current_invocation_id.get()
+        return True
+
+
+class TextFormatter(logging.Formatter):
+    """One line for people."""
+
+    def __init__(self, colours: bool, compact: bool) -> None:
+        super().__init__()
+        self._colours = colours
+        self._compact = compact
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        level = f"{record.levelname:<8}"
+        if self._colours:
+            level = f"{_COLOURS.get(record.levelname, '')}{level}{_RESET}"
+        text = f"{moment} {level} [{self._context(record)}] {record.getMessage()}"
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        return text
+
+    def _context(self, record: logging.LogRecord) -> str:
+        fields = vars(record)
+        parts = [str(fields.get("app_id"))]
+        if fields.get("runner_id"):
+            parts.append(f"{fields['runner_cls']}:{self._id(fields['runner_id'])}")
+        if fields.get("invocation_id"):
+            parts.append(f"invocation:{self._id(fields['invocation_id'])}")
+        return " ".join(parts)
+
+    def _id(self, value: str) -> str:
+        # Ids begin with their time, so the tail tells them apart.
+        return value[-_SHORT:] if self._compact else value
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = vars(record)
+        entry: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name in ("app_id", "runner_cls", "runner_id", "invocation_id"):
+            if fields.get(name) is not None:
+                entry[name] = fields[name]
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str)
+
+
+class _CurrentStreamHandler(logging.Handler):
+    """Writes to what `sys.stderr` or `sys.stdout` is at the moment of writing."""
+
+    def __init__(self, stream_name: str) -> None:
+        super().__init__()
+        self._stream_name = stream_name
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            stream = getattr(sys, self._stream_name)
+            stream.write(self.format(record) + "\n")
+            stream.flush()
+        except (ValueError, OSError):
+            self.handleError(record)
+
+
+def app_logger(conf: ConfigPynenc) -> logging.Logger:
+    """The logger of an app, set up as its settings say.
+
+    It hands records on to the root logger as well only where that has handlers of its own.
+    """
+    logger = logging.getLogger(f"{ROOT}.app.{conf.app_id}")
+    logger.setLevel(conf.logging_level.upper())
+    for old in [handler for handler in logger.handlers if isinstance(handler, _CurrentStreamHandler)]:
+        logger.removeHandler(old)
+    for known in [each for each in logger.filters if isinstance(each, _ContextFilter)]:
+        logger.removeFilter(known)
+    logger.addFilter(_ContextFilter(conf.app_id))
+    handler = _CurrentStreamHandler(conf.log_stream)
+    if conf.log_format == LogFormat.JSON:
+        handler.setFormatter(JsonFormatter())
+    else:
+        terminal = getattr(getattr(sys, conf.log_stream), "isatty", lambda: False)()
+        colours = terminal if conf.log_use_colors is None else conf.log_use_colors
+        handler.setFormatter(TextFormatter(colours, conf.compact_log_context))
+    logger.addHandler(handler)
+    return logger
+
+
+def shown_arguments(conf: ConfigPynenc, arguments: Mapping[str, object]) -> str:
+    """Arguments as logs show them."""
+    mode = conf.argument_print_mode
+    if not conf.print_arguments or mode == ArgumentPrintMode.HIDDEN:
+        return "<hidden>" if arguments else ""
+    if mode == ArgumentPrintMode.KEYS:
+        return ", ".join(arguments)
+    limit = conf.truncate_arguments_length if mode == ArgumentPrintMode.TRUNCATED else None
+    return ", ".join(f"{name}={_shown(value, limit)}" for name, value in arguments.items())
+
+
+def _shown(value: object, limit: int | None) -> str:
+    if limit is not None and isinstance(value, (str, bytes)):
+        value = value[: limit + 1]  # a huge value is not written out to be cut
+    text = repr(value)
+    return text if limit is None or len(text) <= limit else f"{text[:limit]}..."

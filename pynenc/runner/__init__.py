@@ -1,0 +1,1 @@
+"""Runners: they execute invocations."""

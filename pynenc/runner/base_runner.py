@@ -1,0 +1,164 @@
+"""The interface of runners."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, ClassVar
+
+from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_runner import ConfigRunner
+from pynenc.context import RunnerContext
+from pynenc.exceptions import RunnerError
+from pynenc.plugins.component import Component, ComponentContext, ComponentKind
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STORES = (
+    ComponentKind.BROKER,
+    ComponentKind.ORCHESTRATOR,
+    ComponentKind.STATE_BACKEND,
+    ComponentKind.TRIGGER,
+    ComponentKind.CLIENT_DATA_STORE,
+)
+
+
+class BaseRunner(Component):
+    """Executes the invocations of an app.
+
+    Attributes:
+        runner_context: Who this runner is.
+    """
+
+    config_class: ClassVar[type[PynencConfig]] = ConfigRunner
+    conf: ConfigRunner
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self.runner_context = RunnerContext(type(self).__name__)
+        self._app: Pynenc | None = None
+        self._stopping = threading.Event()
+        self._signals = 0
+
+    def attach(self, app: Pynenc) -> None:
+        """Say whose invocations to execute."""
+        self._app = app
+
+    @property
+    def app(self) -> Pynenc:
+        """Whose invocations it executes."""
+        if self._app is None:
+            raise RunnerError("this runner belongs to no app yet: use app.runner")
+        return self._app
+
+    @property
+    def runner_id(self) -> str:
+        """The id of this runner."""
+        return self.runner_context.runner_id
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stopping.is_set()
+
+    # --- the life of a runner ----------------------------------------------------------
+
+    def run(self) -> None:
+        """Execute invocations until stopped.
+
+        In the main thread, SIGTERM and SIGINT stop it: it claims nothing more, gives running
+        invocations `shutdown_grace_seconds`, and hands the rest back. A second signal ends the
+        grace at once.
+
+        Raises:
+            RunnerError: It cannot work with this configuration.
+        """
+        self._stopping.clear()
+        self._signals = 0
+        self.check()
+        app = self.app
+        app.register_core_tasks()
+        app.import_task_modules()
+        app.register_deferred_triggers()
+        app.known_runner(self.runner_context)
+        hooks = app.components.hooks
+        with self._signals_handled():
+            hooks.call("runner_started", runner=self.runner_context)
+            self.logger.info("%s %s started", type(self).__name__, self.runner_id)
+            try:
+                self.execute()
+            finally:
+                self.logger.info("%s %s stopped", type(self).__name__, self.runner_id)
+                hooks.call("runner_stopped", runner=self.runner_context)
+
+    @abstractmethod
+    def execute(self) -> None:
+        """Do the work of `run` until `is_stopping`."""
+
+    def stop_runner_loop(self) -> None:
+        """Ask the runner to stop; `run` returns when it has."""
+        self._stopping.set()
+        self.wake()
+
+    def hurry(self) -> None:
+        """End the grace of running invocations."""
+
+    def wake(self) -> None:
+        """Interrupt what the runner blocks on, after `is_stopping` was set."""
+
+    def check(self) -> None:
+        """Refuse a configuration that the runner cannot work with.
+
+        Raises:
+            RunnerError: Says why, and what to do.
+        """
+
+    def require_shared_components(self) -> None:
+        """Refuse components that other processes cannot see.
+
+        Raises:
+            RunnerError: Names them.
+        """
+        components = self.app.components
+        alone = [
+            f"{kind.setting}={components.component_class(kind).__name__}"
+            for kind in _STORES
+            if not components.component_class(kind).shared_between_processes
+        ]
+        if alone:
+            raise RunnerError(
+                f"{type(self).__name__} starts worker processes, which cannot see what lives in the "
+                f"memory of this one: {', '.join(alone)}. Choose a backend that processes share, such as "
+                f"backend='sqlite', or the ThreadRunner."
+            )
+
+    def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
+        """Give up the slot of the running invocation while it waits for others."""
+        raise RunnerError(f"{type(self).__name__} executes nothing, so nothing can wait in it")
+
+    @contextmanager
+    def _signals_handled(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            self._signals += 1
+            if self._signals == 1:
+                # The handler interrupts whatever holds locks just now, so another thread stops.
+                threading.Thread(target=self.stop_runner_loop, daemon=True).start()
+            else:
+                threading.Thread(target=self.hurry, daemon=True).start()
+
+        before = [signal.signal(number, handle) for number in _SIGNALS]
+        try:
+            yield
+        finally:
+            for number, handler in zip(_SIGNALS, before, strict=True):
+                signal.signal(number, handler)

@@ -1,0 +1,259 @@
+"""The engine of every runner: it claims, executes and finishes in the threads of one process.
+
+Workers share what was claimed. One of them at a time looks for more and blocks while there
+is nothing; the others wait for it. A worker writes the end of one invocation and the start of
+the next in one go. While an invocation waits for another, its worker counts as away and a
+substitute takes its slot, so a pool full of waiters never stands still.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pynenc.conf.config_runner import ConfigRunner
+from pynenc.context import RunnerContext
+from pynenc.orchestrator.claiming import Claim, claim, claim_awaited, give_back
+from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
+from pynenc.runner.invoking import current_claim, invoke
+from pynenc.runner.keeper import Keeper
+from pynenc.runner.pace import Pace
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+_LONGEST_TAKE_S = 30.0
+_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.1, 5.0
+_STALLED_S = 0.25
+_CANDIDATES = 8
+
+
+class Engine:
+    """Executes invocations in `slots` threads under one runner id.
+
+    Args:
+        app: Whose invocations.
+        identity: Under which id they are claimed.
+        conf: Settings of the runner.
+        slots: How many run at the same time.
+    """
+
+    def __init__(self, app: Pynenc, identity: RunnerContext, conf: ConfigRunner, slots: int) -> None:
+        self.app = app
+        self.identity = identity
+        self._conf = conf
+        self._slots = slots
+        self._pace = Pace(conf.prefetch_seconds, conf.max_prefetch)
+        self._changed = threading.Condition()
+        self._claimed: deque[Claim] = deque()
+        self._executing: dict[str, Claim] = {}
+        self._queues = list(conf.queues)
+        self._threads = 0
+        self._away = 0
+        self._idle = 0
+        self._fetching = False
+        self._stopping = False
+        self._last_progress = time.monotonic()
+        self._keeper = Keeper(app, [identity.runner_id], self._check_stall)
+
+    # --- life --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._keeper.start()
+        with self._changed:
+            for _ in range(self._slots):
+                self._add_worker()
+
+    def _add_worker(self) -> None:
+        self._threads += 1
+        threading.Thread(target=self._work, name="pynenc-worker", daemon=True).start()
+
+    def stop(self, grace_s: float, hurry: threading.Event) -> None:
+        """Claim nothing more, let what runs finish, then hand back the rest.
+
+        Args:
+            grace_s: How long running invocations may take, in seconds.
+            hurry: Ends the grace when it is set.
+        """
+        with self._changed:
+            self._stopping = True
+            waiting, self._claimed = list(self._claimed), deque()
+            self._changed.notify_all()
+        give_back(self.app.ports, waiting, self.identity.runner_id)
+        deadline = time.monotonic() + grace_s
+        while not hurry.is_set():
+            # A worker may have been about to block just when it was interrupted.
+            self.app.broker.interrupt()
+            with self._changed:
+                if self._threads == 0:
+                    break
+                remaining = deadline - time.monotonic()
+                if remaining <= 0 and self._executing:
+                    break
+                self._changed.wait(min(0.1, max(0.01, remaining)))
+        with self._changed:
+            left = list(self._executing.values())
+        if left:
+            self.app.logger.warning("%d running invocation(s) are handed back", len(left))
+            surrender(self.app.ports, left, self.identity.runner_id)
+        self._keeper.stop()
+
+    # --- workers -----------------------------------------------------------------------
+
+    def _work(self) -> None:
+        finished: list[Finished] = []
+        backoff_s = _FIRST_BACKOFF_S
+        while True:
+            following: Claim | None = None
+            try:
+                following = self._next_at_hand()
+                if following is not None or finished:
+                    following = self._advance(finished, following)
+                    finished = []
+                elif not self._fetch():
+                    return
+                backoff_s = _FIRST_BACKOFF_S
+            except Exception:
+                self.app.logger.exception("a worker could not go on; it tries again in %.1f s", backoff_s)
+                self._put_back(following)
+                following = None
+                time.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+            if following is not None:
+                finished = [self._execute(following)]
+
+    def _next_at_hand(self) -> Claim | None:
+        with self._changed:
+            return self._claimed.popleft() if self._claimed else None
+
+    def _put_back(self, claimed: Claim | None) -> None:
+        if claimed is not None:
+            with self._changed:
+                self._claimed.appendleft(claimed)
+
+    def _advance(self, finished: Sequence[Finished], following: Claim | None) -> Claim | None:
+        """Write the end of one and the start of the next; the next, if it is still ours."""
+        starting = [] if following is None else [following]
+        started = advance(self.app.ports, self.identity.runner_id, finished, starting).started
+        with self._changed:
+            for each in finished:
+                self._executing.pop(each.claim.state.invocation_id, None)
+            for begun in started:
+                self._executing[begun.state.invocation_id] = begun
+        return started[0] if started else None
+
+    def _execute(self, running: Claim) -> Finished:
+        begun = time.monotonic()
+        finished = invoke(self.app, running, self, self.identity)
+        self._last_progress = time.monotonic()
+        self._pace.note(self._last_progress - begun)
+        return finished
+
+    def _fetch(self) -> bool:
+        """Get more to do, or wait for the worker that is getting it.
+
+        Returns:
+            False if this worker is to end.
+        """
+        with self._changed:
+            if self._claimed:
+                return True
+            if self._stopping or self._threads - self._away > self._slots:
+                self._threads -= 1
+                self._changed.notify_all()
+                return False
+            if self._fetching:
+                self._idle += 1
+                self._changed.wait()
+                self._idle -= 1
+                return True
+            self._fetching = True
+            limit = min(self._conf.max_prefetch, (1 + self._idle) * self._pace.limit())
+        claims: list[Claim] = []
+        try:
+            claims = claim(self.app.ports, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
+        finally:
+            with self._changed:
+                self._fetching = False
+                self._claimed.extend(claims)
+                self._last_progress = time.monotonic()
+                self._changed.notify_all()
+        if self._stopping and claims:
+            self._return_claimed()
+        return True
+
+    def _turn(self) -> list[str]:
+        """The queues in the order of this look."""
+        if self._conf.queue_selection_strategy == "round_robin":
+            self._queues.append(self._queues.pop(0))
+        return list(self._queues)
+
+    # --- waiting inside an invocation --------------------------------------------------
+
+    @contextmanager
+    def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
+        """Give up the slot of the running invocation while it waits for others."""
+        running = current_claim.get()
+        if running is None:
+            yield
+            return
+        ports, runner_id = self.app.ports, self.identity.runner_id
+        paused = pause(ports, running, runner_id)
+        with self._changed:
+            self._away += 1
+            self._prefer(frozenset(invocation_ids))
+            if not self._stopping:
+                self._add_worker()
+        self._claim_awaited(invocation_ids)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._away -= 1
+            if paused is not None:
+                resume(ports, paused, runner_id)
+
+    def _prefer(self, invocation_ids: frozenset[str]) -> None:
+        """Move what is waited for to the front of what was claimed."""
+        first = [each for each in self._claimed if each.state.invocation_id in invocation_ids]
+        if first:
+            rest = [each for each in self._claimed if each.state.invocation_id not in invocation_ids]
+            self._claimed = deque(first + rest)
+
+    def _claim_awaited(self, invocation_ids: Sequence[str]) -> None:
+        """Claim one of those waited for past the queue, for the slot that came free."""
+        candidates = invocation_ids[:_CANDIDATES]
+        claims = claim_awaited(self.app.ports, self.identity.runner_id, candidates, 1)
+        if claims:
+            with self._changed:
+                self._claimed.extendleft(claims)
+                self._changed.notify_all()
+            # The worker that looks for more may be blocked while all others are busy.
+            self.app.broker.interrupt()
+
+    # --- upkeep ------------------------------------------------------------------------
+
+    def _check_stall(self) -> float | None:
+        """Give back what was claimed if every worker is held up by a long invocation.
+
+        Returns:
+            When to look again, in seconds, or None if nothing is claimed and waiting.
+        """
+        with self._changed:
+            if not self._claimed:
+                return None
+            stalled_s = time.monotonic() - self._last_progress
+            if stalled_s < _STALLED_S or self._fetching:
+                return _STALLED_S
+        self._return_claimed()
+        return None
+
+    def _return_claimed(self) -> None:
+        with self._changed:
+            waiting, self._claimed = list(self._claimed), deque()
+        give_back(self.app.ports, waiting, self.identity.runner_id)

@@ -1,0 +1,193 @@
+"""Tasks: functions that runners execute."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from pynenc.arguments import ArgumentBinder, Arguments
+from pynenc.call import Call
+from pynenc.exceptions import TaskDefinitionError
+from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup, current_invocation
+from pynenc.invocation.conc_invocation import ConcurrentInvocation, ConcurrentInvocationGroup
+from pynenc.invocation.dist_invocation import DistributedInvocationGroup
+from pynenc.submitting import submit_calls
+from pynenc.types import Func, Params, Result
+from pynenc.workflow.context import WorkflowContext
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+    from pynenc.conf.config_task import ConfigTask
+
+ParallelItem = tuple[Any, ...] | Mapping[str, Any] | Arguments
+
+
+class Task(Generic[Params, Result]):
+    """A function of an app that runners can execute.
+
+    Calling it binds the arguments, hands the call to the app's components and returns an
+    invocation at once.
+
+    Attributes:
+        app: The app.
+        func: The function.
+        task_id: Module and name of the function.
+        conf: The effective options.
+    """
+
+    def __init__(self, app: Pynenc, func: Func[Params, Result], options: Mapping[str, Any]) -> None:
+        self.app = app
+        self.func = func
+        self.task_id = TaskId(func.__module__, func.__name__)
+        check_importable(func)
+        self.binder = ArgumentBinder(func)
+        self.conf: ConfigTask = app.settings_loader.load_task(self.task_id, options)
+        unknown = [name for name in self.conf.key_arguments if name not in self.binder.signature.parameters]
+        if unknown:
+            raise TaskDefinitionError(
+                f"task '{self.task_id}' names key_arguments {unknown} that its function does not have; "
+                f"it has: {', '.join(self.binder.signature.parameters) or 'none'}"
+            )
+        self.__doc__ = func.__doc__
+        self.__name__ = func.__name__
+        self.__wrapped__ = func
+
+    # --- calling -----------------------------------------------------------------------
+
+    def args(self, *args: Params.args, **kwargs: Params.kwargs) -> Arguments:
+        """Bind arguments without calling.
+
+        Raises:
+            TypeError: They do not fit the function.
+        """
+        return Arguments(self.binder.bind(args, kwargs))
+
+    def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
+        """Make an invocation.
+
+        Raises:
+            TypeError: The arguments do not fit the function.
+            SerializationError: An argument cannot be serialized; nothing was stored.
+        """
+        call = Call(self, Arguments(self.binder.bind(args, kwargs)))
+        if self.app.conf.dev_mode_force_sync_tasks:
+            return ConcurrentInvocation(call, self._caller())
+        return submit_calls(self.app, [call])[0]
+
+    def parallelize(
+        self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
+    ) -> BaseInvocationGroup[Params, Result]:
+        """Make an invocation for each item.
+
+        Args:
+            items: For each invocation a tuple of positional arguments, a dictionary of named
+                ones, or what `args` returned.
+            common_args: Arguments that all of them share; they are serialized once.
+
+        Returns:
+            The group of the invocations, in the order of the items.
+
+        Raises:
+            TypeError: An item does not fit the function; no later item was submitted.
+        """
+        common = dict(common_args or {})
+        calls = [Call(self, Arguments(self._bind_item(item, common))) for item in items]
+        if self.app.conf.dev_mode_force_sync_tasks:
+            caller = self._caller()
+            return ConcurrentInvocationGroup(self, [ConcurrentInvocation(call, caller) for call in calls])
+        return DistributedInvocationGroup(self, submit_calls(self.app, calls, common))
+
+    def _bind_item(self, item: ParallelItem, common: Mapping[str, Any]) -> dict[str, Any]:
+        if isinstance(item, tuple):
+            return self.binder.bind(item, common)
+        if isinstance(item, Arguments):
+            return {**common, **item.kwargs}
+        if isinstance(item, Mapping):
+            return self.binder.bind((), {**common, **item})
+        raise TypeError(
+            f"{self.task_id}.parallelize takes tuples, dictionaries or Arguments, not "
+            f"{type(item).__name__}; for one positional argument write (value,)"
+        )
+
+    @staticmethod
+    def _caller() -> Any:
+        invocation = current_invocation.get()
+        return invocation.workflow if invocation else None
+
+    # --- inside the body ---------------------------------------------------------------
+
+    @property
+    def logger(self) -> logging.Logger:
+        """The logger of the app; its records name the runner and the invocation."""
+        return self.app.logger
+
+    @property
+    def invocation(self) -> BaseInvocation[Params, Result]:
+        """The invocation whose body is running.
+
+        Raises:
+            RuntimeError: The body of this task is not running here.
+        """
+        invocation = current_invocation.get()
+        if invocation is None or invocation.task is not self:
+            raise RuntimeError(
+                f"task '{self.task_id}' is not running here: 'invocation' is there only inside its body"
+            )
+        return cast("BaseInvocation[Params, Result]", invocation)
+
+    @property
+    def wf(self) -> WorkflowContext:
+        """The workflow that the running invocation belongs to."""
+        return WorkflowContext(self.invocation.workflow)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the function is an `async def`."""
+        return inspect.iscoroutinefunction(self.func)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.task_id}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.app, self.task_id)
+
+
+def _restore(app: Pynenc, task_id: TaskId) -> Task[..., Any]:
+    importlib.import_module(task_id.module)
+    return app.find_task(task_id)
+
+
+def check_importable(func: Callable[..., Any]) -> None:
+    """Refuse a function that a worker could not import.
+
+    Raises:
+        TaskDefinitionError: Says why, and the way out.
+    """
+    name = getattr(func, "__qualname__", None)
+    if not inspect.isroutine(func) or name is None:
+        raise TaskDefinitionError(f"{func!r} cannot be a task: it is no function")
+    if "<lambda>" in name:
+        raise TaskDefinitionError(
+            f"the lambda at {_place(func)} cannot be a task, because workers find tasks by module and "
+            f"name. Define it with 'def' at the top level of a module."
+        )
+    if "<locals>" in name or "." in name:
+        raise TaskDefinitionError(
+            f"the function '{name}' at {_place(func)} cannot be a task, because it is defined inside a "
+            f"function or class and workers could not import it. Move it to the top level of a module."
+        )
+    if func.__module__ == "__main__":
+        raise TaskDefinitionError(
+            f"the function '{name}' at {_place(func)} cannot be a task, because it is defined in the "
+            f"script that is being run (__main__) and workers could not import it. Move the tasks to a "
+            f"module of their own, such as tasks.py, and import them: 'from tasks import {name}'."
+        )
+
+
+def _place(func: Callable[..., Any]) -> str:
+    code = getattr(func, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else "an unknown place"

@@ -1,0 +1,29 @@
+"""The options of a decorator call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pynenc.conf.base_config import unknown_setting
+from pynenc.conf.config_task import ConfigTask
+from pynenc.exceptions import TaskDefinitionError
+
+
+def given_options(
+    options: Mapping[str, Any], unknown: Mapping[str, Any], also: tuple[str, ...]
+) -> dict[str, Any]:
+    """The options that were given.
+
+    Args:
+        options: Known options; None means that it was not given.
+        unknown: What else was given.
+        also: Names that are allowed besides those of `ConfigTask`, for the message.
+
+    Raises:
+        TaskDefinitionError: Something unknown was given; names it and the nearest option.
+    """
+    for name in unknown:
+        known = (*ConfigTask.field_names(), *also)
+        raise TaskDefinitionError(unknown_setting(name, known, "the decorator of a task"))
+    return {name: value for name, value in options.items() if value is not None}

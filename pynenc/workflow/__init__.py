@@ -1,0 +1,1 @@
+"""Workflows: what invocations belong to."""
