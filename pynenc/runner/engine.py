@@ -204,12 +204,14 @@ class Engine:
             return
         ports, runner_id = self.app.ports, self.identity.runner_id
         paused = pause(ports, running, runner_id)
+        awaited = claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1)
         with self._changed:
             self._away += 1
+            self._claimed.extendleft(awaited)
             self._prefer(frozenset(invocation_ids))
-            if not self._stopping:
-                self._add_worker()
-        self._claim_awaited(invocation_ids)
+            # The new worker looks at what is claimed first, so what is waited for begins even
+            # if all other workers are busy or block while they look for more.
+            self._add_worker()
         try:
             yield
         finally:
@@ -224,17 +226,6 @@ class Engine:
         if first:
             rest = [each for each in self._claimed if each.state.invocation_id not in invocation_ids]
             self._claimed = deque(first + rest)
-
-    def _claim_awaited(self, invocation_ids: Sequence[str]) -> None:
-        """Claim one of those waited for past the queue, for the slot that came free."""
-        candidates = invocation_ids[:_CANDIDATES]
-        claims = claim_awaited(self.app.ports, self.identity.runner_id, candidates, 1)
-        if claims:
-            with self._changed:
-                self._claimed.extendleft(claims)
-                self._changed.notify_all()
-            # The worker that looks for more may be blocked while all others are busy.
-            self.app.broker.interrupt()
 
     # --- upkeep ------------------------------------------------------------------------
 

@@ -1,0 +1,158 @@
+"""Worker processes of a runner: started, watched, replaced and stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, cast
+
+from pynenc.context import RunnerContext
+from pynenc.orchestrator import recovery
+from pynenc.runner.worker_recipe import WorkerRecipe, task_modules
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+_QUICK_DEATH_S = 5.0
+_LONGEST_DELAY_S = 30.0
+_KILL_AFTER_S = 5.0
+
+
+@dataclass(eq=False)
+class WorkerHandle:
+    """A worker process as its parent sees it."""
+
+    identity: RunnerContext
+    process: subprocess.Popen[bytes]
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+
+class WorkerPool:
+    """Keeps worker processes alive.
+
+    A worker that dies is noticed at once: what it owned is taken back and another one starts,
+    after a pause that doubles while workers keep dying young.
+
+    Args:
+        app: Whose invocations.
+        parent: The runner that the workers belong to.
+        slots: How many invocations each worker runs at the same time.
+        restart_delay_s: The first pause before a dead worker is replaced.
+    """
+
+    def __init__(self, app: Pynenc, parent: RunnerContext, slots: int, restart_delay_s: float) -> None:
+        self._app = app
+        self._parent = parent
+        self._slots = slots
+        self._first_delay_s = self._delay_s = restart_delay_s
+        self._modules = task_modules(app)
+        self._workers: set[WorkerHandle] = set()
+        self._ended: queue.SimpleQueue[WorkerHandle | None] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+
+    @property
+    def workers(self) -> list[WorkerHandle]:
+        """The workers that are alive."""
+        with self._lock:
+            return sorted(self._workers, key=lambda worker: worker.started)
+
+    def start_worker(self) -> WorkerHandle:
+        """Start one more worker."""
+        identity = RunnerContext(self._parent.runner_cls, parent_id=self._parent.runner_id)
+        command = [sys.executable, "-m", "pynenc.runner.worker_process"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE)
+        worker = WorkerHandle(identity, process)
+        with self._lock:
+            self._workers.add(worker)
+        recipe = WorkerRecipe(self._app, self._modules, identity, self._slots)
+        with contextlib.suppress(BrokenPipeError):  # it died at once; its watcher will tell
+            recipe.send(cast("IO[bytes]", process.stdin))  # type: ignore[arg-type]
+        threading.Thread(target=self._watch, args=(worker,), name="pynenc-watch", daemon=True).start()
+        return worker
+
+    def _watch(self, worker: WorkerHandle) -> None:
+        worker.process.wait()
+        self._ended.put(worker)
+
+    def supervise(self) -> None:
+        """Replace workers that die, until `stop` is called."""
+        while True:
+            worker = self._ended.get()
+            if worker is None:
+                return
+            self._bury(worker)
+            if self._stopping.is_set():
+                continue
+            lived_s = time.monotonic() - worker.started
+            self._app.logger.warning(
+                "worker process %d ended with code %s after %.1f s; another one starts",
+                worker.pid,
+                worker.process.returncode,
+                lived_s,
+            )
+            if lived_s > _QUICK_DEATH_S:
+                self._delay_s = self._first_delay_s
+            if not self._stopping.wait(self._delay_s):
+                self.start_worker()
+            self._delay_s = min(self._delay_s * 2, _LONGEST_DELAY_S)
+
+    def _bury(self, worker: WorkerHandle) -> None:
+        """Take back what a dead worker owned."""
+        with self._lock:
+            self._workers.discard(worker)
+        if worker.process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                worker.process.stdin.close()
+        try:
+            taken = recovery.recover_runners(
+                self._app.ports, [worker.identity.runner_id], self._parent.runner_id
+            )
+        except Exception:
+            self._app.logger.exception("what worker %d owned is left to housekeeping", worker.pid)
+            return
+        if taken:
+            self._app.logger.warning("%d invocation(s) of worker %d run again", taken, worker.pid)
+
+    def stop(self, grace_s: float, hurry: threading.Event) -> None:
+        """Stop all workers: gracefully first, then by force."""
+        self._stopping.set()
+        workers = self.workers
+        self._signal(workers, signal.SIGTERM)
+        if not self._wait(workers, grace_s, hurry):
+            self._signal(workers, signal.SIGTERM)
+        if not self._wait(workers, _KILL_AFTER_S, threading.Event()):
+            self._signal(workers, signal.SIGKILL)
+            self._wait(workers, _KILL_AFTER_S, threading.Event())
+        for worker in workers:
+            self._bury(worker)
+        self._ended.put(None)
+
+    @staticmethod
+    def _signal(workers: list[WorkerHandle], number: signal.Signals) -> None:
+        for worker in workers:
+            if worker.process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    worker.process.send_signal(number)
+
+    @staticmethod
+    def _wait(workers: list[WorkerHandle], seconds: float, hurry: threading.Event) -> bool:
+        deadline = time.monotonic() + seconds
+        for worker in workers:
+            while worker.process.poll() is None:
+                if hurry.is_set() or time.monotonic() >= deadline:
+                    return False
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.process.wait(0.05)
+        return True

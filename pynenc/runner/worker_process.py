@@ -1,0 +1,73 @@
+"""A worker process: started by a runner, it claims and executes until it is told to stop.
+
+Run as `python -m pynenc.runner.worker_process` with its recipe on standard input. It stops
+gracefully at SIGTERM and when standard input ends, which also happens when its parent dies.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from pynenc.conf.config_runner import ConfigRunner
+from pynenc.runner.engine import Engine
+from pynenc.runner.worker_recipe import WorkerRecipe
+
+
+class _Worker:
+    """The process's engine and the two events that end it."""
+
+    def __init__(self, recipe: WorkerRecipe) -> None:
+        self.app = recipe.app
+        identity = dataclasses.replace(recipe.identity, pid=os.getpid())
+        for module in recipe.modules:
+            self._import(module)
+        self.app.import_task_modules()
+        self.app.known_runner(identity)
+        self._conf = self.app.settings_loader.load(ConfigRunner)
+        self._engine = Engine(self.app, identity, self._conf, recipe.slots)
+        self.stopping = threading.Event()
+        self._hurry = threading.Event()
+
+    def _import(self, module: str) -> None:
+        try:
+            importlib.import_module(module)
+        except Exception:
+            # Its tasks fail with a clear error of their own; those of other modules still run.
+            self.app.logger.exception("worker cannot import '%s'", module)
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Stop at the first signal, hurry at the second."""
+        (self._hurry if self.stopping.is_set() else self.stopping).set()
+
+    def watch_parent(self) -> None:
+        """Stop when standard input ends."""
+        while os.read(sys.stdin.fileno(), 1024):
+            pass
+        self.stopping.set()
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        self._engine.start()
+        self.stopping.wait()
+        self._engine.stop(self._conf.shutdown_grace_seconds, self._hurry)
+        self.app.close()
+
+
+def main() -> None:
+    """Entry point of the process."""
+    # The terminal sends SIGINT to the whole group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    worker = _Worker(WorkerRecipe.receive(sys.stdin.buffer))
+    signal.signal(signal.SIGTERM, worker.handle)
+    threading.Thread(target=worker.watch_parent, name="pynenc-parent-watch", daemon=True).start()
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What a worker process is told by the runner that starts it."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from pynenc.context import RunnerContext
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerRecipe:
+    """How to work for an app in a new process.
+
+    Attributes:
+        app: Whose invocations.
+        modules: Modules with tasks, to import before anything is claimed.
+        identity: Under which runner id the worker claims; the process id is the child's own.
+        slots: How many invocations it runs at the same time.
+    """
+
+    app: Pynenc
+    modules: tuple[str, ...]
+    identity: RunnerContext
+    slots: int
+
+    def send(self, stream: BinaryIO) -> None:
+        """Write it for the child: the import path first, which the rest needs to be read."""
+        for part in (sys.path, pickle.dumps(self)):
+            pickle.dump(part, stream)
+        stream.flush()
+
+    @staticmethod
+    def receive(stream: BinaryIO) -> WorkerRecipe:
+        """Read what the parent wrote."""
+        sys.path[:] = pickle.load(stream)
+        recipe = pickle.loads(pickle.load(stream))
+        if not isinstance(recipe, WorkerRecipe):
+            raise TypeError(f"a worker was sent {type(recipe).__name__} in place of its recipe")
+        return recipe
+
+
+def task_modules(app: Pynenc) -> tuple[str, ...]:
+    """The modules that define the tasks which an app knows of."""
+    return tuple(sorted({task_id.module for task_id in app.tasks}))
