@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from pynenc.broker.base_broker import BaseBroker, Delivery, Message
-from pynenc.plugins.component import ComponentContext
-from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Ack, Push, QueueDepth, QueueItem
 
 
-class StorageBroker(BaseBroker):
+class StorageBroker(StorageComponent, BaseBroker):
     """Queues of a storage."""
-
-    driver: ClassVar[type[StorageDriver]]
-
-    def __init__(self, context: ComponentContext) -> None:
-        super().__init__(context)
-        self.storage = self.driver.open(context)
 
     def push(self, messages: Sequence[Message]) -> None:
         group = Group()
@@ -51,13 +43,10 @@ class StorageBroker(BaseBroker):
         return self.storage.queue_names()
 
     def purge(self) -> None:
-        self.storage.purge()
+        self.storage.purge(queues=True)
 
     def interrupt(self) -> None:
         self.storage.interrupt()
-
-    def close(self) -> None:
-        self.storage.close()
 
 
 def _delivery(queue: str, item: QueueItem) -> Delivery:

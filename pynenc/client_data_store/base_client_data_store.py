@@ -108,6 +108,11 @@ class BaseClientDataStore(Component):
                 self._remember(key, found[key])
         return found
 
+    def forget(self) -> None:
+        """Drop the values that this process keeps at hand."""
+        with self._lock:
+            self._local.clear()
+
     def _is_large(self, text: str) -> bool:
         size = len(text)
         if self.conf.disable_client_data_store or size < self.conf.min_size_to_cache:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
 
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
-from pynenc.plugins.component import ComponentContext
-from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 
 
-class StorageClientDataStore(BaseClientDataStore):
+class StorageClientDataStore(StorageComponent, BaseClientDataStore):
     """Blobs of a storage."""
-
-    driver: ClassVar[type[StorageDriver]]
-
-    def __init__(self, context: ComponentContext) -> None:
-        super().__init__(context)
-        self.storage = self.driver.open(context)
 
     def put(self, blobs: Mapping[str, bytes]) -> None:
         self.storage.blob_put(blobs)
@@ -29,11 +21,8 @@ class StorageClientDataStore(BaseClientDataStore):
         self.storage.blob_delete(keys)
 
     def purge(self) -> None:
-        self._local.clear()
-        self.storage.purge()
-
-    def close(self) -> None:
-        self.storage.close()
+        self.forget()
+        self.storage.purge(blobs=True)
 
 
 class MemClientDataStore(StorageClientDataStore):

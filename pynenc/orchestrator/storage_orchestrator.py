@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
 
 import msgspec
 
@@ -15,10 +14,9 @@ from pynenc.orchestrator.base_orchestrator import (
     HistoryEntry,
     InvocationState,
 )
-from pynenc.plugins.component import ComponentContext
 from pynenc.storage.base_storage import Subscription
 from pynenc.storage.codec import RecordCodec
-from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group, Mapped, Pending
 from pynenc.storage.operations import (
     Cursor,
@@ -67,15 +65,10 @@ def _change_outcome(outcome: Outcome) -> ChangeOutcome:
 _APPLIED = ChangeOutcome(True)
 
 
-class StorageOrchestrator(BaseOrchestrator):
+class StorageOrchestrator(StorageComponent, BaseOrchestrator):
     """Records of a storage."""
 
-    driver: ClassVar[type[StorageDriver]]
-
-    def __init__(self, context: ComponentContext) -> None:
-        super().__init__(context)
-        self.storage = self.driver.open(context)
-        self.storage.declare([_STATES.table, _HEARTBEATS.table])
+    tables = (_STATES.table, _HEARTBEATS.table)
 
     # --- records -----------------------------------------------------------------------
 
@@ -192,12 +185,6 @@ class StorageOrchestrator(BaseOrchestrator):
 
     def now(self) -> float:
         return self.storage.now()
-
-    def purge(self) -> None:
-        self.storage.purge()
-
-    def close(self) -> None:
-        self.storage.close()
 
 
 def _keys(records: Sequence[Record]) -> list[str]:

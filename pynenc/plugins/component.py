@@ -107,5 +107,16 @@ class Component(ABC):
         self.logger = context.logger
         self.conf = context.settings(self.config_class)
 
+    def ping(self) -> str | None:
+        """Prove that what the component stands on answers.
+
+        Returns:
+            A line about it for people, or None if it stands on nothing.
+
+        Raises:
+            StorageError: It does not answer.
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027 - most components hold nothing open
         """Release what the component holds open; the next use opens it again."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from pynenc.plugins.component import ComponentContext
 from pynenc.state_backend.base_state_backend import (
     BaseStateBackend,
     InvocationData,
@@ -15,7 +13,7 @@ from pynenc.state_backend.base_state_backend import (
     recovery_outcome_id,
 )
 from pynenc.storage.codec import RecordCodec
-from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group, Mapped, Pending
 from pynenc.storage.operations import Cursor, Delete, Index, Query
 
@@ -26,15 +24,10 @@ _OUTCOMES = RecordCodec("outcome", OutcomeData)
 _RUNNERS = RecordCodec("runner", RunnerData)
 
 
-class StorageStateBackend(BaseStateBackend):
+class StorageStateBackend(StorageComponent, BaseStateBackend):
     """Records of a storage."""
 
-    driver: ClassVar[type[StorageDriver]]
-
-    def __init__(self, context: ComponentContext) -> None:
-        super().__init__(context)
-        self.storage = self.driver.open(context)
-        self.storage.declare([_INVOCATIONS.table, _OUTCOMES.table, _RUNNERS.table])
+    tables = (_INVOCATIONS.table, _OUTCOMES.table, _RUNNERS.table)
 
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:
         self.storage.write([_INVOCATIONS.insert(invocation) for invocation in invocations])
@@ -85,12 +78,6 @@ class StorageStateBackend(BaseStateBackend):
 
     def read_runners(self, runner_ids: Sequence[str]) -> list[RunnerData | None]:
         return _RUNNERS.decode_all(self.storage.read(_RUNNERS.table, runner_ids))
-
-    def purge(self) -> None:
-        self.storage.purge()
-
-    def close(self) -> None:
-        self.storage.close()
 
 
 class MemStateBackend(StorageStateBackend):

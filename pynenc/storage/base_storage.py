@@ -237,8 +237,14 @@ class Storage(ABC):
         """
 
     @abstractmethod
-    def purge(self) -> None:
-        """Delete everything of this app and nothing else."""
+    def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
+        """Delete data of this app and of no other.
+
+        Args:
+            tables: Declared tables to empty.
+            queues: Whether to empty all queues.
+            blobs: Whether to delete all blobs.
+        """
 
     @abstractmethod
     def close(self) -> None:

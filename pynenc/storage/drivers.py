@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from pynenc.conf.config_sqlite import ConfigSQLite
-from pynenc.plugins.component import ComponentContext
+from pynenc.plugins.component import Component, ComponentContext
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.memory_storage import MemoryStorage
+from pynenc.storage.operations import Table
 from pynenc.storage.sqlite_storage import SQLiteStorage
 
 
@@ -39,3 +41,32 @@ class SQLiteDriver(StorageDriver):
         return context.shared(
             ("sqlite", path), lambda: SQLiteStorage(context.app_id, path, conf.sqlite_synchronous)
         )
+
+
+class StorageComponent(Component):
+    """What all components on a storage have in common.
+
+    Attributes:
+        driver: Opens the storage; a family binds a component by setting it.
+        tables: The tables that the component owns.
+        storage: The storage.
+    """
+
+    driver: ClassVar[type[StorageDriver]]
+    tables: ClassVar[tuple[Table, ...]] = ()
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self.storage = self.driver.open(context)
+        self.storage.declare(self.tables)
+
+    def purge(self) -> None:
+        """Delete the data of this component."""
+        self.storage.purge(tables=self.tables)
+
+    def ping(self) -> str:
+        info = self.storage.ping()
+        return f"{info.engine} {info.version}, layout {info.layout}, {info.location}"
+
+    def close(self) -> None:
+        self.storage.close()

@@ -143,13 +143,15 @@ class MemoryStorage(Storage):
     def ping(self) -> EngineInfo:
         return EngineInfo("memory", "1", LAYOUT_VERSION, "this process")
 
-    def purge(self) -> None:
+    def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
         with self._lock:
-            for table in self._tables.values():
-                table.clear()
-            self._queues.clear()
-            self._queue_of.clear()
-            self._blobs.clear()
+            for table in tables:
+                self._tables[table.name].clear()
+            if queues:
+                self._queues.clear()
+                self._queue_of.clear()
+            if blobs:
+                self._blobs.clear()
 
     def close(self) -> None:
         """Keep the data: it lives as long as this object."""

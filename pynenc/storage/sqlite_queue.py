@@ -20,7 +20,7 @@ class SQLiteQueue:
 
     def __init__(self, prefix: str) -> None:
         name = f"{prefix}queue"
-        table = quoted(name)
+        self.table = table = quoted(name)
         self._create = [
             f"CREATE TABLE IF NOT EXISTS {table} (id TEXT PRIMARY KEY NOT NULL, queue, held, rank, age,"
             f" due, payload, priority) WITHOUT ROWID",

@@ -270,16 +270,12 @@ class SQLiteStorage(Storage):
         layout = self._file.read(self._check_layout)
         return EngineInfo("sqlite", sqlite3.sqlite_version, layout, str(self.path))
 
-    def purge(self) -> None:
+    def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
         self._prepare()
-
-        def empty(connection: sqlite3.Connection) -> None:
-            rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            for (name,) in rows:
-                if name.startswith(self._prefix):
-                    connection.execute(f"DELETE FROM {quoted(name)}")
-
-        self._file.write(empty)
+        names = [self._statements(table).name for table in tables]
+        names += [self._queue.table] if queues else []
+        names += [self._blobs] if blobs else []
+        self._file.write(lambda connection: [connection.execute(f"DELETE FROM {name}") for name in names])
 
     def close(self) -> None:
         self._wakeups.close()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from pynenc.plugins.component import ComponentContext
 from pynenc.storage.base_storage import find_all
 from pynenc.storage.codec import RecordCodec
-from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageDriver
+from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.operations import Delete, Index, Query
 from pynenc.trigger.base_trigger import BaseTrigger, StoredEvent
 from pynenc.trigger.definition import StoredTrigger
@@ -35,15 +33,10 @@ _DEFINITIONS = RecordCodec("trigger", _Definition, (_BY_TASK,))
 _EVENTS = RecordCodec("event", StoredEvent, (_BY_CODE,))
 
 
-class StorageTrigger(BaseTrigger):
+class StorageTrigger(StorageComponent, BaseTrigger):
     """Records of a storage."""
 
-    driver: ClassVar[type[StorageDriver]]
-
-    def __init__(self, context: ComponentContext) -> None:
-        super().__init__(context)
-        self.storage = self.driver.open(context)
-        self.storage.declare([_DEFINITIONS.table, _EVENTS.table])
+    tables = (_DEFINITIONS.table, _EVENTS.table)
 
     def save_definitions(self, triggers: Sequence[StoredTrigger]) -> None:
         now = self.storage.now()
@@ -62,12 +55,6 @@ class StorageTrigger(BaseTrigger):
     def find_events(self, code: str, since: float | None = None, limit: int = 100) -> list[StoredEvent]:
         query = Query(_EVENTS.table, _BY_CODE, (code,), low=since)
         return [_EVENTS.decode(record) for record in self.storage.find(query, limit)]
-
-    def purge(self) -> None:
-        self.storage.purge()
-
-    def close(self) -> None:
-        self.storage.close()
 
 
 class MemTrigger(StorageTrigger):

@@ -1,0 +1,115 @@
+"""`pynenc doctor`: is everything as it should be?"""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import click
+
+from pynenc.app import Pynenc
+from pynenc.cli.config_command import effective_settings
+from pynenc.cli.state import CliState, as_json, console, print_json
+from pynenc.plugins.component import ComponentKind
+from pynenc.plugins.registry import plugin_registry
+
+_SKEW_WARNING_S = 0.5
+_OK, _WARNING, _ERROR = "ok", "warning", "error"
+_STYLES = {_OK: "green", _WARNING: "yellow", _ERROR: "red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    level: str
+    text: str
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def doctor(state: CliState, as_json: bool) -> None:
+    """Check settings, plugins, components, connections, the clock and runners.
+
+    The exit code is 1 if anything is wrong.
+    """
+    findings = list(examine(state))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            style = _STYLES[finding.level]
+            console().print(
+                f"[{style}]{finding.level:<8}[/{style}]", f"{finding.subject}:", finding.text, markup=True
+            )
+    sys.exit(1 if any(finding.level == _ERROR for finding in findings) else 0)
+
+
+def examine(state: CliState) -> Iterator[Finding]:
+    """Look at one thing after the other."""
+    yield Finding("python", _OK, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    for plugin in plugin_registry().plugins:
+        text = f"{plugin.distribution} {plugin.version}"
+        if plugin.error:
+            yield Finding(f"plugin {plugin.name}", _ERROR, f"{text}: {plugin.error}")
+        else:
+            yield Finding(f"plugin {plugin.name}", _OK, text)
+    apps: list[Pynenc] = []
+    yield _tried("app", lambda: _describe(state, apps))
+    if not apps:
+        return
+    app = apps[0]
+    yield _tried("settings", lambda: f"{sum(1 for _ in effective_settings(app))} settings are valid")
+    for kind in ComponentKind:
+        yield _tried(kind.value, lambda kind=kind: _component(app, kind))  # type: ignore[misc]
+    yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")
+    yield from _life(app)
+
+
+def _describe(state: CliState, apps: list[Pynenc]) -> str:
+    apps.append(state.app())
+    return f"'{apps[0].app_id}'"
+
+
+def _tried(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, _OK, look())
+    except Exception as error:  # noqa: BLE001 - what goes wrong is the finding
+        return Finding(subject, _ERROR, f"{type(error).__name__}: {error}")
+
+
+def _component(app: Pynenc, kind: ComponentKind) -> str:
+    component = app.components.get(kind)
+    answer = component.ping()
+    return type(component).__name__ + (f" ({answer})" if answer else "")
+
+
+def _life(app: Pynenc) -> Iterator[Finding]:
+    try:
+        skew = app.orchestrator.now() - time.time()
+        level = _WARNING if abs(skew) > _SKEW_WARNING_S else _OK
+        yield Finding("clock", level, f"{skew * 1000:+.1f} ms from the clock that runners share")
+        runners = app.orchestrator.live_runners(app.orchestrator.now() - app.conf.dead_after_seconds)
+        queues = app.broker.queues()
+        depths = app.broker.depth(queues)
+    except Exception as error:  # noqa: BLE001 - what goes wrong is the finding
+        yield Finding("life", _ERROR, f"{type(error).__name__}: {error}")
+        return
+    waiting = sum(depth.ready for depth in depths.values())
+    told = ", ".join(
+        f"{name}: {depth.ready} ready, {depth.waiting} waiting" for name, depth in depths.items()
+    )
+    yield Finding("queues", _OK, told or "empty")
+    if not runners and waiting:
+        yield Finding(
+            "runners",
+            _WARNING,
+            f"none is alive, and {waiting} message(s) wait: start one with 'pynenc runner start'",
+        )
+    else:
+        yield Finding("runners", _OK, f"{len(runners)} alive")

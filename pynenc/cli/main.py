@@ -1,0 +1,80 @@
+"""Entry point of the command line.
+
+Exit codes: 0 all is well, 1 the command could not do its work or found a problem, 2 it was
+called wrongly.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+from rich.console import Console
+
+from pynenc.cli import (
+    config_command,
+    demo_command,
+    doctor_command,
+    plugins_command,
+    runner_command,
+    status_command,
+)
+from pynenc.cli.state import CliState
+from pynenc.exceptions import PynencError
+from pynenc.plugins.registry import import_object, plugin_registry
+
+
+class _Commands(click.Group):
+    """The core's commands and those of plugins, which are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *plugin_registry().commands()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        offered = plugin_registry().commands().get(cmd_name)
+        if offered is None:
+            return None
+        found = import_object(offered.import_path)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--app",
+    "app_name",
+    metavar="APP",
+    help="module.app, module:app or file.py; not needed with one app in the folder.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log everything, and show tracebacks of errors.")
+@click.version_option(package_name="pynenc")
+@click.pass_context
+def cli(context: click.Context, app_name: str | None, verbose: bool) -> None:
+    """pynenc: distributed tasks for Python."""
+    context.obj = CliState(app_name, verbose)
+
+
+cli.add_command(runner_command.runner)
+cli.add_command(config_command.config)
+cli.add_command(plugins_command.plugins)
+cli.add_command(status_command.status)
+cli.add_command(doctor_command.doctor)
+cli.add_command(demo_command.demo)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line, with its traceback only on request."""
+    try:
+        cli.main(prog_name="pynenc")
+    except PynencError as error:
+        if {"-v", "--verbose"} & set(sys.argv):
+            raise
+        Console(stderr=True).print(f"[red]error:[/red] {type(error).__name__}: ", end="")
+        Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(str(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

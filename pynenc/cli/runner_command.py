@@ -1,0 +1,40 @@
+"""`pynenc runner`: start a runner."""
+
+from __future__ import annotations
+
+import click
+
+from pynenc.cli.state import CliState
+from pynenc.plugins.component import ComponentKind
+from pynenc.plugins.registry import plugin_registry
+
+
+@click.group()
+def runner() -> None:
+    """Execute invocations."""
+
+
+@runner.command()
+@click.option("--runner", "runner_name", metavar="NAME", help="Class name or alias; overrides the settings.")
+@click.option(
+    "--queue", "queues", multiple=True, help="Queue to consume; repeat it for several, most important first."
+)
+@click.pass_obj
+def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> None:
+    """Start the runner that the settings select, until SIGTERM or SIGINT.
+
+    The first signal lets running invocations finish within shutdown_grace_seconds and hands the
+    rest back; a second one hands them back at once.
+    """
+    app = state.app()
+    selected = app.components.selected(ComponentKind.RUNNER)
+    if runner_name is not None:
+        plugin_registry().find(ComponentKind.RUNNER, runner_name)
+        app.conf.runner_cls = runner_name
+    elif selected in ("DummyRunner", "ExternalRunner", "dummy", "external"):
+        # The default only submits; who starts a runner wants one that executes.
+        app.conf.runner_cls = "ThreadRunner"
+    runner_of_app = app.runner
+    if queues:
+        runner_of_app.conf.queues = queues
+    runner_of_app.run()

@@ -1,0 +1,41 @@
+"""What the options before a command say, and how commands print."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.console import Console
+
+from pynenc.app import Pynenc
+from pynenc.cli.discovery import load_app
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+"""The option of commands whose output a script would read."""
+
+
+@dataclass(frozen=True, slots=True)
+class CliState:
+    """The options before the command."""
+
+    app_name: str | None
+    verbose: bool
+
+    def app(self) -> Pynenc:
+        """The app that the command is about."""
+        app = load_app(self.app_name)
+        if self.verbose:
+            app.logger.setLevel("DEBUG")
+        return app
+
+
+def print_json(value: Any) -> None:
+    """Print a value for scripts."""
+    click.echo(json.dumps(value, indent=2, default=str))
+
+
+def console() -> Console:
+    """Where commands print for people."""
+    return Console(soft_wrap=True, highlight=False)
