@@ -44,7 +44,11 @@ class StorageTrigger(StorageComponent, BaseTrigger):
 
     def find_definitions(self, task_id: str) -> list[StoredTrigger]:
         query = Query(_DEFINITIONS.table, _BY_TASK, (task_id,))
-        return [_DEFINITIONS.decode(record) for record in find_all(self.storage, query)]
+        found = (_DEFINITIONS.decode(record) for record in find_all(self.storage, query))
+        return [
+            StoredTrigger(each.trigger_id, each.task_id, each.logic, each.conditions, each.arguments)
+            for each in found
+        ]
 
     def delete_definitions(self, trigger_ids: Sequence[str]) -> None:
         self.storage.write([Delete(_DEFINITIONS.table, trigger_id) for trigger_id in trigger_ids])

@@ -1,0 +1,42 @@
+"""The conformance kit: suites that prove a storage driver or a component.
+
+Subclass a suite in a test file, say in a fixture how to make what is to be proved, and pytest
+does the rest. It needs the extra `pynenc[test]`.
+"""
+
+from pynenc.testing.broker_suite import BrokerSuite
+from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
+from pynenc.testing.life_suite import LifeSuite
+from pynenc.testing.orchestrator_suite import OrchestratorSuite
+from pynenc.testing.queue_suite import QueueSuite
+from pynenc.testing.record_suite import RecordSuite
+from pynenc.testing.serializer_suite import SerializerSuite
+from pynenc.testing.signal_suite import SignalSuite
+from pynenc.testing.state_backend_suite import StateBackendSuite
+from pynenc.testing.trigger_suite import TriggerSuite
+
+
+class StorageSuite(RecordSuite, QueueSuite, SignalSuite):
+    """Everything that a storage driver promises."""
+
+
+class ComponentSuite(
+    BrokerSuite, OrchestratorSuite, StateBackendSuite, ClientDataStoreSuite, TriggerSuite, LifeSuite
+):
+    """Everything that the components of one backend promise."""
+
+
+__all__ = [
+    "BrokerSuite",
+    "ClientDataStoreSuite",
+    "ComponentSuite",
+    "LifeSuite",
+    "OrchestratorSuite",
+    "QueueSuite",
+    "RecordSuite",
+    "SerializerSuite",
+    "SignalSuite",
+    "StateBackendSuite",
+    "StorageSuite",
+    "TriggerSuite",
+]

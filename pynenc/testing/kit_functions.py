@@ -1,0 +1,61 @@
+"""Functions that the kit makes tasks of."""
+
+from __future__ import annotations
+
+from pynenc.exceptions import RetryError
+from pynenc.invocation.base_invocation import current_invocation
+
+
+def add(x: int, y: int = 10) -> int:
+    """Add two numbers."""
+    return x + y
+
+
+async def add_async(x: int, y: int) -> int:
+    """Add two numbers in a coroutine."""
+    return x + y
+
+
+def fail(message: str) -> None:
+    """Raise an error."""
+    raise ValueError(message)
+
+
+def succeed_after(retries: int) -> int:
+    """Ask for other runs until there were this many; how many there were."""
+    invocation = current_invocation.get()
+    if invocation is None or invocation.num_retries < retries:
+        raise RetryError("not yet")
+    return invocation.num_retries
+
+
+def spread(*values: int, **named: int) -> dict[str, int]:
+    """Show what arrives in parameters of every kind."""
+    return {"sum": sum(values), **named}
+
+
+def size_of(data: str, at: int) -> int:
+    """The length of a shared text, plus a number."""
+    return len(data) + at
+
+
+def fibonacci(number: int) -> int:
+    """A Fibonacci number, each step a task that waits for two others."""
+    if number < 2:
+        return number
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    task = invocation.task
+    first: int = task(number - 1).result  # type: ignore[assignment]
+    second: int = task(number - 2).result  # type: ignore[assignment]
+    return first + second
+
+
+def workflow_of() -> tuple[str, str, str | None]:
+    """Which workflow the body runs in."""
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    workflow = invocation.workflow
+    return workflow.workflow_id, workflow.workflow_type, workflow.parent_id

@@ -1,0 +1,278 @@
+"""What the life of an invocation promises on the components of one backend."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from pynenc.app import Pynenc
+from pynenc.exceptions import InvocationNotFoundError, RecoveryLimitError, SerializationError
+from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
+from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator import recovery
+from pynenc.orchestrator.claiming import Claim, claim, give_back
+from pynenc.orchestrator.execution import Advanced, Finished, advance, surrender
+from pynenc.testing import kit_functions
+from pynenc.testing.app_fixtures import AppFixtures, running
+
+_S = InvocationStatus
+_QUEUES = ["default"]
+
+
+def _dist(invocation: BaseInvocation[Any, Any]) -> DistributedInvocation[..., Any]:
+    return cast("DistributedInvocation[..., Any]", invocation)
+
+
+def _group(group: BaseInvocationGroup[Any, Any]) -> DistributedInvocationGroup[..., Any]:
+    return cast("DistributedInvocationGroup[..., Any]", group)
+
+
+def _finish(app: Pynenc, claimed: Claim, runner_id: str, result: object) -> Advanced:
+    payload = app.ports.values.pack_result(result)
+    return advance(app.ports, runner_id, [Finished(claimed, _S.SUCCESS, payload)], [])
+
+
+class LifeSuite(AppFixtures):
+    """Submit, claim, run, finish, wait, recover."""
+
+    # --- with a runner -----------------------------------------------------------------
+
+    def test_a_call_gives_its_result(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        with running(app):
+            invocation = _dist(add(1, y=2))
+            assert invocation.result == 3
+            assert invocation.status == _S.SUCCESS
+            assert add(5).result == 15
+        statuses = [entry.status for entry in invocation.history]
+        assert statuses == [_S.REGISTERED, _S.PENDING, _S.RUNNING, _S.SUCCESS]
+
+    def test_a_coroutine_function_gives_its_result(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add_async)
+
+        async def call() -> int:
+            return cast(int, await _dist(add(1, 2)).async_result())
+
+        with running(app):
+            assert asyncio.run(call()) == 3
+
+    def test_parameters_of_every_kind_arrive(self, app: Pynenc) -> None:
+        spread = app.task(kit_functions.spread)
+        with running(app):
+            assert spread(1, 2, 3, extra=4).result == {"sum": 6, "extra": 4}
+
+    def test_an_error_is_raised_with_the_remote_traceback(self, app: Pynenc) -> None:
+        fail = app.task(kit_functions.fail)
+        with running(app):
+            invocation = fail("broken")
+            with pytest.raises(ValueError, match="broken") as caught:
+                _ = invocation.result
+        assert "raise ValueError(message)" in str(caught.value.__cause__)
+        assert invocation.status == _S.FAILED
+
+    def test_a_task_runs_again_as_often_as_it_may(self, app: Pynenc) -> None:
+        task = app.task(max_retries=2)(kit_functions.succeed_after)
+        with running(app):
+            invocation = task(2)
+            assert invocation.result == 2
+            assert invocation.num_retries == 2
+            with pytest.raises(Exception, match="not yet"):
+                _ = task(3).result
+
+    def test_a_group_gives_results_in_order(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        with running(app):
+            group = _group(add.parallelize([(1, 1), {"x": 2, "y": 2}, add.args(3, y=3), (4,)]))
+            assert list(group.results) == [2, 4, 6, 14]
+            assert list(group.results) == [2, 4, 6, 14]
+            again = _group(add.parallelize((number, 0) for number in range(250)))
+            ended = list(again.as_completed())
+            assert sorted(each.result for each in ended) == list(range(250))
+
+    def test_a_group_can_be_awaited(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+
+        async def gather() -> list[int]:
+            return [each async for each in _group(add.parallelize([(1, 1), (2, 2)])).async_results()]
+
+        with running(app):
+            assert asyncio.run(gather()) == [2, 4]
+
+    def test_common_arguments_are_shared(self, app: Pynenc) -> None:
+        size_of = app.task(kit_functions.size_of)
+        data = "x" * 100_000
+        group = _group(size_of.parallelize([{"at": at} for at in range(20)], {"data": data}))
+        ids = [each.invocation_id for each in group.invocations]
+        stored = [each.arguments for each in app.state_backend.read_invocations(ids) if each]
+        assert max(map(len, stored)) < 1000
+        with running(app):
+            assert list(group.results) == [100_000 + at for at in range(20)]
+
+    def test_tasks_that_wait_for_tasks_do_not_block_each_other(self, app: Pynenc) -> None:
+        fibonacci = app.task(kit_functions.fibonacci)
+        with running(app):
+            assert fibonacci(8).result == 21
+
+    def test_a_child_joins_the_workflow_of_its_caller(self, app: Pynenc) -> None:
+        workflow_of = app.task(kit_functions.workflow_of)
+        with running(app):
+            invocation = workflow_of()
+            expected = (invocation.invocation_id, workflow_of.task_id.key, None)
+            assert tuple(invocation.result) == expected
+
+    # --- from outside ------------------------------------------------------------------
+
+    def test_a_handle_comes_from_an_id(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        invocation = add(1, 2)
+        found = app.get_invocation(invocation.invocation_id)
+        assert (found, found.arguments.kwargs, found.status) == (invocation, {"x": 1, "y": 2}, _S.REGISTERED)
+        assert found.workflow == invocation.workflow
+        with pytest.raises(InvocationNotFoundError, match="unknown"):
+            app.get_invocation("unknown")
+
+    def test_invocations_are_found(self, app: Pynenc) -> None:
+        add, fail = app.task(kit_functions.add), app.task(kit_functions.fail)
+        first, second, other = add(1), add(2), fail("x")
+        assert app.find_invocations() == [other, second, first]
+        assert app.find_invocations(add) == [second, first]
+        assert app.find_invocations(statuses="registered", limit=1) == [other]
+        assert app.find_invocations(statuses=[_S.SUCCESS, "failed"]) == []
+        assert app.find_invocations(since=app.orchestrator.now() + 60) == []
+
+    def test_an_argument_that_cannot_be_written_stores_nothing(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        with pytest.raises(SerializationError, match="argument 'y'"):
+            add(1, cast(int, lambda: 1))
+        with pytest.raises(SerializationError):
+            add.parallelize([(1, 1), (2, lambda: 1)])
+        assert app.find_invocations() == []
+        assert app.broker.queues() == []
+
+    def test_a_task_that_is_not_known_fails_clearly(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        invocation = add(1)
+        del app.tasks[add.task_id]
+        with running(app), pytest.raises(Exception, match=r"kit_functions\.add' is not known here"):
+            _ = invocation.result
+
+    # --- ownership and recovery --------------------------------------------------------
+
+    def test_an_invocation_is_claimed_once(self, app: Pynenc) -> None:
+        invocation = app.task(kit_functions.add)(1)
+        (message,) = app.broker.take(_QUEUES, 1, 0)
+        app.broker.push([msgspec.structs.replace(message.message, queue="copy")])
+        app.broker.ack([message])
+        app.broker.push([msgspec.structs.replace(message.message, queue="copy")])
+        (claimed,) = claim(app.ports, "r1", ["copy"], 5, 0)
+        assert claimed.data.invocation_id == invocation.invocation_id
+        app.broker.push([message.message])
+        assert claim(app.ports, "r2", _QUEUES, 5, 0) == []
+        assert app.broker.queues() == []
+
+    def test_what_was_claimed_can_be_given_back(self, app: Pynenc) -> None:
+        app.task(kit_functions.add)(1)
+        give_back(app.ports, claim(app.ports, "r1", _QUEUES, 5, 0), "r1")
+        (claimed,) = claim(app.ports, "r2", _QUEUES, 5, 0)
+        assert (claimed.state.runner_id, claimed.state.claim) == ("r2", 2)
+
+    def test_a_runner_that_lost_its_invocation_cannot_finish_it(self, app: Pynenc) -> None:
+        invocation = _dist(app.task(kit_functions.add)(1))
+        (old,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
+        assert recovery.recover_runners(app.ports, ["r1"], "boss") == 1
+        (new,) = advance(app.ports, "r2", [], claim(app.ports, "r2", _QUEUES, 5, 0)).started
+        assert len(_finish(app, old, "r1", "from the dead").lost) == 1
+        assert app.orchestrator.read([invocation.invocation_id])[0] == new.state
+        assert _finish(app, new, "r2", "right").lost == []
+        assert len(_finish(app, old, "r1", "from the dead").lost) == 1
+        assert invocation.result == "right"
+        assert [entry.status for entry in invocation.history][3:5] == [_S.RUNNING_RECOVERY, _S.REROUTED]
+
+    def test_even_the_same_runner_cannot_finish_an_older_claim(self, app: Pynenc) -> None:
+        invocation = _dist(app.task(kit_functions.add)(1))
+        (old,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
+        recovery.recover_runners(app.ports, ["r1"], "boss")
+        (new,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
+        assert len(_finish(app, old, "r1", "old").lost) == 1
+        _finish(app, new, "r1", "new")
+        assert invocation.result == "new"
+
+    def test_a_step_repeated_after_a_lost_reply_is_no_loss(self, app: Pynenc) -> None:
+        app.task(kit_functions.add)(1)
+        (pending,) = claim(app.ports, "r1", _QUEUES, 5, 0)
+        for _ in range(2):
+            (started,) = advance(app.ports, "r1", [], [pending]).started
+        for _ in range(2):
+            assert _finish(app, started, "r1", 1).lost == []
+
+    def test_running_invocations_are_handed_back_at_a_stop(self, app: Pynenc) -> None:
+        invocation = _dist(app.task(kit_functions.add)(1))
+        (claimed,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
+        surrender(app.ports, [claimed], "r1")
+        assert [entry.status for entry in invocation.history][-2:] == [_S.KILLED, _S.REROUTED]
+        assert len(claim(app.ports, "r2", _QUEUES, 5, 0)) == 1
+
+    def test_what_takes_down_every_runner_is_given_up(self, app: Pynenc) -> None:
+        app.conf.max_recoveries = 2
+        invocation = _dist(app.task(kit_functions.add)(1))
+        for attempt in range(3):
+            runner_id = f"r{attempt}"
+            (claimed,) = advance(app.ports, runner_id, [], claim(app.ports, runner_id, _QUEUES, 5, 0)).started
+            recovery.recover_runners(app.ports, [runner_id], "boss")
+        assert len(_finish(app, claimed, "r2", "from the dead").lost) == 1
+        with pytest.raises(RecoveryLimitError, match="3 times"):
+            _ = invocation.result
+        assert app.broker.queues() == []
+
+    def test_silent_runners_lose_their_invocations_to_housekeeping(self, app: Pynenc) -> None:
+        app.conf.runner_considered_dead_seconds = 1e-6
+        add = app.task(kit_functions.add)
+        add(1), add(2)
+        now = app.orchestrator.now()
+        app.orchestrator.heartbeat(["silent"], now - 100)
+        app.orchestrator.heartbeat(["alive"], now + 3600)
+        advance(app.ports, "silent", [], claim(app.ports, "silent", _QUEUES, 1, 0))
+        advance(app.ports, "alive", [], claim(app.ports, "alive", _QUEUES, 1, 0))
+        assert recovery.recover(app.ports, "boss") == 1
+        assert app.orchestrator.count(_S.RUNNING) == 1
+        assert app.orchestrator.count(_S.REROUTED) == 1
+
+    def test_a_claim_that_is_never_started_is_taken_back(self, app: Pynenc) -> None:
+        app.conf.max_pending_seconds = 1e-6
+        app.task(kit_functions.add)(1)
+        (claimed,) = claim(app.ports, "r1", _QUEUES, 5, 0)
+        assert recovery.recover(app.ports, "boss") == 1
+        assert advance(app.ports, "r1", [], [claimed]).started == []
+        assert len(claim(app.ports, "r2", _QUEUES, 5, 0)) == 1
+
+    def test_a_record_without_a_message_is_queued_again(self, app: Pynenc) -> None:
+        invocation = app.task(kit_functions.add)(1)
+        app.broker.purge()
+        future = app.orchestrator.now() + 60
+        assert recovery.push_forgotten(app.ports, future) == 1
+        assert recovery.push_forgotten(app.ports, future) == 0
+        (claimed,) = claim(app.ports, "r1", _QUEUES, 5, 0)
+        assert claimed.data.invocation_id == invocation.invocation_id
+
+    def test_ended_invocations_are_purged_with_all_they_left(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        ended, waiting = add(1), add(2)
+        (claimed,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 1, 0)).started
+        _finish(app, claimed, "r1", 1)
+        assert recovery.purge_final(app.ports, app.orchestrator.now() - 60) == 0
+        assert recovery.purge_final(app.ports, app.orchestrator.now() + 60) == 1
+        assert app.find_invocations() == [waiting]
+        assert app.orchestrator.read([ended.invocation_id]) == [None]
+        assert app.state_backend.read_outcomes([f"{ended.invocation_id}:1"]) == [None]
+
+    def test_a_purge_of_the_app_leaves_nothing(self, app: Pynenc) -> None:
+        app.task(kit_functions.add)(1)
+        app.trigger.emit_event("code")
+        app.purge()
+        assert app.find_invocations() == []
+        assert app.broker.queues() == []
+        assert app.trigger.find_events("code") == []

@@ -1,0 +1,154 @@
+"""What a storage driver promises about queues."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from pynenc.storage import base_storage
+from pynenc.storage.base_storage import Storage
+from pynenc.storage.operations import QueueDepth, QueueItem
+from pynenc.testing.storage_fixtures import MakeStorage, StorageFixtures, in_processes
+
+_LEASE_S = 60.0
+
+
+def _take_all(make_storage: MakeStorage, app_id: str, number: int) -> None:
+    """Move every item of one queue to a queue that tells who took it."""
+    storage = make_storage(app_id)
+    while taken := storage.take(["work"], 7, _LEASE_S).items:
+        storage.push(f"done-{number}", [QueueItem(f"done-{item.item_id}") for _, item in taken])
+        storage.ack([item.item_id for _, item in taken])
+    storage.close()
+
+
+class QueueSuite(StorageFixtures):
+    """Queues: order, leases, not-before times, blocking."""
+
+    @pytest.fixture
+    def no_timed_looks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make timed looks so rare that only a wake-up ends a wait."""
+        monkeypatch.setattr(base_storage, "FIRST_LOOK_S", 3600.0)
+        monkeypatch.setattr(base_storage, "LAST_LOOK_S", 3600.0)
+
+    def test_items_come_by_priority_then_age(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem("old"), QueueItem("high", priority=5), QueueItem("low", priority=-5)])
+        storage.push("q", [QueueItem("new"), QueueItem("high2", priority=5)])
+        assert _ids(storage, ["q"], 10) == ["high", "high2", "old", "new", "low"]
+
+    def test_earlier_queues_go_first(self, storage: Storage) -> None:
+        storage.push("second", [QueueItem("b", priority=9)])
+        storage.push("first", [QueueItem("a")])
+        taken = storage.take(["first", "second"], 10, _LEASE_S).items
+        assert [(queue, item.item_id) for queue, item in taken] == [("first", "a"), ("second", "b")]
+
+    def test_a_take_keeps_to_its_limit(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem(f"i{at}") for at in range(5)])
+        assert _ids(storage, ["q"], 2) == ["i0", "i1"]
+        assert _ids(storage, ["q"], 2) == ["i2", "i3"]
+        assert _ids(storage, ["q"], 2) == ["i4"]
+        assert _ids(storage, ["q"], 2) == []
+
+    def test_items_bring_their_payload_and_priority(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem("i", "päy\nload", 3)])
+        ((_, item),) = storage.take(["q"], 1, _LEASE_S).items
+        assert (item.payload, item.priority) == ("päy\nload", 3)
+
+    def test_pushing_what_is_queued_does_nothing(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem("i", "first"), QueueItem("i", "second")])
+        storage.push("q", [QueueItem("i", "third")])
+        ((_, item),) = storage.take(["q"], 5, _LEASE_S).items
+        assert item.payload == "first"
+        storage.push("q", [QueueItem("i", "while taken")])
+        assert _ids(storage, ["q"], 5) == []
+
+    def test_what_was_acknowledged_can_be_pushed_again(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem("i")])
+        assert _ids(storage, ["q"], 1) == ["i"]
+        storage.ack(["i", "unknown"])
+        storage.push("q", [QueueItem("i")])
+        assert _ids(storage, ["q"], 1) == ["i"]
+
+    def test_what_is_not_acknowledged_comes_back(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem("kept", priority=1), QueueItem("lost")])
+        assert len(storage.take(["q"], 2, 0.05).items) == 2
+        storage.ack(["kept"])
+        assert [item.item_id for _, item in storage.pop(["q"], 2, _LEASE_S, None)] == ["lost"]
+
+    def test_nothing_is_taken_before_its_time(self, storage: Storage) -> None:
+        now = storage.now()
+        items = [QueueItem("far", not_before=now + 3600), QueueItem("soon", not_before=now + 0.05)]
+        storage.push("q", items)
+        taken = storage.take(["q"], 5, _LEASE_S)
+        assert taken.items == ()
+        assert taken.next_due is not None
+        assert [item.item_id for _, item in storage.pop(["q"], 5, _LEASE_S, None)] == ["soon"]
+        assert storage.now() >= now + 0.05
+
+    def test_depth_tells_ready_from_waiting(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem("a"), QueueItem("b"), QueueItem("c", not_before=storage.now() + 3600)])
+        assert storage.queue_depth(["q", "empty"]) == {"q": QueueDepth(2, 1), "empty": QueueDepth(0, 0)}
+        storage.take(["q"], 1, _LEASE_S)
+        assert storage.queue_depth(["q"]) == {"q": QueueDepth(1, 2)}
+        assert storage.queue_names() == ["q"]
+
+    def test_pop_ends_with_its_time(self, storage: Storage) -> None:
+        assert storage.pop(["q"], 1, _LEASE_S, 0) == ()
+        assert storage.pop(["q"], 1, _LEASE_S, 0.02) == ()
+
+    def test_a_push_wakes_who_is_blocked(self, storage: Storage, no_timed_looks: None) -> None:
+        taken: list[str] = []
+
+        def wait() -> None:
+            for _ in range(3):
+                for _, item in storage.pop(["other", "q"], 1, _LEASE_S, None):
+                    taken.append(item.item_id)
+                    storage.ack([item.item_id])
+                    done.release()
+
+        done = threading.Semaphore(0)
+        thread = threading.Thread(target=wait)
+        thread.start()
+        for at in range(3):
+            storage.push("q", [QueueItem(f"i{at}")])
+            done.acquire()
+        thread.join()
+        assert taken == ["i0", "i1", "i2"]
+
+    def test_an_interrupt_ends_a_blocked_pop(self, storage: Storage, no_timed_looks: None) -> None:
+        ended = threading.Event()
+
+        def wait() -> None:
+            assert storage.pop(["q"], 1, _LEASE_S, None) == ()
+            ended.set()
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        while not ended.wait(0.01):
+            storage.interrupt()
+        thread.join()
+
+    def test_processes_share_a_queue_without_taking_twice(
+        self, make_storage: MakeStorage, storage: Storage, app_id: str
+    ) -> None:
+        if not self.many_processes:
+            return
+        storage.push("work", [QueueItem(f"i{at:03d}") for at in range(200)])
+        in_processes(3, _take_all, make_storage, app_id)
+        done = [f"done-{number}" for number in range(3)]
+        depths = storage.queue_depth([*done, "work"])
+        assert sum(depths[name].ready for name in done) == 200
+        assert depths["work"] == QueueDepth(0, 0)
+
+    def test_purging_queues_empties_them(self, storage: Storage) -> None:
+        storage.push("q", [QueueItem("a"), QueueItem("b", not_before=storage.now() + 3600)])
+        storage.take(["q"], 1, _LEASE_S)
+        storage.purge(queues=True)
+        assert storage.queue_names() == []
+        storage.push("q", [QueueItem("a")])
+        assert _ids(storage, ["q"], 1) == ["a"]
+
+
+def _ids(storage: Storage, queues: list[str], limit: int) -> list[str]:
+    return [item.item_id for _, item in storage.take(queues, limit, _LEASE_S).items]

@@ -1,0 +1,74 @@
+"""What a storage driver promises about wake-ups."""
+
+from __future__ import annotations
+
+import threading
+
+from pynenc.storage.base_storage import Storage
+from pynenc.testing.storage_fixtures import MakeStorage, StorageFixtures, in_processes
+
+_LONG_S = 60.0
+
+
+def _notify_in_process(make_storage: MakeStorage, app_id: str, number: int) -> None:
+    storage = make_storage(app_id)
+    storage.notify([f"from-{number}", "all"])
+    storage.close()
+
+
+class SignalSuite(StorageFixtures):
+    """Wake-ups: kept from the moment of subscribing, across threads and processes."""
+
+    def test_a_notification_between_subscribing_and_waiting_is_kept(self, storage: Storage) -> None:
+        with storage.subscribe(["a", "b"]) as subscription:
+            storage.notify(["b", "c"])
+            assert subscription.wait(_LONG_S) == {"b"}
+            assert subscription.wait(0.0) == frozenset()
+
+    def test_every_listener_is_woken(self, storage: Storage) -> None:
+        with storage.subscribe(["a"]) as first, storage.subscribe(["a"]) as second:
+            storage.notify(["a"])
+            assert first.wait(_LONG_S) == {"a"}
+            assert second.wait(_LONG_S) == {"a"}
+
+    def test_channels_can_be_added(self, storage: Storage) -> None:
+        with storage.subscribe([]) as subscription:
+            subscription.add(["late"])
+            storage.notify(["late"])
+            assert subscription.wait(_LONG_S) == {"late"}
+
+    def test_a_closed_subscription_hears_nothing(self, storage: Storage) -> None:
+        subscription = storage.subscribe(["a"])
+        subscription.close()
+        storage.notify(["a"])
+        assert subscription.wait(0.0) == frozenset()
+
+    def test_a_waiting_thread_is_woken(self, storage: Storage) -> None:
+        heard: list[frozenset[str]] = []
+        with storage.subscribe(["a"]) as subscription:
+            thread = threading.Thread(target=lambda: heard.append(subscription.wait(_LONG_S)))
+            thread.start()
+            storage.notify(["a"])
+            thread.join()
+        assert heard == [{"a"}]
+
+    def test_who_cannot_block_is_called(self, storage: Storage) -> None:
+        called = threading.Event()
+        with storage.subscribe(["a"], on_wake=called.set) as subscription:
+            storage.notify(["a"])
+            assert called.wait(_LONG_S)
+            assert subscription.wait(0.0) == {"a"}
+
+    def test_other_processes_are_heard(
+        self, make_storage: MakeStorage, storage: Storage, app_id: str
+    ) -> None:
+        if not self.many_processes:
+            return
+        expected = {"from-0", "from-1", "all"}
+        heard: set[str] = set()
+        with storage.subscribe(expected) as subscription:
+            in_processes(2, _notify_in_process, make_storage, app_id)
+            while heard != expected:
+                woken = subscription.wait(_LONG_S)
+                assert woken, f"heard only {heard}"
+                heard |= woken

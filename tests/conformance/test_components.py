@@ -1,0 +1,46 @@
+"""The components of the core keep every promise of their interfaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pynenc import Pynenc
+from pynenc.testing import ComponentSuite, SerializerSuite
+from pynenc.testing.app_fixtures import MakeApp
+
+SETTINGS: dict[str, Any] = {"runner_cls": "ThreadRunner", "max_threads": 2, "logging_level": "critical"}
+
+
+def maker(**settings: Any) -> MakeApp:
+    return lambda app_id, **more: Pynenc({"app_id": app_id, **SETTINGS, **settings, **more})
+
+
+class TestMemory(ComponentSuite):
+    @pytest.fixture
+    def make_app(self) -> MakeApp:
+        return maker(backend="mem")
+
+
+class TestSQLite(ComponentSuite):
+    @pytest.fixture
+    def make_app(self, tmp_path: Path) -> MakeApp:
+        return maker(backend="sqlite", sqlite_db_path=str(tmp_path / "kit.db"))
+
+
+class TestMixed(ComponentSuite):
+    """Components on different storages: groups fall apart, promises stay."""
+
+    @pytest.fixture
+    def make_app(self, tmp_path: Path) -> MakeApp:
+        path = str(tmp_path / "kit.db")
+        return maker(backend="sqlite", sqlite_db_path=path, broker_cls="mem", client_data_store_cls="mem")
+
+
+@pytest.mark.parametrize("serializer", ["JsonSerializer", "JsonPickleSerializer", "PickleSerializer"])
+class TestSerializers(SerializerSuite):
+    @pytest.fixture
+    def make_app(self, serializer: str) -> MakeApp:
+        return maker(serializer_cls=serializer)

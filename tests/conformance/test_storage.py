@@ -1,0 +1,27 @@
+"""The storage drivers of the core keep every promise of the port."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pynenc.storage.memory_storage import MemoryStorage
+from pynenc.storage.sqlite_storage import SQLiteStorage
+from pynenc.testing import StorageSuite
+from pynenc.testing.storage_fixtures import MakeStorage
+
+
+class TestMemoryStorage(StorageSuite):
+    many_processes = False
+
+    @pytest.fixture
+    def make_storage(self) -> MakeStorage:
+        return MemoryStorage
+
+
+class TestSQLiteStorage(StorageSuite):
+    @pytest.fixture
+    def make_storage(self, tmp_path: Path) -> MakeStorage:
+        return partial(SQLiteStorage, path=tmp_path / "kit.db")
