@@ -12,7 +12,9 @@ from pynenc import Pynenc  # noqa: E402 - the kit's asserts must be rewritten fi
 
 
 @pytest.fixture(autouse=True)
-def clean_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def clean_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """No app survives a test, no setting comes from outside, and no test writes into the project."""
     before = set(Pynenc._instances)
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))

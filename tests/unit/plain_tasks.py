@@ -1,0 +1,49 @@
+"""Functions that unit tests make tasks of."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pynenc import RetryError
+from pynenc.invocation.base_invocation import current_invocation
+
+
+def add(x: int, y: int = 10) -> int:
+    """Add two numbers."""
+    return x + y
+
+
+async def add_async(x: int, y: int) -> int:
+    await asyncio.sleep(0)
+    return x + y
+
+
+def positional(x: int, /, *rest: int, key: int = 0, **more: int) -> tuple[Any, ...]:
+    return (x, rest, key, more)
+
+
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+def fail_until(retries: int) -> int:
+    invocation = current_invocation.get()
+    assert invocation is not None
+    if invocation.num_retries < retries:
+        raise RetryError("again")
+    return invocation.num_retries
+
+
+def numbers_up_to(limit: int) -> list[int]:
+    """Call another task of the same app."""
+    invocation = current_invocation.get()
+    assert invocation is not None
+    app = invocation.task.app
+    task = next(task for task in app.tasks.values() if task.func is add)
+    return list(task.parallelize([(each, 0) for each in range(limit)]).results)
+
+
+class Holder:
+    def method(self) -> None:
+        """No function at the top level."""

@@ -1,0 +1,215 @@
+"""The application object."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import plain_tasks
+import pytest
+
+from pynenc import Pynenc, PynencBuilder
+from pynenc.app import _new_pynenc
+from pynenc.app_info import AppInfo
+from pynenc.broker.storage_broker import MemBroker, SQLiteBroker
+from pynenc.exceptions import ConfigError, RunnerError, TaskNotFoundError, UnknownComponentError
+from pynenc.identifiers.task_id import TaskId
+from pynenc.runner.external_runner import DummyRunner
+
+
+def test_one_instance_for_each_id() -> None:
+    app = Pynenc({"app_id": "one"})
+    assert Pynenc({"app_id": "one"}) is app
+    assert Pynenc({"app_id": "two"}) is not app
+    assert Pynenc._instances["one"] is app
+    assert Pynenc() is Pynenc(None, None)
+    assert Pynenc().app_id == "pynenc"
+
+
+def test_the_id_may_come_from_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('app_id = "from-file"')
+    assert Pynenc(config_filepath=str(path)).app_id == "from-file"
+    monkeypatch.setenv("PYNENC__APP_ID", "from-environment")
+    assert Pynenc(config_filepath=str(path)).app_id == "from-environment"
+
+
+def test_a_second_app_with_the_same_id_and_other_settings_is_refused() -> None:
+    app = Pynenc({"app_id": "one", "max_pending_seconds": 7})
+    assert Pynenc({"app_id": "one", "max_pending_seconds": 7}) is app
+    assert Pynenc({"app_id": "one"}) is app
+    with pytest.raises(ConfigError, match="another 'app_id', or call Pynenc.discard"):
+        Pynenc({"app_id": "one", "max_pending_seconds": 8})
+    Pynenc.discard("one")
+    assert Pynenc({"app_id": "one", "max_pending_seconds": 8}).conf.max_pending_seconds == 8
+
+
+def test_properties_tell_what_it_was_made_with(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("{}")
+    app = Pynenc({"app_id": "one"}, str(path))
+    assert (app.config_values, app.config_filepath) == ({"app_id": "one"}, str(path))
+    assert app.logger.name == "pynenc.app.one"
+    assert isinstance(app.logger, logging.Logger)
+    assert app.tasks == {}
+
+
+# --- pickling ------------------------------------------------------------------------
+
+
+def test_a_pickle_comes_back_as_the_same_instance() -> None:
+    app = Pynenc({"app_id": "one"})
+    assert pickle.loads(pickle.dumps(app)) is app
+    function, arguments, state = app.__reduce__()
+    assert (function, arguments) == (_new_pynenc, (Pynenc, {"app_id": "one"}, None))
+    assert state == app.__getstate__()
+    app.__setstate__(state)
+    assert len(pickle.dumps(app)) < 500
+
+
+def test_a_pickle_of_a_task_comes_back_as_the_same_task() -> None:
+    task = Pynenc({"app_id": "one"}).task(plain_tasks.add)
+    assert pickle.loads(pickle.dumps(task)) is task
+
+
+def test_unpickling_elsewhere_makes_one_instance_even_if_the_module_makes_it_differently(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "shop.py").write_text(
+        "import tempfile\n"
+        "from pynenc import Pynenc\n"
+        "app = Pynenc({'app_id': 'shop', 'sqlite_db_path': tempfile.mkdtemp() + '/x.db'})\n"
+        "@app.task\n"
+        "def double(x):\n"
+        "    return 2 * x\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    dump = "import pickle, sys, shop; sys.stdout.buffer.write(pickle.dumps([shop.app, shop.double]))"
+    pickled = subprocess.run([sys.executable, "-c", dump], env=environment, check=True, capture_output=True)
+    load = (
+        "import pickle, sys; app, task = pickle.load(sys.stdin.buffer); import shop; "
+        "from pynenc import Pynenc; "
+        "assert shop.app is app is task.app is Pynenc({'app_id': 'shop'}); assert shop.double is task; "
+        "assert list(Pynenc._instances) == ['shop']; print(app.config_values['sqlite_db_path'])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", load], input=pickled.stdout, env=environment, check=True, capture_output=True
+    )
+    assert loaded.stdout.decode().strip().encode() in pickled.stdout
+
+
+def test_an_app_is_built_from_its_description() -> None:
+    app = Pynenc({"app_id": "one", "max_pending_seconds": 7})
+    assert Pynenc.from_info(app.info) is app
+    Pynenc.discard("one")
+    again = Pynenc.from_info(AppInfo("one", config_values={"max_pending_seconds": 7}))
+    assert (again.app_id, again.conf.max_pending_seconds) == ("one", 7)
+    with pytest.raises(ConfigError, match="'add' of module 'plain_tasks' holds no Pynenc app"):
+        Pynenc.from_info(AppInfo("other", "plain_tasks", "add"))
+
+
+# --- components ----------------------------------------------------------------------
+
+
+def test_in_memory_components_are_the_default() -> None:
+    app = Pynenc({"app_id": "one"})
+    names = [
+        type(component).__name__
+        for component in (
+            app.broker,
+            app.orchestrator,
+            app.state_backend,
+            app.trigger,
+            app.serializer,
+            app.client_data_store,
+            app.runner,
+        )
+    ]
+    assert names == [
+        "MemBroker",
+        "MemOrchestrator",
+        "MemStateBackend",
+        "MemTrigger",
+        "JsonPickleSerializer",
+        "MemClientDataStore",
+        "DummyRunner",
+    ]
+    assert app.broker is app.broker
+
+
+def test_a_backend_selects_the_family_and_single_components_override_it() -> None:
+    app = Pynenc({"app_id": "one", "backend": "sqlite", "broker_cls": "MemBroker"})
+    assert isinstance(app.broker, MemBroker)
+    assert type(app.orchestrator).__name__ == "SQLiteOrchestrator"
+    assert app.orchestrator.storage is app.state_backend.storage  # type: ignore[attr-defined]
+
+
+def test_settings_assigned_before_first_use_take_effect() -> None:
+    app = Pynenc({"app_id": "one"})
+    app.conf.broker_cls = "SQLiteBroker"
+    assert isinstance(app.broker, SQLiteBroker)
+    app.conf.broker_cls = "MemBroker"
+    assert isinstance(app.broker, SQLiteBroker)
+    app._reset_cached_components()
+    assert isinstance(app.broker, MemBroker)
+
+
+def test_components_can_be_set() -> None:
+    app, other = Pynenc({"app_id": "one"}), Pynenc({"app_id": "two"})
+    app.broker = other.broker
+    assert app.broker is other.broker is app.ports.broker
+
+
+def test_an_unknown_component_is_an_error_at_first_use() -> None:
+    app = Pynenc({"app_id": "one", "broker_cls": "NoBroker"})
+    with pytest.raises(UnknownComponentError, match="NoBroker"):
+        _ = app.broker
+    with pytest.raises(UnknownComponentError, match="installed: mem, sqlite"):
+        _ = Pynenc({"app_id": "two", "backend": "nosql"}).broker
+
+
+def test_a_runner_that_executes_nothing_says_so() -> None:
+    app = Pynenc({"app_id": "one"})
+    assert isinstance(app.runner, DummyRunner)
+    with pytest.raises(RunnerError, match="runner_cls"):
+        app.runner.run()
+
+
+def test_processes_on_memory_are_refused() -> None:
+    app = PynencBuilder().app_id("one").persistent_process_runner(1).build()
+    with pytest.raises(RunnerError, match="broker_cls=MemBroker.*backend='sqlite'"):
+        app.runner.run()
+
+
+# --- tasks ---------------------------------------------------------------------------
+
+
+def test_tasks_are_found_by_id() -> None:
+    app = Pynenc({"app_id": "one"})
+    task = app.task(plain_tasks.add)
+    assert app.tasks == {TaskId("plain_tasks", "add"): task}
+    assert app.get_task(task.task_id) is task
+    assert app.get_task(TaskId("plain_tasks", "fail")) is None
+    with pytest.raises(TaskNotFoundError, match="'nowhere.f' is not known.*importing 'nowhere' failed"):
+        app.find_task(TaskId("nowhere", "f"))
+
+
+def test_core_tasks_are_registered_once() -> None:
+    app = Pynenc({"app_id": "one", "dev_mode_force_sync_tasks": True})
+    app.register_core_tasks()
+    tasks = dict(app.tasks)
+    app.register_core_tasks()
+    assert app.tasks == tasks
+    recover = app.find_task(TaskId("pynenc.core_tasks", "recover_invocations"))
+    purge = app.find_task(TaskId("pynenc.core_tasks", "purge_ended_invocations"))
+    assert (recover().result, purge(older_than_hours=0).result) == (0, 0)
+
+
+def test_modules_that_cannot_be_imported_are_an_error() -> None:
+    app = Pynenc({"app_id": "one", "trigger_task_modules": ["nowhere.tasks"]})
+    with pytest.raises(ConfigError, match="'trigger_task_modules' names 'nowhere.tasks'"):
+        app.import_task_modules()

@@ -1,0 +1,77 @@
+"""Logs: context, forms, and arguments that stay private."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import plain_tasks
+import pytest
+
+from pynenc import Pynenc
+from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.context import RunnerContext, current_invocation_id, current_runner
+from pynenc.logs import shown_arguments
+
+
+def logged(capsys: pytest.CaptureFixture[str], **settings: Any) -> str:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout", **settings})
+    runner = current_runner.set(RunnerContext("ThreadRunner", "runner-0123456789"))
+    invocation = current_invocation_id.set("invocation-0123456789")
+    try:
+        app.logger.info("hello")
+        app.logger.debug("not shown")
+    finally:
+        current_runner.reset(runner)
+        current_invocation_id.reset(invocation)
+    return capsys.readouterr().out
+
+
+def test_text_names_app_runner_and_invocation(capsys: pytest.CaptureFixture[str]) -> None:
+    line = logged(capsys)
+    assert line.endswith("[logs ThreadRunner:23456789 invocation:23456789] hello\n")
+    assert "\033[" not in line
+
+
+def test_ids_can_be_whole_and_levels_coloured(capsys: pytest.CaptureFixture[str]) -> None:
+    line = logged(capsys, compact_log_context=False, log_use_colors=True)
+    assert "runner-0123456789 invocation:invocation-0123456789" in line
+    assert "\033[32mINFO" in line
+
+
+def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = logged(capsys, log_format="json").splitlines()
+    entry = json.loads(line)
+    assert entry["message"] == "hello"
+    assert (entry["app_id"], entry["runner_id"]) == ("logs", "runner-0123456789")
+    assert entry["invocation_id"] == "invocation-0123456789"
+
+
+def test_an_exception_stays_on_its_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": "json"})
+    try:
+        raise ValueError("why")
+    except ValueError:
+        app.logger.exception("failed")
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "ValueError: why" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"argument_print_mode": "full"}, "secret='hunter2hunter2', n=1"),
+        ({"argument_print_mode": "keys"}, "secret, n"),
+        ({"argument_print_mode": "hidden"}, "<hidden>"),
+        ({"print_arguments": False}, "<hidden>"),
+        ({"truncate_arguments_length": 5}, "secret='hunt..., n=1"),
+    ],
+)
+def test_arguments_appear_as_the_settings_say(settings: dict[str, Any], expected: str) -> None:
+    conf = ConfigPynenc(**settings)
+    assert shown_arguments(conf, {"secret": "hunter2hunter2", "n": 1}) == expected
+
+
+def test_a_call_shows_itself() -> None:
+    app = Pynenc({"app_id": "logs", "dev_mode_force_sync_tasks": True})
+    assert str(app.task(plain_tasks.add)(1, 2).call) == "plain_tasks.add(x=1, y=2)"
