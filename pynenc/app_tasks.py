@@ -112,7 +112,7 @@ class TaskHost:
         Raises:
             TaskDefinitionError: Something is no trigger, or has no condition.
         """
-        builders = [triggers] if isinstance(triggers, TriggerBuilder) else list(triggers or [])
+        builders = list(triggers) if isinstance(triggers, (list, tuple)) else [triggers]
         for builder in builders:
             if not isinstance(builder, TriggerBuilder):
                 raise TaskDefinitionError(

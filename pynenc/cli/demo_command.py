@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from pynenc.app import Pynenc
 from pynenc.cli.state import as_json, print_json
+from pynenc.cli.state import console as state_console
 from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.registry import import_object
@@ -175,7 +176,7 @@ def _round_trip(task: Task[[int, float], tuple[int, int]]) -> float:
 
 
 def _summary(report: DemoReport) -> None:
-    console = Console()
+    console = state_console()
     good = "[green]yes[/green]" if report.ok else "[red]NO[/red]"
     console.print(f"all results right: {good} ({report.right_results} of {report.invocations})")
     console.print(f"killed worker {report.killed_pid}: {report.recovered} of its invocation(s) ran again")

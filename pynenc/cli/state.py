@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.console import Console
 
 from pynenc.app import Pynenc
 from pynenc.cli.discovery import load_app
+
+_WIDE = 250
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 """The option of commands whose output a script would read."""
@@ -38,4 +41,6 @@ def print_json(value: Any) -> None:
 
 def console() -> Console:
     """Where commands print for people."""
-    return Console(soft_wrap=True, highlight=False)
+    # A pipe or file has no width of its own, so nothing is cut there.
+    width = None if sys.stdout.isatty() else _WIDE
+    return Console(width=width, soft_wrap=True, highlight=False)

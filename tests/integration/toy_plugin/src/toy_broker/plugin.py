@@ -1,0 +1,22 @@
+"""What the plugin offers."""
+
+from pynenc.plugins.component import BuilderMethod, ComponentKind, ComponentSpec
+from pynenc.plugins.hookspecs import hookimpl
+
+
+@hookimpl
+def pynenc_components():
+    return [
+        ComponentSpec(
+            ComponentKind.BROKER,
+            "FolderBroker",
+            "toy_broker.broker:FolderBroker",
+            "folder",
+            ("toy_broker.settings:ConfigFolderBroker",),
+        )
+    ]
+
+
+@hookimpl
+def pynenc_builder_methods():
+    return [BuilderMethod("folder_broker", "toy_broker.settings:use_folder")]
