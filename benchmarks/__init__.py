@@ -1,0 +1,1 @@
+"""Benchmarks: ours, and peers beside us in one run."""

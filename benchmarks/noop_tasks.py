@@ -1,0 +1,12 @@
+"""Our app and its no-op task; the environment selects the backend."""
+
+from __future__ import annotations
+
+from pynenc import Pynenc
+
+app = Pynenc({"app_id": "bench"})
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    return x + y
