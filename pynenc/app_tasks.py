@@ -106,7 +106,9 @@ class TaskHost:
 
     # --- triggers ----------------------------------------------------------------------
 
-    def _store_deferred_trigger(self, task: Task[..., Any], triggers: Triggers) -> None:
+    def _store_deferred_trigger(
+        self, task: Task[..., Any], triggers: TriggerBuilder | list[TriggerBuilder]
+    ) -> None:
         """Keep triggers until a runner registers them.
 
         Raises:

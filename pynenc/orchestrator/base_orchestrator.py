@@ -114,9 +114,10 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     runner_id: str | None
     claim: int
 
-    def encode(self) -> str:
-        """As one line of text."""
-        return f"{self.status} {self.timestamp.timestamp()!r} {self.claim} {self.runner_id or ''}"
+    @staticmethod
+    def line(status: InvocationStatus, changed_at: float, claim: int, runner_id: str | None) -> str:
+        """An entry as one line of text; `changed_at` in seconds since the epoch."""
+        return f"{status.value} {changed_at!r} {claim} {runner_id or ''}"
 
     @classmethod
     def decode(cls, line: str) -> HistoryEntry:

@@ -46,8 +46,7 @@ _HEARTBEATS = RecordCodec("heartbeat", _Heartbeat, (_BY_LIFE,))
 
 
 def _entry(state: InvocationState, actor_id: str | None) -> str:
-    record = state.record
-    return HistoryEntry(record.status, record.timestamp, state.runner_id or actor_id, state.claim).encode()
+    return HistoryEntry.line(state.status, state.changed_at, state.claim, state.runner_id or actor_id)
 
 
 def _guard(state: InvocationState) -> dict[str, Scalar]:

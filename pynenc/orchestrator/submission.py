@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pynenc.invocation.status import initial_record
+from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.state_backend.base_state_backend import InvocationData
@@ -34,7 +34,7 @@ def submit(ports: Ports, invocations: Sequence[InvocationData], queue: str) -> l
         state = InvocationState(
             data.invocation_id,
             data.task_id,
-            initial_record().status,
+            InvocationStatus.REGISTERED,
             changed_at=data.created_at,
             since=data.created_at,
             queue=queue,

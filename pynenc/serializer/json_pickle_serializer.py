@@ -23,6 +23,8 @@ class JsonPickleSerializer(BaseSerializer):
     """Everything that pickle could write, as JSON that a person can read."""
 
     def serialize(self, value: Any) -> str:
+        if type(value) is int:
+            return repr(value)
         try:
             if _is_plain(value):
                 return json.dumps(value)

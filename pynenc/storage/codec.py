@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Generic, TypeVar
+from operator import attrgetter
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
@@ -36,18 +37,29 @@ class RecordCodec(Generic[S]):
             raise TypeError(f"the first field of {struct.__name__} must be encoded as '{KEY}'")
         self._key = key_field.name
         self._fields = tuple(field.name for field in fields if field.name not in append_only)
+        self._enums = tuple(field.name for field in fields if _is_enum(field.type))
+        self._get_values = attrgetter(*self._fields, self._key)
         self.table = Table(name, self._fields, indexes, append_only)
 
     def insert(self, item: S, append: Mapping[str, str] | None = None) -> Insert:
         """The write that stores an item if its key is absent."""
-        values = {name: _scalar(getattr(item, name)) for name in self._fields}
-        return Insert(self.table, getattr(item, self._key), values, append or {})
+        *fields, key = self._get_values(item)
+        values: dict[str, Scalar] = dict(zip(self._fields, fields, strict=True))
+        self._strip_enums(values)
+        return Insert(self.table, key, values, append or {})
 
     def changes(self, before: S, after: S) -> dict[str, Scalar]:
         """The fields in which two items differ, with the later values."""
-        return {
-            name: value for name in self._fields if (value := getattr(after, name)) != getattr(before, name)
-        }
+        pairs = zip(self._fields, self._get_values(before), self._get_values(after), strict=False)
+        values: dict[str, Scalar] = {name: new for name, old, new in pairs if new != old}
+        self._strip_enums(values)
+        return values
+
+    def _strip_enums(self, values: dict[str, Scalar]) -> None:
+        """Engines get plain strings."""
+        for name in self._enums:
+            if name in values:
+                values[name] = cast(Enum, values[name]).value
 
     def decode(self, record: Record) -> S:
         """A record as a struct."""
@@ -58,5 +70,5 @@ class RecordCodec(Generic[S]):
         return [None if record is None else self.decode(record) for record in records]
 
 
-def _scalar(value: object) -> Scalar:
-    return value.value if isinstance(value, Enum) else value  # type: ignore[return-value]
+def _is_enum(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Enum)
