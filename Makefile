@@ -40,7 +40,7 @@ check: $(VENV)/.dev
 	$(BIN)/pytest -n $(PYTEST_WORKERS)
 
 docs: $(VENV)/.dev
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.run
