@@ -64,7 +64,10 @@ def examine(state: CliState) -> Iterator[Finding]:
     if not apps:
         return
     app = apps[0]
-    yield _tried("settings", lambda: f"{sum(1 for _ in effective_settings(app))} settings are valid")
+    settings = _tried("settings", lambda: f"{sum(1 for _ in effective_settings(app))} settings are valid")
+    yield settings
+    if settings.level == _ERROR:
+        return
     for kind in ComponentKind:
         yield _tried(kind.value, lambda kind=kind: _component(app, kind))  # type: ignore[misc]
     yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_STORES = (
+STORES = (
     ComponentKind.BROKER,
     ComponentKind.ORCHESTRATOR,
     ComponentKind.STATE_BACKEND,
     ComponentKind.TRIGGER,
     ComponentKind.CLIENT_DATA_STORE,
 )
+"""The components that keep data."""
 
 
 class BaseRunner(Component):
@@ -81,8 +82,11 @@ class BaseRunner(Component):
         """
         self._stopping.clear()
         self._signals = 0
-        self.check()
         app = self.app
+        # Whatever is wrong with a component is wrong now, and not in the middle of the work.
+        for kind in STORES:
+            app.components.get(kind).ping()
+        self.check()
         app.register_core_tasks()
         app.import_task_modules()
         app.register_deferred_triggers()
@@ -128,7 +132,7 @@ class BaseRunner(Component):
         components = self.app.components
         alone = [
             f"{kind.setting}={components.component_class(kind).__name__}"
-            for kind in _STORES
+            for kind in STORES
             if not components.component_class(kind).shared_between_processes
         ]
         if alone:

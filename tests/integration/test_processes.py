@@ -134,3 +134,21 @@ def test_workers_stop_when_their_parent_is_gone(shop: ModuleType, tmp_path: Path
     if invocation.status != InvocationStatus.SUCCESS:
         with shop_open(shop):
             assert invocation.result
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("BROKER_CLS", "RedisBroker", "pip install pynenc-redis"),
+        ("SQLITE_DB_PATH", "/nowhere/x.db", "the folder '/nowhere' does not exist"),
+    ],
+)
+def test_a_runner_that_cannot_work_does_not_start(
+    shop: ModuleType, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(f"PYNENC__{variable}", value)
+    command = [sys.executable, "-m", "pynenc.cli.main", "--app", "shop.app", "runner", "start"]
+    done = subprocess.run(command, cwd=APPS, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
