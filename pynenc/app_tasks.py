@@ -153,6 +153,7 @@ class TaskHost:
         triggers: Triggers = None,
         force_new_workflow: bool | None = None,
         reroute_on_concurrency_control: bool | None = None,
+        **more: Any,
     ) -> Callable[[Func[Params, Result]], Task[Params, Result]]: ...
 
     def task(
@@ -171,7 +172,7 @@ class TaskHost:
         triggers: Triggers = None,
         force_new_workflow: bool | None = None,
         reroute_on_concurrency_control: bool | None = None,
-        **unknown: Any,
+        **more: Any,
     ) -> Task[Params, Result] | Callable[[Func[Params, Result]], Task[Params, Result]]:
         """Make a task of a function, with or without options.
 
@@ -190,6 +191,7 @@ class TaskHost:
             triggers: When the task starts by itself.
             force_new_workflow: Every invocation starts a workflow of its own.
             reroute_on_concurrency_control: A blocked invocation waits instead of ending.
+            more: Any other option of `ConfigTask`: `retry_delay`, `queue`, `priority`, `timeout` ...
 
         Returns:
             The task, or a decorator that makes it.
@@ -203,8 +205,8 @@ class TaskHost:
             def add(x: int, y: int) -> int:
                 return x + y
         """
-        given = _without(locals(), "self", "func", "triggers", "unknown")
-        options = given_options(given, unknown, ("triggers",))
+        given = _without(locals(), "self", "func", "triggers", "more")
+        options = given_options(given, more, ("triggers",))
 
         def decorate(function: Func[Params, Result]) -> Task[Params, Result]:
             task = self._add(function, options)
@@ -235,6 +237,7 @@ class TaskHost:
         disable_cache_args: tuple[str, ...] | None = None,
         force_new_workflow: bool | None = None,
         reroute_on_concurrency_control: bool | None = None,
+        **more: Any,
     ) -> Callable[[Func[Params, Result]], Func[Params, Result]]: ...
 
     def direct_task(
@@ -254,7 +257,7 @@ class TaskHost:
         disable_cache_args: tuple[str, ...] | None = None,
         force_new_workflow: bool | None = None,
         reroute_on_concurrency_control: bool | None = None,
-        **unknown: Any,
+        **more: Any,
     ) -> Func[Params, Result] | Callable[[Func[Params, Result]], Func[Params, Result]]:
         """Make a task of a function that is called like before and returns what it did before.
 
@@ -279,9 +282,10 @@ class TaskHost:
             disable_cache_args: See `task`.
             force_new_workflow: See `task`.
             reroute_on_concurrency_control: See `task`.
+            more: See `task`.
         """
-        given = _without(locals(), "self", "func", "parallel_func", "aggregate_func", "unknown")
-        options = given_options(given, unknown, ("parallel_func", "aggregate_func"))
+        given = _without(locals(), "self", "func", "parallel_func", "aggregate_func", "more")
+        options = given_options(given, more, ("parallel_func", "aggregate_func"))
 
         def decorate(function: Func[Params, Result]) -> Func[Params, Result]:
             return make_direct_task(self._add(function, options), parallel_func, aggregate_func)

@@ -11,19 +11,20 @@ from pynenc.exceptions import TaskDefinitionError
 
 
 def given_options(
-    options: Mapping[str, Any], unknown: Mapping[str, Any], also: tuple[str, ...]
+    options: Mapping[str, Any], more: Mapping[str, Any], also: tuple[str, ...]
 ) -> dict[str, Any]:
     """The options that were given.
 
     Args:
         options: Known options; None means that it was not given.
-        unknown: What else was given.
+        more: What else was given: options that the signature does not name.
         also: Names that are allowed besides those of `ConfigTask`, for the message.
 
     Raises:
         TaskDefinitionError: Something unknown was given; names it and the nearest option.
     """
-    for name in unknown:
-        known = (*ConfigTask.field_names(), *also)
-        raise TaskDefinitionError(unknown_setting(name, known, "the decorator of a task"))
-    return {name: value for name, value in options.items() if value is not None}
+    known = (*ConfigTask.field_names(), *also)
+    for name in more:
+        if name not in known:
+            raise TaskDefinitionError(unknown_setting(name, known, "the decorator of a task"))
+    return {name: value for name, value in {**options, **more}.items() if value is not None}

@@ -8,8 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_task import Names, lower_case
-
-DEFAULT_QUEUE = "default"
+from pynenc.conf.queues import DEFAULT_QUEUE
 
 
 class ConfigRunner(PynencConfig):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.exceptions import RetryError
 
 
@@ -81,6 +82,22 @@ class ConfigTask(PynencConfig):
         (RetryError,), description="Exceptions after which the task runs again."
     )
     max_retries: int = Field(0, ge=0, description="How often it runs again at most.")
+    retry_delay: float = Field(0.0, ge=0, description="Pause before the first further run, in seconds.")
+    retry_backoff: float = Field(
+        1.0, ge=1, description="Each further pause is this many times the one before."
+    )
+    retry_jitter: float = Field(
+        0.0, ge=0, le=1, description="Part of each pause that is left to chance; 1 for all of it."
+    )
+    retry_max_delay: float | None = Field(None, gt=0, description="Longest pause, in seconds.")
+    queue: str = Field(DEFAULT_QUEUE, min_length=1, description="Queue that its invocations go to.")
+    priority: int = Field(0, description="Higher goes first within a queue.")
+    timeout: float | None = Field(
+        None, gt=0, description="A run is asked to end after this many seconds; unset for no bound."
+    )
+    timeout_grace: float = Field(
+        5.0, ge=0, description="Seconds from there until it is ended by force, where the runner can."
+    )
     running_concurrency: ConcurrencyControl = Field(
         ConcurrencyControlType.DISABLED, description="Which invocations may not run at the same time."
     )

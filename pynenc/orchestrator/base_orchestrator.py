@@ -14,7 +14,7 @@ import msgspec
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_components import ConfigOrchestrator
-from pynenc.conf.config_runner import DEFAULT_QUEUE
+from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.invocation.status import InvocationStatus, StatusRecord
 from pynenc.plugins.component import Component
 from pynenc.storage.base_storage import Subscription

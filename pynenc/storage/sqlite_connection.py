@@ -90,8 +90,10 @@ class SQLiteFile:
                 try:
                     self._writer = self._connect()
                     self._reader = self._connect()
-                finally:
-                    fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+                except BaseException:
+                    self._release()
+                    raise
+                fcntl.flock(self._lock_file, fcntl.LOCK_UN)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -101,9 +103,13 @@ class SQLiteFile:
             check_same_thread=False,
             cached_statements=512,
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        connection.execute("PRAGMA journal_size_limit = 67108864")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextlib.contextmanager
@@ -204,10 +210,13 @@ class SQLiteFile:
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
         with self._open_lock, self._writer_lock, self._reader_lock:
-            for connection in (self._writer, self._reader):
-                if connection is not None:
-                    connection.close()
-            if self._lock_file is not None:
-                os.close(self._lock_file)
-            self._writer = self._reader = None
-            self._lock_file = None
+            self._release()
+
+    def _release(self) -> None:
+        for connection in (self._writer, self._reader):
+            if connection is not None:
+                connection.close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+        self._writer = self._reader = None
+        self._lock_file = None
