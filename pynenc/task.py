@@ -6,10 +6,13 @@ import importlib
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, cast
 
 from pynenc.arguments import ArgumentBinder, Arguments
 from pynenc.call import Call
+from pynenc.call_options import CallOptions
+from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup, current_invocation
@@ -52,6 +55,14 @@ class Task(Generic[Params, Result]):
                 f"task '{self.task_id}' names key_arguments {unknown} that its function does not have; "
                 f"it has: {', '.join(self.binder.signature.parameters) or 'none'}"
             )
+        keys = ConcurrencyControlType.KEYS
+        if keys in (self.conf.running_concurrency, self.conf.registration_concurrency) and not (
+            self.conf.key_arguments
+        ):
+            raise TaskDefinitionError(
+                f"task '{self.task_id}' controls concurrency by KEYS, but names no key_arguments"
+            )
+        self._default_options = CallOptions.of(self.conf)
         self.__doc__ = func.__doc__
         self.__name__ = func.__name__
         self.__wrapped__ = func
@@ -73,13 +84,47 @@ class Task(Generic[Params, Result]):
             TypeError: The arguments do not fit the function.
             SerializationError: An argument cannot be serialized; nothing was stored.
         """
-        call = Call(self, Arguments(self.binder.bind(args, kwargs)))
+        return self.submit(Arguments(self.binder.bind(args, kwargs)), self._default_options)
+
+    def submit(self, arguments: Arguments, options: CallOptions) -> BaseInvocation[Params, Result]:
+        """Make an invocation of bound arguments with options of their own."""
+        call = Call(self, arguments)
         if self.app.conf.dev_mode_force_sync_tasks:
             return ConcurrentInvocation(call, self._caller())
-        return submit_calls(self.app, [call])[0]
+        return submit_calls(self.app, [call], options)[0]
+
+    def options(
+        self,
+        *,
+        delay: float | timedelta | None = None,
+        eta: datetime | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        timeout: float | timedelta | None = None,
+    ) -> TaskWithOptions[Params, Result]:
+        """The task with other options, to be called in its place.
+
+        Args:
+            delay: Not to run before this much time has passed (seconds or timedelta).
+            eta: Not to run before this moment (aware).
+            queue: Queue to go to.
+            priority: Higher goes first within the queue.
+            timeout: A run is asked to end after this much time (seconds or timedelta).
+
+        Raises:
+            ValueError: A value is out of bounds.
+
+        Example:
+            add.options(delay=60, priority=5)(1, 2)
+        """
+        given = CallOptions.given(self.conf, delay, eta, queue, priority, timeout)
+        return TaskWithOptions(self, given)
 
     def parallelize(
-        self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
+        self,
+        items: Iterable[ParallelItem],
+        common_args: Mapping[str, Any] | None = None,
+        options: CallOptions | None = None,
     ) -> BaseInvocationGroup[Params, Result]:
         """Make an invocation for each item.
 
@@ -87,6 +132,7 @@ class Task(Generic[Params, Result]):
             items: For each invocation a tuple of positional arguments, a dictionary of named
                 ones, or what `args` returned.
             common_args: Arguments that all of them share; they are serialized once.
+            options: Where, when and how long they run, see `options`.
 
         Returns:
             The group of the invocations, in the order of the items.
@@ -99,7 +145,9 @@ class Task(Generic[Params, Result]):
         if self.app.conf.dev_mode_force_sync_tasks:
             caller = self._caller()
             return ConcurrentInvocationGroup(self, [ConcurrentInvocation(call, caller) for call in calls])
-        return DistributedInvocationGroup(self, submit_calls(self.app, calls, common))
+        return DistributedInvocationGroup(
+            self, submit_calls(self.app, calls, options or self._default_options, common)
+        )
 
     def _bind_item(self, item: ParallelItem, common: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(item, tuple):
@@ -154,6 +202,24 @@ class Task(Generic[Params, Result]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.app, self.task_id)
+
+
+class TaskWithOptions(Generic[Params, Result]):
+    """A task that is called with other options than its own."""
+
+    def __init__(self, task: Task[Params, Result], options: CallOptions) -> None:
+        self.task = task
+        self._options = options
+
+    def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
+        """Make an invocation, like calling the task."""
+        return self.task.submit(self.task.args(*args, **kwargs), self._options)
+
+    def parallelize(
+        self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
+    ) -> BaseInvocationGroup[Params, Result]:
+        """Make an invocation for each item, like `Task.parallelize`."""
+        return self.task.parallelize(items, common_args, self._options)
 
 
 def _restore(app: Pynenc, task_id: TaskId) -> Task[..., Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import random
 import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +14,10 @@ from pynenc.exceptions import RetryError
 from pynenc.types import Params, Result
 
 if TYPE_CHECKING:
+    from pynenc.conf.config_task import ConfigTask
     from pynenc.task import Task
+
+_LONGEST_PAUSE_S = 366 * 86400.0
 
 
 def run_function(task: Task[Params, Result], arguments: dict[str, Any]) -> Result:
@@ -47,6 +51,22 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+def retry_pause(conf: ConfigTask, retries: int) -> float:
+    """Seconds before the next run: growing by `retry_backoff`, bounded, and partly left to chance.
+
+    Args:
+        conf: Options of the task.
+        retries: How many further runs there were already.
+    """
+    try:
+        pause = conf.retry_delay * conf.retry_backoff**retries
+    except OverflowError:
+        pause = float("inf")
+    if conf.retry_max_delay is not None:
+        pause = min(pause, conf.retry_max_delay)
+    return min(pause, _LONGEST_PAUSE_S) * (1 - conf.retry_jitter * random.random())
 
 
 def wants_retry(task: Task[Params, Result], error: BaseException, retries: int) -> bool:

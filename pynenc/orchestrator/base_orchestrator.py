@@ -39,6 +39,11 @@ class InvocationState(msgspec.Struct, frozen=True):
         retries: How often the body asked for another run.
         recoveries: How often it was taken from a dead runner.
         outcome_id: For SUCCESS and FAILED: which outcome counts.
+        slot_key: The slot that it needs to run, if running concurrency is controlled.
+        waits_for_slot: Whether it waits for the slot instead of ending when that is taken.
+        registration_key: Under which an equal call finds it while it waits, if at all.
+        cache_key: Under which its result is found by equal calls, if at all.
+        cancel_requested: Whether its owner was asked to end it.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -54,6 +59,11 @@ class InvocationState(msgspec.Struct, frozen=True):
     retries: int = 0
     recoveries: int = 0
     outcome_id: str | None = None
+    slot_key: str | None = None
+    waits_for_slot: int = 0
+    registration_key: str | None = None
+    cache_key: str | None = None
+    cancel_requested: int = 0
 
     @property
     def record(self) -> StatusRecord:
@@ -97,6 +107,51 @@ class ChangeOutcome(msgspec.Struct, frozen=True):
     status: InvocationStatus | None = None
     runner_id: str | None = None
     claim: int = 0
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """A key and the claim of an invocation that holds it.
+
+    Attributes:
+        slot_key: What is held.
+        invocation_id: Who holds it.
+        claim: Under which claim number it holds it, or will when it is claimed next.
+    """
+
+    slot_key: str = msgspec.field(name="key")
+    invocation_id: str
+    claim: int
+
+
+class SlotSwap(msgspec.Struct, frozen=True):
+    """A change of one slot: None before inserts it, None after deletes it."""
+
+    before: Slot | None
+    after: Slot | None
+
+
+class Waiter(msgspec.Struct, frozen=True):
+    """An invocation that stands in line for a slot.
+
+    Attributes:
+        waiter_id: See `waiter`.
+        slot_key: For which slot.
+        invocation_id: Who.
+        claim: Its claim number when it was blocked.
+        at: Its place in the line: when it was made, in seconds since the epoch.
+    """
+
+    waiter_id: str = msgspec.field(name="key")
+    slot_key: str
+    invocation_id: str
+    claim: int
+    at: float
+
+
+def waiter(state: InvocationState, slot_key: str, at: float) -> Waiter:
+    """The place in line of an invocation that was blocked under its current claim."""
+    key = f"{slot_key}:{state.invocation_id}:{state.claim}"
+    return Waiter(key, slot_key, state.invocation_id, state.claim, at)
 
 
 class HistoryEntry(msgspec.Struct, frozen=True):
@@ -177,6 +232,28 @@ class BaseOrchestrator(Component):
     @abstractmethod
     def delete(self, states: Sequence[InvocationState]) -> None:
         """Delete records that are still as given."""
+
+    # --- slots -------------------------------------------------------------------------
+
+    @abstractmethod
+    def read_slots(self, slot_keys: Sequence[str]) -> list[Slot | None]:
+        """Slots in order, None where nobody holds one."""
+
+    @abstractmethod
+    def swap_slots(self, swaps: Sequence[SlotSwap]) -> list[bool]:
+        """Compare and set slots, each atomically; whether each was done."""
+
+    @abstractmethod
+    def add_waiters(self, waiters: Sequence[Waiter]) -> None:
+        """Put invocations in line for a slot; one that stands there already is left alone."""
+
+    @abstractmethod
+    def first_waiters(self, slot_key: str, limit: int) -> list[Waiter]:
+        """The head of the line for a slot."""
+
+    @abstractmethod
+    def drop_waiters(self, waiters: Sequence[Waiter]) -> None:
+        """Take invocations out of the line; those that are not there are fine."""
 
     # --- signals -----------------------------------------------------------------------
 

@@ -9,26 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from pynenc.broker.base_broker import Delivery
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
+from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.ports import Ports, changed, message_for
-from pynenc.state_backend.base_state_backend import InvocationData
+from pynenc.orchestrator.slots import acquire, release
 from pynenc.storage.group import Group
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """An invocation that a runner owns.
-
-    Attributes:
-        data: What it is.
-        state: Its record, PENDING or RUNNING under this claim.
-    """
-
-    data: InvocationData
-    state: InvocationState
 
 
 def claim(
@@ -73,7 +60,7 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
         elif state is not None and known is not None and _is_still(state, change.target):
             claims.append(Claim(known, state))
     ports.hooks.status_changed([claimed.state for claimed in claims])
-    return claims
+    return acquire(ports, claims, runner_id)
 
 
 def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], limit: int) -> list[Claim]:
@@ -108,7 +95,7 @@ def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], l
         if outcome.applied and known is not None
     ]
     ports.hooks.status_changed([claimed.state for claimed in claims])
-    return claims
+    return acquire(ports, claims, runner_id)
 
 
 def _as_told(delivery: Delivery) -> InvocationState:
@@ -144,3 +131,4 @@ def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
     ports.orchestrator.stage_change(group, changes, runner_id)
     ports.broker.stage_push(group, [message_for(change.target) for change in changes])
     group.send()
+    release(ports, [change.target for change in changes], runner_id)

@@ -14,9 +14,11 @@ from datetime import datetime
 import msgspec
 
 from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator import slots
 from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
-from pynenc.orchestrator.claiming import Claim
+from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.orchestrator.submission import note_result
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
 
@@ -78,6 +80,9 @@ def advance(
         if done
     ]
     _report(ports, [*ends, *starts], applied, lost)
+    done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
+    slots.release(ports, done, runner_id)
+    note_result(ports, done)
     return Advanced(started, lost)
 
 
@@ -116,6 +121,7 @@ def surrender(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
             ports.orchestrator.stage_change(group, [killed, again], runner_id)
             ports.broker.stage_push(group, [message_for(again.target)])
     group.send()
+    slots.release(ports, [claim.state for claim in claims], runner_id)
 
 
 def _end(each: Finished, runner_id: str, now: datetime) -> Change:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from pynenc.exceptions import RecoveryLimitError
 from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
+from pynenc.orchestrator import slots
 from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.ports import Ports, changed, message_for
 from pynenc.state_backend.base_state_backend import OutcomeData, recovery_outcome_id
@@ -20,7 +21,7 @@ from pynenc.storage.operations import Cursor
 
 _S = InvocationStatus
 _OWNED = (_S.PENDING, _S.RUNNING, _S.PAUSED)
-_PASSING = (_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY, _S.CONCURRENCY_CONTROLLED)
+_PASSING = (_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY)
 _PAGE = 200
 SETTLE_S = 5.0
 """How old a record must be before it counts as left behind half way, or without a message."""
@@ -73,6 +74,9 @@ def recover(ports: Ports, actor_id: str) -> int:
     for status in _PASSING:
         for states in pages(ports, status, now - SETTLE_S):
             recovered += reroute(ports, states, actor_id)
+    for states in pages(ports, _S.CONCURRENCY_CONTROLLED, now - SETTLE_S):
+        keys = [state.slot_key for state in states if state.slot_key is not None]
+        recovered += slots.hand_on(ports, keys, actor_id)
     recovered += push_forgotten(ports, now - SETTLE_S)
     return recovered
 
@@ -113,6 +117,7 @@ def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> i
     group.send()
     done = [way[-1].target for way, reply in zip(steps, replies, strict=True) if reply.get()[-1].applied]
     ports.hooks.status_changed(done)
+    slots.release(ports, done, actor_id)
     return len(done)
 
 

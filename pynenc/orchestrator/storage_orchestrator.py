@@ -13,6 +13,9 @@ from pynenc.orchestrator.base_orchestrator import (
     ChangeOutcome,
     HistoryEntry,
     InvocationState,
+    Slot,
+    SlotSwap,
+    Waiter,
 )
 from pynenc.storage.base_storage import Subscription
 from pynenc.storage.codec import RecordCodec
@@ -28,6 +31,7 @@ from pynenc.storage.operations import (
     Query,
     Record,
     Scalar,
+    Write,
     record_key,
 )
 
@@ -45,12 +49,36 @@ _BY_LIFE = Index((), "at")
 _HEARTBEATS = RecordCodec("heartbeat", _Heartbeat, (_BY_LIFE,))
 
 
+_SLOTS = RecordCodec("slot", Slot)
+_BY_SLOT = Index(("slot_key",), "at")
+_WAITERS = RecordCodec("waiter", Waiter, (_BY_SLOT,))
+
+
 def _entry(state: InvocationState, actor_id: str | None) -> str:
     return HistoryEntry.line(state.status, state.changed_at, state.claim, state.runner_id or actor_id)
 
 
+def _growth(change: Change, actor_id: str | None) -> dict[str, str]:
+    """What a change adds to the history: nothing if the status stays."""
+    if change.current.status == change.target.status:
+        return {}
+    return {_HISTORY: _entry(change.target, actor_id)}
+
+
 def _guard(state: InvocationState) -> dict[str, Scalar]:
     return {"status": state.status.value, "runner_id": state.runner_id, "claim": state.claim}
+
+
+def _swap(swap: SlotSwap) -> Write:
+    before, after = swap.before, swap.after
+    if before is None:
+        if after is None:
+            raise ValueError("a swap needs a slot before or after")
+        return _SLOTS.insert(after)
+    guard: dict[str, Scalar] = {"invocation_id": before.invocation_id, "claim": before.claim}
+    if after is None:
+        return Delete(_SLOTS.table, before.slot_key, guard)
+    return Patch(_SLOTS.table, before.slot_key, _SLOTS.changes(before, after), guard)
 
 
 def _change_outcome(outcome: Outcome) -> ChangeOutcome:
@@ -67,7 +95,7 @@ _APPLIED = ChangeOutcome(True)
 class StorageOrchestrator(StorageComponent, BaseOrchestrator):
     """Records of a storage."""
 
-    tables = (_STATES.table, _HEARTBEATS.table)
+    tables = (_STATES.table, _HEARTBEATS.table, _SLOTS.table, _WAITERS.table)
 
     # --- records -----------------------------------------------------------------------
 
@@ -99,7 +127,7 @@ class StorageOrchestrator(StorageComponent, BaseOrchestrator):
                 change.current.invocation_id,
                 _STATES.changes(change.current, change.target),
                 _guard(change.current),
-                {_HISTORY: _entry(change.target, actor_id)},
+                _growth(change, actor_id),
             )
             for change in changes
         ]
@@ -144,6 +172,24 @@ class StorageOrchestrator(StorageComponent, BaseOrchestrator):
 
     def delete(self, states: Sequence[InvocationState]) -> None:
         self.storage.write([Delete(_STATES.table, state.invocation_id, _guard(state)) for state in states])
+
+    # --- slots -------------------------------------------------------------------------
+
+    def read_slots(self, slot_keys: Sequence[str]) -> list[Slot | None]:
+        return _SLOTS.decode_all(self.storage.read(_SLOTS.table, slot_keys))
+
+    def swap_slots(self, swaps: Sequence[SlotSwap]) -> list[bool]:
+        return [outcome.applied for outcome in self.storage.write([_swap(swap) for swap in swaps])]
+
+    def add_waiters(self, waiters: Sequence[Waiter]) -> None:
+        self.storage.write([_WAITERS.insert(each) for each in waiters])
+
+    def first_waiters(self, slot_key: str, limit: int) -> list[Waiter]:
+        query = Query(_WAITERS.table, _BY_SLOT, (slot_key,))
+        return [_WAITERS.decode(record) for record in self.storage.find(query, limit)]
+
+    def drop_waiters(self, waiters: Sequence[Waiter]) -> None:
+        self.storage.write([Delete(_WAITERS.table, each.waiter_id) for each in waiters])
 
     # --- signals -----------------------------------------------------------------------
 

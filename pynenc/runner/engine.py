@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.orchestrator.claiming import Claim, claim, claim_awaited, give_back
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
 from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
 from pynenc.runner.invoking import current_claim, invoke
 from pynenc.runner.keeper import Keeper

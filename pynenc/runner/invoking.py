@@ -11,10 +11,10 @@ from pynenc.context import RunnerContext, current_invocation_id, current_runner
 from pynenc.exceptions import PynencError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.base_invocation import BaseInvocation, current_invocation
-from pynenc.invocation.body import run_function, wants_retry
+from pynenc.invocation.body import retry_pause, run_function, wants_retry
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.claiming import Claim
+from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.execution import Finished
 from pynenc.running import Running, running_runner
 from pynenc.workflow.identity import WorkflowIdentity
@@ -73,7 +73,9 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
         hooks.call("after_execution", error=error, **ids)
         if wants_retry(invocation.task, error, claim.state.retries):
             app.logger.info("invocation asks for another run: %r", error)
-            return Finished(claim, InvocationStatus.RETRY, "")
+            delay = retry_pause(invocation.task.conf, claim.state.retries)
+            due = app.orchestrator.now() + delay if delay > 0 else 0.0
+            return Finished(claim, InvocationStatus.RETRY, "", due)
         return Finished(claim, InvocationStatus.FAILED, values.pack_error(error))
     hooks.call("after_execution", error=None, **ids)
     return Finished(claim, InvocationStatus.SUCCESS, payload)

@@ -28,6 +28,7 @@ class InvocationData(msgspec.Struct, frozen=True):
         parent_workflow_id: The workflow that started that one, if any.
         parent_invocation_id: The invocation whose body submitted this one, if any.
         submitter_id: The runner (or external process) that submitted it.
+        timeout: Seconds after which a run is asked to end, or None.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -39,6 +40,7 @@ class InvocationData(msgspec.Struct, frozen=True):
     parent_workflow_id: str | None
     parent_invocation_id: str | None
     submitter_id: str
+    timeout: float | None = None
 
 
 class OutcomeData(msgspec.Struct, frozen=True):

@@ -14,7 +14,8 @@ from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGrou
 from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
-from pynenc.orchestrator.claiming import Claim, claim, give_back
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import Advanced, Finished, advance, surrender
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running

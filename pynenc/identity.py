@@ -1,0 +1,73 @@
+"""When two calls count as the same: keys for concurrency control and the result cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pynenc.conf.config_task import ConcurrencyControlType
+from pynenc.identifiers.ids import derived_id
+from pynenc.orchestrator.values import PackedArguments
+
+if TYPE_CHECKING:
+    from pynenc.task import Task
+
+
+class CallKeys(msgspec.Struct, frozen=True):
+    """The keys of one call; None where nothing is controlled."""
+
+    slot_key: str | None = None
+    registration_key: str | None = None
+    cache_key: str | None = None
+
+
+NO_KEYS = CallKeys()
+
+
+def has_keys(task: Task[..., Any]) -> bool:
+    """Whether calls of a task have any keys."""
+    conf, disabled = task.conf, ConcurrencyControlType.DISABLED
+    return (
+        conf.call_result_cache
+        or conf.running_concurrency != disabled
+        or conf.registration_concurrency != disabled
+    )
+
+
+def keys_of(task: Task[..., Any], packed: PackedArguments) -> CallKeys:
+    """The keys of a call, from its packed arguments; defaults count as if they were given."""
+    whole = {**_packed_defaults(task, packed), **packed}
+    conf = task.conf
+    return CallKeys(
+        _key("slot", task, conf.running_concurrency, whole),
+        _key("registration", task, conf.registration_concurrency, whole),
+        _key("cache", task, ConcurrencyControlType.ARGUMENTS, whole) if conf.call_result_cache else None,
+    )
+
+
+def _packed_defaults(task: Task[..., Any], packed: Mapping[str, str]) -> PackedArguments:
+    parameters = task.binder.signature.parameters.values()
+    missing = {
+        each.name: each.default
+        for each in parameters
+        if each.default is not each.empty and each.name not in packed
+    }
+    if not missing:
+        return {}
+    return task.app.ports.values.pack_arguments([missing], task.conf.disable_cache_args)[0]
+
+
+def _key(
+    purpose: str, task: Task[..., Any], mode: ConcurrencyControlType, packed: Mapping[str, str]
+) -> str | None:
+    if mode == ConcurrencyControlType.DISABLED:
+        return None
+    names: tuple[str, ...] = ()
+    if mode == ConcurrencyControlType.ARGUMENTS:
+        names = tuple(sorted(packed))
+    elif mode == ConcurrencyControlType.KEYS:
+        names = tuple(sorted(task.conf.key_arguments))
+    parts = [part for name in names for part in (name, packed.get(name, ""))]
+    return f"{purpose}:{derived_id(task.task_id.key, mode, *parts)}"

@@ -1,0 +1,20 @@
+"""A claim: an invocation that a runner owns."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.state_backend.base_state_backend import InvocationData
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """An invocation that a runner owns.
+
+    Attributes:
+        data: What it is.
+        state: Its record, PENDING or RUNNING under this claim.
+    """
+
+    data: InvocationData
+    state: InvocationState

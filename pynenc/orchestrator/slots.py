@@ -1,0 +1,190 @@
+"""Running concurrency: slots that one invocation holds at a time.
+
+A slot names the claim that holds it. It counts only while that claim is really in force, or
+while the invocation for which it is kept can still be claimed under that number; otherwise
+whoever comes next takes it over by compare and set. Claim numbers only rise, so a slot that
+does not count any more never counts again.
+
+Order of writes when blocked: the place in line, the record, then a second look at the slot,
+which may have come free between the first look and the place in line. Order when handed on:
+the slot is kept for the first in line, its record goes to REROUTED, its message is pushed, its
+place in line is dropped. Recovery repeats what a crash leaves undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pynenc.invocation.status import AVAILABLE_STATUSES, OWNED_STATUSES, InvocationStatus
+from pynenc.orchestrator.base_orchestrator import (
+    ChangeOutcome,
+    InvocationState,
+    Slot,
+    SlotSwap,
+    Waiter,
+    waiter,
+)
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.storage.group import Group
+
+_S = InvocationStatus
+_KEPT_STATUSES = AVAILABLE_STATUSES | {_S.CONCURRENCY_CONTROLLED}
+_HEAD = 8
+
+
+def counts(slot: Slot, holder: InvocationState | None) -> bool:
+    """Whether a slot is still held, or kept for an invocation that can still come."""
+    if holder is None:
+        return False
+    if holder.claim == slot.claim:
+        return holder.status in OWNED_STATUSES
+    return holder.claim == slot.claim - 1 and holder.status in _KEPT_STATUSES
+
+
+def acquire(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
+    """Take the slots that claimed invocations need.
+
+    Returns:
+        The claims that may run. The others were sent to wait, or ended.
+    """
+    needing = [(each, key) for each in claims if (key := each.state.slot_key) is not None]
+    if not needing:
+        return list(claims)
+    wanted = [Slot(key, each.state.invocation_id, each.state.claim) for each, key in needing]
+    taken = ports.orchestrator.swap_slots([SlotSwap(None, slot) for slot in wanted])
+    refused = [slot for slot, done in zip(wanted, taken, strict=True) if not done]
+    blocked_ids = _take_over(ports, refused) if refused else frozenset()
+    blocked = [each for each, _ in needing if each.state.invocation_id in blocked_ids]
+    if blocked:
+        _block(ports, blocked, runner_id)
+    return [each for each in claims if each.state.invocation_id not in blocked_ids]
+
+
+def _take_over(ports: Ports, wanted: Sequence[Slot]) -> frozenset[str]:
+    """Take slots that do not count any more; the invocations that did not get theirs."""
+    found = ports.orchestrator.read_slots([slot.slot_key for slot in wanted])
+    holder_ids = [slot.invocation_id if slot else "" for slot in found]
+    holders = ports.orchestrator.read(holder_ids)
+    blocked: set[str] = set()
+    swaps: list[SlotSwap] = []
+    for slot, present, holder in zip(wanted, found, holders, strict=True):
+        if present == slot:
+            continue  # it was kept for this very claim
+        if present is not None and counts(present, holder):
+            blocked.add(slot.invocation_id)
+        else:
+            swaps.append(SlotSwap(present, slot))
+    done = ports.orchestrator.swap_slots(swaps) if swaps else []
+    lost = [swap.after for swap, was_done in zip(swaps, done, strict=True) if not was_done]
+    blocked.update(slot.invocation_id for slot in lost if slot is not None)
+    return frozenset(blocked)
+
+
+def _block(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
+    """Send claims whose slot is taken to wait, or end them."""
+    now, group = ports.moment(), Group()
+    line = [
+        waiter(each.state, each.state.slot_key, each.data.created_at)
+        for each in claims
+        if each.state.waits_for_slot and each.state.slot_key is not None
+    ]
+    if line:
+        ports.orchestrator.add_waiters(line)
+    blocked = (_S.CONCURRENCY_CONTROLLED_FINAL, _S.CONCURRENCY_CONTROLLED)
+    changes = [
+        changed(each.state, blocked[bool(each.state.waits_for_slot)], runner_id, now) for each in claims
+    ]
+    replies = ports.orchestrator.stage_change(group, changes, runner_id)
+    states = [change.target for change in changes]
+    final = [state.invocation_id for state in states if state.status.is_final()]
+    if final:
+        ports.orchestrator.stage_announce(group, final)
+    group.send()
+    _report(ports, states, replies.get())
+    hand_on(ports, [place.slot_key for place in line], runner_id)
+
+
+def _report(ports: Ports, states: Sequence[InvocationState], replies: Sequence[ChangeOutcome]) -> None:
+    done = [state for state, reply in zip(states, replies, strict=True) if reply.applied]
+    ports.hooks.status_changed(done)
+
+
+def release(ports: Ports, states: Iterable[InvocationState], actor_id: str) -> None:
+    """Let go of the slots of claims that are over, and hand them to the next in line.
+
+    Args:
+        ports: The components.
+        states: The records as they were under those claims, or after.
+        actor_id: Who does it, for the history.
+    """
+    held = [
+        Slot(state.slot_key, state.invocation_id, state.claim)
+        for state in states
+        if state.slot_key is not None
+    ]
+    if held:
+        ports.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
+        hand_on(ports, [slot.slot_key for slot in held], actor_id)
+
+
+def hand_on(ports: Ports, slot_keys: Iterable[str], actor_id: str) -> int:
+    """Give slots that do not count any more to the first in line.
+
+    Returns:
+        How many invocations were woken.
+    """
+    return sum(_hand_on(ports, key, actor_id) for key in dict.fromkeys(slot_keys))
+
+
+def _hand_on(ports: Ports, slot_key: str, actor_id: str) -> int:
+    while True:
+        (slot,) = ports.orchestrator.read_slots([slot_key])
+        line = ports.orchestrator.first_waiters(slot_key, _HEAD)
+        states = ports.orchestrator.read([each.invocation_id for each in line])
+        if slot is not None:
+            (holder,) = ports.orchestrator.read([slot.invocation_id])
+            if counts(slot, holder):
+                if holder is not None and holder.status == _S.CONCURRENCY_CONTROLLED:
+                    _wake(ports, holder, line, actor_id)
+                    return 1
+                return 0
+        gone = [each for each, state in zip(line, states, strict=True) if _has_left(each, state)]
+        if gone:
+            ports.orchestrator.drop_waiters(gone)
+        following = next((state for state in states if state and _is_blocked(state)), None)
+        if following is None:
+            if gone and len(line) == _HEAD:
+                continue  # there may be others behind those that have left
+            if slot is not None:
+                ports.orchestrator.swap_slots([SlotSwap(slot, None)])
+            return 0
+        kept = Slot(slot_key, following.invocation_id, following.claim + 1)
+        if ports.orchestrator.swap_slots([SlotSwap(slot, kept)])[0]:
+            _wake(ports, following, line, actor_id)
+            return 1
+
+
+def _is_blocked(state: InvocationState) -> bool:
+    return state.status == _S.CONCURRENCY_CONTROLLED
+
+
+def _has_left(place: Waiter, state: InvocationState | None) -> bool:
+    """Whether an invocation is past the claim under which it was blocked.
+
+    One that is still PENDING under that claim is about to be blocked and looks again itself.
+    """
+    if state is None or state.status.is_final() or state.claim > place.claim:
+        return True
+    return state.status.is_available_for_run()
+
+
+def _wake(ports: Ports, state: InvocationState, line: Sequence[Waiter], actor_id: str) -> None:
+    """Queue an invocation for which the slot is kept."""
+    group = Group()
+    change = changed(state, _S.REROUTED, actor_id, ports.moment())
+    reply = ports.orchestrator.stage_change(group, [change], actor_id)
+    ports.broker.stage_push(group, [message_for(change.target)])
+    group.send()
+    ports.orchestrator.drop_waiters([each for each in line if each.invocation_id == state.invocation_id])
+    _report(ports, [change.target], reply.get())
