@@ -18,7 +18,7 @@ from pynenc.orchestrator import slots
 from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.ports import Ports, changed, message_for
-from pynenc.orchestrator.submission import note_result
+from pynenc.orchestrator.submission import note_results
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
 
@@ -58,6 +58,7 @@ def advance(
     now, group = ports.moment(), Group()
     ends = [_end(each, runner_id, now) for each in finished]
     starts = [changed(each.state, InvocationStatus.RUNNING, runner_id, now) for each in starting]
+    note_results(ports, [change.target for change in ends])
     outcomes = [_outcome(each) for each in finished if each.status != InvocationStatus.RETRY]
     if outcomes:
         ports.state_backend.stage_save_outcomes(group, outcomes)
@@ -82,7 +83,6 @@ def advance(
     _report(ports, [*ends, *starts], applied, lost)
     done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
     slots.release(ports, done, runner_id)
-    note_result(ports, done)
     return Advanced(started, lost)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
+import msgspec
+
 from pynenc.exceptions import RecoveryLimitError
 from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
 from pynenc.orchestrator import slots
@@ -74,9 +76,7 @@ def recover(ports: Ports, actor_id: str) -> int:
     for status in _PASSING:
         for states in pages(ports, status, now - SETTLE_S):
             recovered += reroute(ports, states, actor_id)
-    for states in pages(ports, _S.CONCURRENCY_CONTROLLED, now - SETTLE_S):
-        keys = [state.slot_key for state in states if state.slot_key is not None]
-        recovered += slots.hand_on(ports, keys, actor_id)
+    recovered += wake_blocked(ports, now, actor_id)
     recovered += push_forgotten(ports, now - SETTLE_S)
     return recovered
 
@@ -148,6 +148,15 @@ def _gave_up(ports: Ports, state: InvocationState) -> OutcomeData:
     return OutcomeData(key, 1, ports.values.pack_error(error))
 
 
+def wake_blocked(ports: Ports, now: float, actor_id: str) -> int:
+    """Hand on slots that came free while nobody noticed; how many invocations were woken."""
+    woken = 0
+    for states in pages(ports, _S.CONCURRENCY_CONTROLLED, now - SETTLE_S):
+        keys = [state.slot_key for state in states if state.slot_key is not None]
+        woken += slots.hand_on(ports, keys, actor_id)
+    return woken
+
+
 def push_forgotten(ports: Ports, before: float) -> int:
     """Push records that can be run and whose message may be lost.
 
@@ -169,11 +178,17 @@ def push_forgotten(ports: Ports, before: float) -> int:
 def purge_final(ports: Ports, before: float) -> int:
     """Delete invocations that ended before a moment, a page at a time.
 
-    The record goes last, so what an interrupted purge leaves is found again.
+    First the record lets go of its outcome, so that nothing which a late runner still saves can
+    be seen; the record itself goes last, so what an interrupted purge leaves is found again.
     """
     purged = 0
     for status in sorted(FINAL_STATUSES):
         while states := ports.orchestrator.find(status, before, _PAGE):
+            slots.forget(ports, states)
+            bare = [msgspec.structs.replace(state, outcome_id=None) for state in states]
+            ports.orchestrator.change(
+                [Change(state, target) for state, target in zip(states, bare, strict=True)], None
+            )
             ports.state_backend.delete([(state.invocation_id, state.claim) for state in states])
             ports.orchestrator.delete(states)
             purged += len(states)

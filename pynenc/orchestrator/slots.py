@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from pynenc.invocation.status import AVAILABLE_STATUSES, OWNED_STATUSES, InvocationStatus
 from pynenc.orchestrator.base_orchestrator import (
     ChangeOutcome,
@@ -126,6 +128,24 @@ def release(ports: Ports, states: Iterable[InvocationState], actor_id: str) -> N
     if held:
         ports.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
         hand_on(ports, [slot.slot_key for slot in held], actor_id)
+
+
+def forget(ports: Ports, ended: Sequence[InvocationState]) -> None:
+    """Delete what slots and lines still say of invocations that have ended.
+
+    None of it counts any more; a crash may have left it behind.
+    """
+    needing = [(state, state.slot_key) for state in ended if state.slot_key is not None]
+    if not needing:
+        return
+    held = [Slot(key, state.invocation_id, state.claim) for state, key in needing]
+    ports.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
+    places = [
+        waiter(msgspec.structs.replace(state, claim=number), key, 0.0)
+        for state, key in needing
+        for number in range(1, state.claim + 1)
+    ]
+    ports.orchestrator.drop_waiters(places)
 
 
 def hand_on(ports: Ports, slot_keys: Iterable[str], actor_id: str) -> int:

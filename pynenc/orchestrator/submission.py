@@ -103,9 +103,13 @@ def find_cached(ports: Ports, cache_keys: Sequence[str]) -> list[InvocationState
     ]
 
 
-def note_result(ports: Ports, ended: Sequence[InvocationState]) -> None:
-    """Make the results of invocations that ended well the latest under their cache keys."""
-    for state in ended:
+def note_results(ports: Ports, ending: Sequence[InvocationState]) -> None:
+    """Make the results of invocations that are about to end well the latest under their cache keys.
+
+    It goes before the status, so who has seen the result finds it; until the status says so, the
+    entry counts for nothing.
+    """
+    for state in ending:
         if state.cache_key is None or state.status != InvocationStatus.SUCCESS:
             continue
         own = Slot(state.cache_key, state.invocation_id, state.claim)

@@ -6,6 +6,8 @@ does the rest. It needs the extra `pynenc[test]`.
 
 from pynenc.testing.broker_suite import BrokerSuite
 from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
+from pynenc.testing.concurrency_suite import ConcurrencySuite
+from pynenc.testing.crash_suite import CrashSuite
 from pynenc.testing.life_suite import LifeSuite
 from pynenc.testing.orchestrator_suite import OrchestratorSuite
 from pynenc.testing.queue_suite import QueueSuite
@@ -21,7 +23,14 @@ class StorageSuite(RecordSuite, QueueSuite, SignalSuite):
 
 
 class ComponentSuite(
-    BrokerSuite, OrchestratorSuite, StateBackendSuite, ClientDataStoreSuite, TriggerSuite, LifeSuite
+    BrokerSuite,
+    OrchestratorSuite,
+    StateBackendSuite,
+    ClientDataStoreSuite,
+    TriggerSuite,
+    LifeSuite,
+    ConcurrencySuite,
+    CrashSuite,
 ):
     """Everything that the components of one backend promise."""
 
@@ -30,6 +39,8 @@ __all__ = [
     "BrokerSuite",
     "ClientDataStoreSuite",
     "ComponentSuite",
+    "ConcurrencySuite",
+    "CrashSuite",
     "LifeSuite",
     "OrchestratorSuite",
     "QueueSuite",

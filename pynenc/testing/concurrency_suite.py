@@ -1,0 +1,228 @@
+"""What concurrency control, the result cache and options of a call promise."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from pynenc.app import Pynenc
+from pynenc.conf.config_task import ConcurrencyControlType
+from pynenc.exceptions import (
+    ConcurrencyControlledError,
+    InvocationConcurrencyWithDifferentArgumentsError,
+)
+from pynenc.invocation.base_invocation import BaseInvocation
+from pynenc.invocation.dist_invocation import DistributedInvocation
+from pynenc.invocation.reused_invocation import ReusedInvocation
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator import recovery
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.claiming import claim, give_back
+from pynenc.orchestrator.execution import Finished, advance
+from pynenc.testing import kit_functions
+from pynenc.testing.app_fixtures import AppFixtures, running
+
+_S = InvocationStatus
+_MODE = ConcurrencyControlType
+
+
+def _claim(app: Pynenc, runner_id: str = "r1", limit: int = 10, queue: str = "default") -> list[Claim]:
+    """Claim and start."""
+    claims = claim(app.ports, runner_id, [queue], limit, 0)
+    return advance(app.ports, runner_id, [], claims).started
+
+
+def _end(app: Pynenc, claimed: Claim, status: InvocationStatus = _S.SUCCESS) -> None:
+    runner_id = claimed.state.runner_id or ""
+    advance(app.ports, runner_id, [Finished(claimed, status, app.ports.values.pack_result(1))], [])
+
+
+def _ids(claims: list[Claim]) -> list[str]:
+    return [each.data.invocation_id for each in claims]
+
+
+def _statuses(app: Pynenc, invocations: list[BaseInvocation[Any, Any]]) -> list[InvocationStatus]:
+    states = app.orchestrator.read([each.invocation_id for each in invocations])
+    return [state.status for state in states if state is not None]
+
+
+class ConcurrencySuite(AppFixtures):
+    """Slots, registrations, cached results, queues, priorities and delays."""
+
+    # --- running -----------------------------------------------------------------------
+
+    @pytest.mark.parametrize(
+        ("mode", "at_once"), [(_MODE.DISABLED, 4), (_MODE.TASK, 1), (_MODE.ARGUMENTS, 3), (_MODE.KEYS, 2)]
+    )
+    def test_no_two_run_that_count_as_the_same(self, app: Pynenc, mode: _MODE, at_once: int) -> None:
+        keys = ("x",) if mode == _MODE.KEYS else ()
+        options: dict[str, Any] = {"running_concurrency": mode, "key_arguments": keys}
+        add = app.task(reroute_on_concurrency_control=True, **options)(kit_functions.add)
+        for arguments in ((1, 1), (1, 1), (1, 2), (2, 2)):
+            add(*arguments)
+        begun = _claim(app)
+        assert len(begun) == at_once
+        assert app.orchestrator.count(_S.CONCURRENCY_CONTROLLED) == 4 - at_once
+        rounds = 0
+        while begun:
+            assert len(begun) <= at_once
+            for each in begun:
+                _end(app, each)
+            begun = _claim(app)
+            rounds += 1
+        assert app.orchestrator.count(_S.SUCCESS) == 4
+        assert app.broker.queues() == []
+        if mode == _MODE.TASK:
+            assert rounds == 4
+
+    def test_defaults_count_as_if_they_were_given(self, app: Pynenc) -> None:
+        add = app.task(running_concurrency=_MODE.ARGUMENTS)(kit_functions.add)
+        first, second, other = add(1), add(1, 10), add(1, 11)
+        assert _ids(_claim(app)) == [first.invocation_id, other.invocation_id]
+        assert _statuses(app, [second]) == [_S.CONCURRENCY_CONTROLLED_FINAL]
+
+    def test_blocked_invocations_end_unless_they_are_to_wait(self, app: Pynenc) -> None:
+        add = app.task(running_concurrency=_MODE.TASK)(kit_functions.add)
+        add(1)
+        blocked = add(2)
+        (begun,) = _claim(app)
+        with pytest.raises(ConcurrencyControlledError, match="never ran"):
+            _ = blocked.result
+        _end(app, begun)
+        add(3)
+        assert len(_claim(app)) == 1
+
+    def test_the_blocked_are_served_in_order(self, app: Pynenc) -> None:
+        add = app.task(running_concurrency=_MODE.TASK, reroute_on_concurrency_control=True)(kit_functions.add)
+        invocations = [add(number) for number in range(6)]
+        (begun,) = _claim(app)
+        order = _ids([begun])
+        late = add(99)
+        for _ in range(6):
+            _end(app, begun)
+            (begun,) = _claim(app)
+            order += _ids([begun])
+        assert order == [each.invocation_id for each in [*invocations, late]]
+
+    @pytest.mark.parametrize("how", ["retry", "recover", "give back", "fail"])
+    def test_a_slot_comes_free_however_its_holder_leaves(self, app: Pynenc, how: str) -> None:
+        add = app.task(running_concurrency=_MODE.TASK, reroute_on_concurrency_control=True)(kit_functions.add)
+        add(1)
+        second = add(2)
+        if how == "give back":
+            give_back(app.ports, claim(app.ports, "r1", ["default"], 10, 0), "r1")
+        else:
+            (begun,) = _claim(app)
+            if how == "recover":
+                recovery.recover_runners(app.ports, ["r1"], "boss")
+            else:
+                _end(app, begun, _S.RETRY if how == "retry" else _S.FAILED)
+        assert second.invocation_id in _ids(_claim(app, "r2"))
+
+    def test_the_slot_of_a_holder_that_vanished_is_taken_over(self, app: Pynenc) -> None:
+        add = app.task(running_concurrency=_MODE.TASK, reroute_on_concurrency_control=True)(kit_functions.add)
+        add(1)
+        (begun,) = _claim(app)
+        app.orchestrator.delete([begun.state])
+        second = add(2)
+        assert _ids(_claim(app)) == [second.invocation_id]
+
+    def test_recovery_wakes_who_was_forgotten_in_line(self, app: Pynenc) -> None:
+        add = app.task(running_concurrency=_MODE.TASK, reroute_on_concurrency_control=True)(kit_functions.add)
+        add(1)
+        second = add(2)
+        (begun,) = _claim(app)
+        app.orchestrator.delete([begun.state])
+        states = app.orchestrator.find(_S.CONCURRENCY_CONTROLLED)
+        assert [state.invocation_id for state in states] == [second.invocation_id]
+        moment = app.orchestrator.now() + recovery.SETTLE_S + 1
+        assert recovery.wake_blocked(app.ports, moment, "boss") == 1
+        assert _ids(_claim(app)) == [second.invocation_id]
+
+    # --- registration ------------------------------------------------------------------
+
+    def test_an_equal_call_that_waits_is_returned(self, app: Pynenc) -> None:
+        add = app.task(registration_concurrency=_MODE.ARGUMENTS)(kit_functions.add)
+        first = add(1)
+        again, other = add(1, y=10), add(2)
+        assert isinstance(again, ReusedInvocation)
+        assert (again, again.different_arguments) == (first, ("y",))
+        assert not isinstance(other, ReusedInvocation)
+        assert len(app.find_invocations()) == 2
+        (begun, _) = _claim(app)
+        assert not isinstance(add(1), ReusedInvocation)
+        _end(app, begun)
+
+    def test_keys_decide_and_differences_are_told(self, app: Pynenc) -> None:
+        options: dict[str, Any] = {"registration_concurrency": _MODE.KEYS, "key_arguments": ("x",)}
+        add = app.task(**options)(kit_functions.add)
+        first, again = add(1, 1), add(1, 2)
+        assert isinstance(again, ReusedInvocation)
+        assert (again, again.different_arguments) == (first, ("y",))
+        strict = app.task(on_diff_non_key_args_raise=True, **options)(kit_functions.add)
+        with pytest.raises(InvocationConcurrencyWithDifferentArgumentsError, match="differs in: y"):
+            strict(1, 2)
+        assert isinstance(strict(1, 1), ReusedInvocation)
+        assert len(app.find_invocations()) == 1
+
+    def test_a_group_finds_equal_calls_in_itself(self, app: Pynenc) -> None:
+        add = app.task(registration_concurrency=_MODE.TASK)(kit_functions.add)
+        group = add.parallelize([(1, 1), (2, 2), (3, 3)])
+        assert len({each.invocation_id for each in group}) == 1
+        assert len(_claim(app)) == 1
+
+    # --- cached results ----------------------------------------------------------------
+
+    def test_a_known_result_is_given_without_a_run(self, app: Pynenc) -> None:
+        add = app.task(call_result_cache=True)(kit_functions.add)
+        with running(app):
+            first = add(1, 2)
+            assert first.result == 3
+            again, other = add(1, 2), add(2, 2)
+            assert (again, again.result, again.status) == (first, 3, _S.SUCCESS)
+            assert other != first
+            assert other.result == 4
+
+    def test_failures_are_not_cached(self, app: Pynenc) -> None:
+        fail = app.task(call_result_cache=True)(kit_functions.fail)
+        first = fail("x")
+        (begun,) = _claim(app)
+        _end(app, begun, _S.FAILED)
+        assert fail("x") != first
+
+    # --- options of a call -------------------------------------------------------------
+
+    def test_priority_and_queue_are_honoured(self, app: Pynenc) -> None:
+        add = app.task(priority=1, queue="kit")(kit_functions.add)
+        low, high = add.options(priority=0)(1), add.options(priority=9)(2)
+        middle, elsewhere = add(3), add.options(queue="other")(4)
+        claims = _claim(app, queue="kit")
+        assert _ids(claims) == [each.invocation_id for each in (high, middle, low)]
+        assert _ids(_claim(app, queue="other")) == [elsewhere.invocation_id]
+
+    def test_a_delayed_call_waits_for_its_time(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        far = datetime.now(UTC) + timedelta(hours=1)
+        for delayed in (add.options(delay=3600), add.options(eta=far), add.options(delay=timedelta(hours=1))):
+            delayed(1)
+        now = add.options(delay=0)(2)
+        assert _ids(_claim(app)) == [now.invocation_id]
+        state = app.orchestrator.find(_S.REGISTERED, limit=1)[0]
+        assert state.not_before > app.orchestrator.now() + 3000
+        assert recovery.push_forgotten(app.ports, app.orchestrator.now() + 60) == 0
+        with running(app):
+            assert add.options(delay=0.05)(3, 4).result == 7
+
+    def test_a_retry_waits_for_its_time(self, app: Pynenc) -> None:
+        task = app.task(max_retries=3, retry_delay=0.02, retry_backoff=2)(kit_functions.succeed_after)
+        with running(app):
+            invocation = cast("DistributedInvocation[..., int]", task(3))
+            assert invocation.result == 3
+        times = {_S.RETRY: [], _S.RUNNING: []}  # type: ignore[var-annotated]
+        for entry in invocation.history:
+            if entry.status in times:
+                times[entry.status].append(entry.timestamp.timestamp())
+        pauses = [run - retry for retry, run in zip(times[_S.RETRY], times[_S.RUNNING][1:], strict=True)]
+        assert [pause >= 0.02 * 2**at for at, pause in enumerate(pauses)] == [True] * 3

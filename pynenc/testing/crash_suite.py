@@ -1,0 +1,146 @@
+"""A crash at every point: whatever operation is the last, nothing is lost and nothing runs double.
+
+For each scenario and each operation that changes something, the process dies once before and
+once after it. Then recovery runs with the clock put forward, a healthy runner finishes what can
+be run, the dead runner comes back as a zombie and tries to finish what it had, and everything
+that is stored is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from pynenc.app import Pynenc
+from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator import recovery, slots
+from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.orchestrator.claiming import claim
+from pynenc.orchestrator.execution import Finished, advance
+from pynenc.storage.base_storage import Storage
+from pynenc.storage.drivers import StorageComponent
+from pynenc.testing.app_fixtures import AppFixtures
+from pynenc.testing.crash_scenarios import QUEUES, SCENARIOS, Life
+from pynenc.testing.faulty_storage import CrashPlan, FaultyStorage, SimulatedCrash
+
+_S = InvocationStatus
+_LONG_S = 1000.0
+_ROUNDS = 12
+
+
+def put_faulty(app: Pynenc) -> CrashPlan:
+    """Put storages that die as planned under all components of an app."""
+    plan = CrashPlan()
+    faulty: dict[int, Storage] = {}
+    for component in (
+        app.broker,
+        app.orchestrator,
+        app.state_backend,
+        app.trigger,
+        app.client_data_store,
+    ):
+        if isinstance(component, StorageComponent):
+            inner = component.storage
+            component.storage = faulty.setdefault(id(inner), FaultyStorage(inner, plan))
+    return plan
+
+
+class CrashSuite(AppFixtures):
+    """The promise of delivery, at every crash point."""
+
+    @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+    def test_a_crash_at_any_operation_loses_nothing(
+        self, app: Pynenc, scenario: Callable[[Life], None]
+    ) -> None:
+        plan = put_faulty(app)
+        plan.arm(None)
+        scenario(Life(app))
+        steps = plan.steps
+        assert steps > 0
+        for number in range(steps):
+            for after in (False, True):
+                self._crash_once(app, plan, scenario, number, after)
+
+    def _crash_once(
+        self, app: Pynenc, plan: CrashPlan, scenario: Callable[[Life], None], number: int, after: bool
+    ) -> None:
+        plan.arm(None)
+        app.purge()
+        app.client_data_store.forget()
+        app.conf.max_recoveries = ConfigPynenc.model_fields["max_recoveries"].default
+        life = Life(app)
+        plan.arm(number, after)
+        with pytest.raises(SimulatedCrash):
+            scenario(life)
+        plan.arm(None)
+        place = f"{scenario.__name__}: died {'after' if after else 'before'} operation {number}"
+        settle(life, plan)
+        let_zombie_finish(life)
+        check(life, place)
+
+
+def settle(life: Life, plan: CrashPlan) -> None:
+    """Let recovery and a healthy runner do their work until nothing is left to do."""
+    app = life.app
+    for _ in range(_ROUNDS):
+        plan.clock_offset_s += _LONG_S
+        recovered = recovery.recover(app.ports, "boss")
+        claims = claim(app.ports, "r9", QUEUES, 50, 0)
+        started = advance(app.ports, "r9", [], claims).started
+        advance(app.ports, "r9", [life.finished(each) for each in started], [])
+        waiting = sum(app.orchestrator.count(status) for status in _S if not status.is_final())
+        if not recovered and not claims and not waiting and not app.broker.queues():
+            return
+    raise AssertionError("there is always something left to do")
+
+
+def let_zombie_finish(life: Life) -> None:
+    """The runner that was dead finishes everything that it ever had in hand."""
+    for each in life.held:
+        if each.state.status == _S.RUNNING and each.state.runner_id is not None:
+            late = Finished(each, _S.SUCCESS, life.app.ports.values.pack_result("zombie"))
+            advance(life.app.ports, each.state.runner_id, [late], [])
+
+
+def check(life: Life, place: str) -> None:
+    """Everything that the promise says, of everything that is stored."""
+    app = life.app
+    assert app.broker.queues() == [], f"{place}: a message is left"
+    stored = [state for status in _S for state in app.orchestrator.find(status, limit=1000)]
+    known = {state.invocation_id for state in stored}
+    assert set(life.accepted) <= known, f"{place}: an accepted invocation is lost"
+    for state in stored:
+        assert state.status.is_final(), f"{place}: {state} has not ended"
+        _check_history(app, state, place)
+        if state.invocation_id in life.accepted or state.outcome_id is not None:
+            _check_outcome(app, state, place)
+        if state.slot_key is not None:
+            (slot,) = app.orchestrator.read_slots([state.slot_key])
+            assert slot is None or not slots.counts(slot, state), f"{place}: a slot is left"
+
+
+def _check_history(app: Pynenc, state: InvocationState, place: str) -> None:
+    entries = app.orchestrator.history(state.invocation_id)
+    assert entries[0].status == _S.REGISTERED, place
+    for before, following in pairwise(entries):
+        legal = before.status.can_transition_to(following.status)
+        assert legal, f"{place}: {before.status} was followed by {following.status}"
+    assert [entry.status.is_final() for entry in entries].count(True) == 1, f"{place}: ended twice"
+    assert entries[-1].status == state.status, place
+
+
+def _check_outcome(app: Pynenc, state: InvocationState, place: str) -> None:
+    if state.status == _S.CONCURRENCY_CONTROLLED_FINAL:
+        return
+    (outcome,) = app.state_backend.read_outcomes([state.outcome_id or ""])
+    assert outcome is not None, f"{place}: the outcome is lost"
+    if state.status == _S.SUCCESS:
+        (result,) = app.ports.values.unpack_results([outcome.payload])
+        owners = {
+            f"{entry.runner_id}:{entry.claim}" for entry in app.orchestrator.history(state.invocation_id)
+        }
+        assert result in owners, f"{place}: the result is that of {result}"
+        assert result.endswith(f":{state.claim}"), f"{place}: the result is not that of the last claim"

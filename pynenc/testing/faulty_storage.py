@@ -1,0 +1,141 @@
+"""A storage that dies between any two operations, for tests of what a crash leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from pynenc.storage.base_storage import Storage, Subscription
+from pynenc.storage.operations import (
+    Cursor,
+    EngineInfo,
+    Notify,
+    Operation,
+    Query,
+    QueueDepth,
+    Read,
+    Record,
+    Reply,
+    Table,
+    Taken,
+)
+
+T = TypeVar("T")
+
+
+class SimulatedCrash(BaseException):
+    """The process is gone. Not an `Exception`, so that nothing handles it by accident."""
+
+
+class CrashPlan:
+    """When a simulated process dies; several storages may share one.
+
+    Attributes:
+        steps: How many operations that change something were begun since `arm`.
+        clock_offset_s: By how much the shared clock is put forward, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.steps = 0
+        self.clock_offset_s = 0.0
+        self._die_at: int | None = None
+        self._after = False
+        self._is_dead = False
+
+    def arm(self, die_at: int | None, after: bool = False) -> None:
+        """Die at the operation with this number (from 0), before or after it is done."""
+        self.steps = 0
+        self._die_at, self._after, self._is_dead = die_at, after, False
+
+    def check(self) -> None:
+        """Stop whoever is dead already."""
+        if self._is_dead:
+            raise SimulatedCrash
+
+    def step(self, act: Callable[[], T]) -> T:
+        """Do one operation, or die."""
+        self.check()
+        number, self.steps = self.steps, self.steps + 1
+        if number != self._die_at:
+            return act()
+        self._is_dead = True
+        if self._after:
+            act()
+        raise SimulatedCrash
+
+
+class FaultyStorage(Storage):
+    """Passes every operation on to another storage, one by one, and dies as planned.
+
+    Operations of one call are carried out separately, as an engine without transactions would
+    do it. Reads change nothing, so dying at one of them is dying before the next write.
+
+    Args:
+        inner: The storage that lives on.
+        plan: When to die.
+    """
+
+    def __init__(self, inner: Storage, plan: CrashPlan) -> None:
+        super().__init__(inner.app_id)
+        self.inner = inner
+        self.plan = plan
+        real_now = inner.now
+        # Leases and not-before times must follow the clock that the test puts forward.
+        inner.now = lambda: real_now() + plan.clock_offset_s  # type: ignore[method-assign]
+
+    # --- what changes something --------------------------------------------------------
+
+    def execute(self, operations: Sequence[Operation]) -> list[Reply]:
+        return [self._one(operation) for operation in operations]
+
+    def _one(self, operation: Operation) -> Reply:
+        if isinstance(operation, (Read, Notify)):
+            self.plan.check()
+            return self.inner.execute([operation])[0]
+        return self.plan.step(lambda: self.inner.execute([operation])[0])
+
+    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+        return self.plan.step(lambda: self.inner.take(queues, limit, lease_s))
+
+    def blob_put(self, blobs: Mapping[str, bytes]) -> None:
+        self.plan.step(lambda: self.inner.blob_put(blobs))
+
+    def blob_delete(self, keys: Sequence[str]) -> None:
+        self.plan.step(lambda: self.inner.blob_delete(keys))
+
+    # --- what only looks ---------------------------------------------------------------
+
+    def declare(self, tables: Iterable[Table]) -> None:
+        self.inner.declare(tables)
+
+    def find(self, query: Query, limit: int, after: Cursor | None = None) -> list[Record]:
+        self.plan.check()
+        return self.inner.find(query, limit, after)
+
+    def count(self, query: Query) -> int:
+        return self.inner.count(query)
+
+    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+        self.plan.check()
+        return self.inner.queue_depth(queues)
+
+    def queue_names(self) -> list[str]:
+        return self.inner.queue_names()
+
+    def subscribe(self, channels: Iterable[str], on_wake: Callable[[], None] | None = None) -> Subscription:
+        return self.inner.subscribe(channels, on_wake)
+
+    def blob_get(self, keys: Sequence[str]) -> list[bytes | None]:
+        return self.inner.blob_get(keys)
+
+    def now(self) -> float:
+        return self.inner.now()
+
+    def ping(self) -> EngineInfo:
+        return self.inner.ping()
+
+    def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
+        self.inner.purge(tables, queues, blobs)
+
+    def close(self) -> None:
+        self.inner.close()
