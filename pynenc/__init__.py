@@ -7,6 +7,7 @@ from pynenc.app import Pynenc
 from pynenc.builder import PynencBuilder
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import PynencError, RetryError
+from pynenc.interruption import check_interruption, is_interrupted
 from pynenc.task import Task
 
 __version__ = "0.1.0"
@@ -19,4 +20,6 @@ __all__ = [
     "RetryError",
     "Task",
     "__version__",
+    "check_interruption",
+    "is_interrupted",
 ]

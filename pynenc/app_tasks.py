@@ -72,6 +72,11 @@ class TaskHost:
             raise TaskNotFoundError(task_id.key, [known.key for known in self._tasks], reason)
         return found
 
+    def grace_of(self, task_key: str) -> float:
+        """How long a run of a task may go on after it was asked to end, in seconds."""
+        task = self._tasks.get(TaskId.from_key(task_key))
+        return task.conf.timeout_grace if task else 0.0
+
     def _add(self, func: Func[Params, Result], options: dict[str, Any]) -> Task[Params, Result]:
         task: Task[Params, Result] = Task(cast(Any, self), func, options)
         self._tasks[task.task_id] = cast("Task[..., Any]", task)

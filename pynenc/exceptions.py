@@ -139,6 +139,10 @@ class InvocationCancelledError(InvocationError):
     """The invocation was cancelled, so it has no result."""
 
 
+class InvocationTimeoutError(InvocationError):
+    """The run took longer than its `timeout`."""
+
+
 class ConcurrencyControlledError(InvocationError):
     """The invocation was blocked by concurrency control for good, so it has no result."""
 

@@ -65,6 +65,14 @@ class BaseInvocation(ABC, Generic[Params, Result]):
     async def async_result(self) -> Result:
         """The result, like `result`, without blocking the event loop."""
 
+    @abstractmethod
+    def cancel(self) -> None:
+        """Ask for its end.
+
+        What waits ends at once. What runs is asked to end: the body notices where it waits for
+        another invocation and where it calls `check_interruption`. What has ended stays as it is.
+        """
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.invocation_id} of {self.task.task_id}>"
 

@@ -73,6 +73,9 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     async def async_result(self) -> Result:
         return self.result
 
+    def cancel(self) -> None:
+        """It has ended already, so nothing is left to cancel."""
+
 
 class ConcurrentInvocationGroup(BaseInvocationGroup[Params, Result]):
     """Invocations that ran where they were called."""

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pynenc.call import Call
+from pynenc.context import get_current_runner
 from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import HistoryEntry, InvocationState
+from pynenc.orchestrator.cancellation import cancel
 from pynenc.orchestrator.waiting import RaisedError, load_results, read_states
 from pynenc.types import Params, Result
 from pynenc.workflow.identity import WorkflowIdentity
@@ -65,6 +67,10 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     def history(self) -> list[HistoryEntry]:
         """Every status that it had, oldest first."""
         return self.app.orchestrator.history(self.invocation_id)
+
+    def cancel(self) -> None:
+        cancel(self.app.ports, [self.invocation_id], get_current_runner().runner_id)
+        self._read_at = float("-inf")  # what was known may be out of date
 
     # --- results -----------------------------------------------------------------------
 

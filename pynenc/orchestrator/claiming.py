@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pynenc.broker.base_broker import Delivery
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
+from pynenc.orchestrator.cancellation import end_cancelled
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.ports import Ports, changed, message_for
 from pynenc.orchestrator.slots import acquire, release
@@ -60,7 +61,7 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
         elif state is not None and known is not None and _is_still(state, change.target):
             claims.append(Claim(known, state))
     ports.hooks.status_changed([claimed.state for claimed in claims])
-    return acquire(ports, claims, runner_id)
+    return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
 
 
 def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], limit: int) -> list[Claim]:
@@ -95,7 +96,7 @@ def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], l
         if outcome.applied and known is not None
     ]
     ports.hooks.status_changed([claimed.state for claimed in claims])
-    return acquire(ports, claims, runner_id)
+    return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
 
 
 def _as_told(delivery: Delivery) -> InvocationState:

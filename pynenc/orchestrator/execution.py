@@ -22,13 +22,15 @@ from pynenc.orchestrator.submission import note_results
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
 
+_WITH_OUTCOME = (InvocationStatus.SUCCESS, InvocationStatus.FAILED)
+
 
 class Finished(msgspec.Struct, frozen=True):
     """How the run of a claim ended.
 
     Attributes:
         claim: What ran.
-        status: SUCCESS, FAILED or RETRY.
+        status: SUCCESS, FAILED, CANCELLED or RETRY.
         payload: The packed result or exception.
         not_before: For RETRY: when to run again, in seconds since the epoch; 0 for at once.
     """
@@ -59,7 +61,7 @@ def advance(
     ends = [_end(each, runner_id, now) for each in finished]
     starts = [changed(each.state, InvocationStatus.RUNNING, runner_id, now) for each in starting]
     note_results(ports, [change.target for change in ends])
-    outcomes = [_outcome(each) for each in finished if each.status != InvocationStatus.RETRY]
+    outcomes = [_outcome(each) for each in finished if each.status in _WITH_OUTCOME]
     if outcomes:
         ports.state_backend.stage_save_outcomes(group, outcomes)
     replies = ports.orchestrator.stage_change(group, [*ends, *starts], runner_id)
@@ -129,6 +131,8 @@ def _end(each: Finished, runner_id: str, now: datetime) -> Change:
     if each.status == InvocationStatus.RETRY:
         retries = state.retries + 1
         return changed(state, each.status, runner_id, now, retries=retries, not_before=each.not_before)
+    if each.status not in _WITH_OUTCOME:
+        return changed(state, each.status, runner_id, now)
     key = outcome_id(state.invocation_id, state.claim)
     return changed(state, each.status, runner_id, now, outcome_id=key)
 

@@ -112,8 +112,9 @@ def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> i
     again = [way[-1].target for way in steps if way[-1].target.status == _S.REROUTED]
     if again:
         ports.broker.stage_push(group, [message_for(state) for state in again])
-    if failed:
-        ports.orchestrator.stage_announce(group, [state.invocation_id for state in failed])
+    ended = [way[-1].target.invocation_id for way in steps if way[-1].target.status.is_final()]
+    if ended:
+        ports.orchestrator.stage_announce(group, ended)
     group.send()
     done = [way[-1].target for way, reply in zip(steps, replies, strict=True) if reply.get()[-1].applied]
     ports.hooks.status_changed(done)
@@ -133,8 +134,10 @@ def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: datetime
     if current.status == _S.RUNNING_RECOVERY and current.recoveries > ports.conf.max_recoveries:
         key = recovery_outcome_id(current.invocation_id, current.claim)
         way.append(changed(current, _S.FAILED, actor_id, now, outcome_id=key))
-    else:
-        way.append(changed(current, _S.REROUTED, actor_id, now))
+        return way
+    way.append(changed(current, _S.REROUTED, actor_id, now))
+    if state.cancel_requested:
+        way.append(changed(way[-1].target, _S.CANCELLED, actor_id, now))
     return way
 
 

@@ -18,6 +18,7 @@ from pynenc.exceptions import (
     InvocationError,
     InvocationNotFoundError,
 )
+from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.ports import Ports
@@ -71,6 +72,8 @@ def wait_final(
     Raises:
         TimeoutError: Some have not ended in time.
         InvocationNotFoundError: One is not known.
+        InvocationCancelledError: The body that waits was cancelled.
+        InvocationTimeoutError: The time of the body that waits is over.
     """
     waiting = set(invocation_ids)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -82,8 +85,9 @@ def wait_final(
                 yield final
             if not waiting:
                 return
-            with blocked(sorted(waiting)):
-                final = _block(ports, waiting, subscription, first_look_s, deadline)
+            interruption = current_interruption.get() or Interruption()
+            with blocked(sorted(waiting)), interruption.waking(subscription.wake):
+                final = _block(ports, waiting, subscription, first_look_s, deadline, interruption)
             if not final:
                 raise TimeoutError(f"{len(waiting)} invocation(s) have not ended in {timeout_s} s")
 
@@ -94,9 +98,11 @@ def _block(
     subscription: Subscription,
     look_s: float,
     deadline: float | None,
+    interruption: Interruption,
 ) -> list[InvocationState]:
     """The next records that are final; none when the time is over."""
     while True:
+        interruption.check()
         pause = look_s
         if deadline is not None:
             pause = min(pause, deadline - time.monotonic())

@@ -11,18 +11,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
+from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
 from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
-from pynenc.runner.invoking import current_claim, invoke
+from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.keeper import Keeper
 from pynenc.runner.pace import Pace
+from pynenc.runner.running_set import RunningBody, RunningSet
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -41,9 +43,17 @@ class Engine:
         identity: Under which id they are claimed.
         conf: Settings of the runner.
         slots: How many run at the same time.
+        force: Ends this process, where a body that does not listen may take it along.
     """
 
-    def __init__(self, app: Pynenc, identity: RunnerContext, conf: ConfigRunner, slots: int) -> None:
+    def __init__(
+        self,
+        app: Pynenc,
+        identity: RunnerContext,
+        conf: ConfigRunner,
+        slots: int,
+        force: Callable[[], None] | None = None,
+    ) -> None:
         self.app = app
         self.identity = identity
         self._conf = conf
@@ -51,7 +61,7 @@ class Engine:
         self._pace = Pace(conf.prefetch_seconds, conf.max_prefetch)
         self._changed = threading.Condition()
         self._claimed: deque[Claim] = deque()
-        self._executing: dict[str, Claim] = {}
+        self._running = RunningSet()
         self._queues = list(conf.queues)
         self._threads = 0
         self._away = 0
@@ -59,7 +69,8 @@ class Engine:
         self._fetching = False
         self._stopping = False
         self._last_progress = time.monotonic()
-        self._keeper = Keeper(app, [identity.runner_id], self._check_stall)
+        self._force = force
+        self._keeper = Keeper(app, [identity.runner_id], self._look_after)
 
     # --- life --------------------------------------------------------------------------
 
@@ -94,11 +105,10 @@ class Engine:
                 if self._threads == 0:
                     break
                 remaining = deadline - time.monotonic()
-                if remaining <= 0 and self._executing:
+                if remaining <= 0 and self._running.ids():
                     break
                 self._changed.wait(min(0.1, max(0.01, remaining)))
-        with self._changed:
-            left = list(self._executing.values())
+        left = self._running.claims()
         if left:
             self.app.logger.warning("%d running invocation(s) are handed back", len(left))
             surrender(self.app.ports, left, self.identity.runner_id)
@@ -141,16 +151,16 @@ class Engine:
         """Write the end of one and the start of the next; the next, if it is still ours."""
         starting = [] if following is None else [following]
         started = advance(self.app.ports, self.identity.runner_id, finished, starting).started
-        with self._changed:
-            for each in finished:
-                self._executing.pop(each.claim.state.invocation_id, None)
-            for begun in started:
-                self._executing[begun.state.invocation_id] = begun
+        for each in finished:
+            self._running.remove(each.claim.state.invocation_id)
         return started[0] if started else None
 
     def _execute(self, running: Claim) -> Finished:
         begun = time.monotonic()
-        finished = invoke(self.app, running, self, self.identity)
+        body = self._running.add(running, self.app.grace_of(running.data.task_id))
+        if body.soft_at is not None:
+            self._keeper.hurry()
+        finished = invoke(self.app, running, self, self.identity, body.interruption)
         self._last_progress = time.monotonic()
         self._pace.note(self._last_progress - begun)
         return finished
@@ -229,6 +239,30 @@ class Engine:
             self._claimed = deque(first + rest)
 
     # --- upkeep ------------------------------------------------------------------------
+
+    def _look_after(self, may_be_cancelled: bool) -> float | None:
+        """What the keeper does after each rest; how long the next may be."""
+        running = self._running.ids() if may_be_cancelled else []
+        if running:
+            self._running.cancel(cancelled_among(self.app.ports, running))
+        deaf = self._running.expire()
+        if deaf and self._force is not None:
+            self._end_by_force(deaf)
+        bounds = [self._check_stall(), None if deaf else self._running.next_due_s()]
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    def _end_by_force(self, deaf: Sequence[RunningBody]) -> None:
+        """End bodies that did not listen, together with this process; the others run again."""
+        ports, runner_id = self.app.ports, self.identity.runner_id
+        ended = [ended_by_force(self.app, body) for body in deaf]
+        self.app.logger.error("%d invocation(s) did not end when asked; this worker process ends", len(ended))
+        advance(ports, runner_id, ended, [])
+        gone = {body.invocation_id for body in deaf}
+        others = [each for each in self._running.claims() if each.state.invocation_id not in gone]
+        surrender(ports, others, runner_id)
+        self._return_claimed()
+        if self._force is not None:
+            self._force()
 
     def _check_stall(self) -> float | None:
         """Give back what was claimed if every worker is held up by a long invocation.

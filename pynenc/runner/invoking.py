@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.context import RunnerContext, current_invocation_id, current_runner
-from pynenc.exceptions import PynencError
+from pynenc.exceptions import InvocationCancelledError, PynencError
 from pynenc.identifiers.task_id import TaskId
+from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.base_invocation import BaseInvocation, current_invocation
 from pynenc.invocation.body import retry_pause, run_function, wants_retry
 from pynenc.invocation.dist_invocation import DistributedInvocation
@@ -21,25 +22,31 @@ from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
+    from pynenc.runner.running_set import RunningBody
 
 current_claim: contextvars.ContextVar[Claim | None] = contextvars.ContextVar("pynenc_claim", default=None)
 """The claim under which the body of this context runs."""
 
 
-def invoke(app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext) -> Finished:
+def invoke(
+    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
+) -> Finished:
     """Run the body of a claim that is RUNNING.
 
     Returns:
         How it ended. Whatever the body does, this does not raise.
     """
     context = contextvars.copy_context()
-    return context.run(_invoke, app, claim, runner, identity)
+    return context.run(_invoke, app, claim, runner, identity, interruption)
 
 
-def _invoke(app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext) -> Finished:
+def _invoke(
+    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
+) -> Finished:
     current_runner.set(identity)
     running_runner.set(runner)
     current_claim.set(claim)
+    current_interruption.set(interruption)
     current_invocation_id.set(claim.data.invocation_id)
     try:
         invocation = _restore(app, claim)
@@ -71,6 +78,8 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
         payload = values.pack_result(result)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         hooks.call("after_execution", error=error, **ids)
+        if isinstance(error, InvocationCancelledError) and is_interrupted():
+            return Finished(claim, InvocationStatus.CANCELLED, "")
         if wants_retry(invocation.task, error, claim.state.retries):
             app.logger.info("invocation asks for another run: %r", error)
             delay = retry_pause(invocation.task.conf, claim.state.retries)
@@ -79,3 +88,11 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
         return Finished(claim, InvocationStatus.FAILED, values.pack_error(error))
     hooks.call("after_execution", error=None, **ids)
     return Finished(claim, InvocationStatus.SUCCESS, payload)
+
+
+def ended_by_force(app: Pynenc, body: RunningBody) -> Finished:
+    """How a body ends that did not listen when it was asked to."""
+    error = body.interruption.error
+    if error is None or isinstance(error, InvocationCancelledError):
+        return Finished(body.claim, InvocationStatus.CANCELLED, "")
+    return Finished(body.claim, InvocationStatus.FAILED, app.ports.values.pack_error(error))

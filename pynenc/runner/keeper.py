@@ -1,4 +1,4 @@
-"""The side thread of an engine: signs of life, and a look at whether work stands still."""
+"""The side thread of an engine: signs of life, requests to cancel, deadlines, and stalls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
+
+from pynenc.orchestrator.cancellation import runner_channel
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -17,14 +19,16 @@ class Keeper:
     Args:
         app: Whose runners.
         runner_ids: For whom.
-        check: Called after each rest; returns how long the next rest may be at most, in seconds.
+        check: Called after each rest, with whether a request to cancel may be there; returns how
+            long the next rest may be at most, in seconds, or None for no bound.
     """
 
-    def __init__(self, app: Pynenc, runner_ids: Sequence[str], check: Callable[[], float | None]) -> None:
+    def __init__(self, app: Pynenc, runner_ids: Sequence[str], check: Callable[[bool], float | None]) -> None:
         self._app = app
         self._runner_ids = list(runner_ids)
         self._check = check
         self._stopped = threading.Event()
+        self._subscription = app.orchestrator.subscribe(map(runner_channel, self._runner_ids))
         self._thread = threading.Thread(target=self._run, name="pynenc-keeper", daemon=True)
 
     def start(self) -> None:
@@ -35,8 +39,14 @@ class Keeper:
     def stop(self) -> None:
         """End, and drop the signs of life."""
         self._stopped.set()
+        self._subscription.wake()
         self._thread.join()
+        self._subscription.close()
         self._app.orchestrator.forget_runners(self._runner_ids)
+
+    def hurry(self) -> None:
+        """Look now: something is due earlier than was known."""
+        self._subscription.wake()
 
     def _beat(self) -> None:
         orchestrator = self._app.orchestrator
@@ -45,12 +55,17 @@ class Keeper:
     def _run(self) -> None:
         interval = self._app.conf.heartbeat_interval_seconds
         next_beat = time.monotonic() + interval
-        rest: float | None = None
-        while not self._stopped.wait(max(0.0, next_beat - time.monotonic()) if rest is None else rest):
+        bound: float | None = None
+        while True:
+            rest = max(0.0, next_beat - time.monotonic())
+            woken = self._subscription.wait(rest if bound is None else min(rest, bound))
+            if self._stopped.is_set():
+                return
             try:
-                rest = self._check()
-                if time.monotonic() >= next_beat:
+                due = time.monotonic() >= next_beat
+                if due:
                     next_beat = time.monotonic() + interval
                     self._beat()
+                bound = self._check(due or bool(woken))
             except Exception:
                 self._app.logger.exception("a sign of life could not be given; the next follows")

@@ -39,7 +39,7 @@ class PersistentProcessRunner(BaseRunner):
         count = max(self.conf.num_processes or os.cpu_count() or 1, self.conf.min_parallel_slots)
         pool = WorkerPool(self.app, self.runner_context, 1, self.conf.restart_delay_seconds)
         self._pool = pool
-        keeper = Keeper(self.app, [self.runner_id], lambda: None)
+        keeper = Keeper(self.app, [self.runner_id], lambda may_be_cancelled: None)
         housekeeping = Housekeeping(self.app, self.runner_id)
         supervisor = threading.Thread(target=pool.supervise, name="pynenc-supervisor", daemon=True)
         keeper.start()

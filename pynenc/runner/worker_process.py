@@ -18,6 +18,8 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.runner.engine import Engine
 from pynenc.runner.worker_recipe import WorkerRecipe
 
+_FORCED = 70
+
 
 class _Worker:
     """The process's engine and the two events that end it."""
@@ -30,7 +32,7 @@ class _Worker:
         self.app.import_task_modules()
         self.app.known_runner(identity)
         self._conf = self.app.settings_loader.load(ConfigRunner)
-        self._engine = Engine(self.app, identity, self._conf, recipe.slots)
+        self._engine = Engine(self.app, identity, self._conf, recipe.slots, lambda: os._exit(_FORCED))
         self.stopping = threading.Event()
         self._hurry = threading.Event()
 

@@ -67,6 +67,10 @@ class Subscription(ABC):
         """Listen to more channels."""
 
     @abstractmethod
+    def wake(self) -> None:
+        """End a wait that is under way, or the next one, as if its time were over."""
+
+    @abstractmethod
     def close(self) -> None:
         """Stop listening."""
 

@@ -169,6 +169,9 @@ class _NamedSubscription(Subscription):
     def wait(self, timeout_s: float | None) -> frozenset[str]:
         return self._inner.wait(timeout_s)
 
+    def wake(self) -> None:
+        self._inner.wake()
+
     def close(self) -> None:
         self._inner.close()
         self._wakeups.forget(self._channels)

@@ -1,0 +1,81 @@
+"""Asking a running body to end: by cancelling it, or because its time is over.
+
+The body notices at the next `check`, and wherever it waits for another invocation.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+
+class Interruption:
+    """Whether one run of a body was asked to end, and why."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._wakers: list[Callable[[], None]] = []
+
+    @property
+    def is_requested(self) -> bool:
+        """Whether the body should end."""
+        return self._error is not None
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why, as the error that `check` raises."""
+        return self._error
+
+    def request(self, error: BaseException) -> bool:
+        """Ask the body to end; False if it was asked already, and the first reason stays."""
+        with self._lock:
+            if self._error is not None:
+                return False
+            self._error = error
+            wakers = list(self._wakers)
+        for wake in wakers:
+            wake()
+        return True
+
+    def check(self) -> None:
+        """Raise the error if the body was asked to end."""
+        if self._error is not None:
+            raise self._error
+
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake`, from any thread, if the body is asked to end meanwhile."""
+        with self._lock:
+            self._wakers.append(wake)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._wakers.remove(wake)
+
+
+current_interruption: ContextVar[Interruption | None] = ContextVar("pynenc_interruption", default=None)
+"""The interruption of the body that runs in this context."""
+
+
+def is_interrupted() -> bool:
+    """Whether the running body was asked to end: it was cancelled, or its time is over."""
+    interruption = current_interruption.get()
+    return interruption is not None and interruption.is_requested
+
+
+def check_interruption() -> None:
+    """End the running body here if it was asked to.
+
+    Call it now and then in a long computation. Outside of a body it does nothing.
+
+    Raises:
+        InvocationCancelledError: It was cancelled.
+        InvocationTimeoutError: Its time is over.
+    """
+    interruption = current_interruption.get()
+    if interruption is not None:
+        interruption.check()

@@ -1,0 +1,91 @@
+"""Cancelling: what waits ends at once, what runs is asked to end by its owner.
+
+The request for a running invocation is a flag on its record, set by compare and set against the
+claim in force. The owner learns of it by wake-up, or else at its next sign of life. If the owner
+dies, or gives the invocation back, whoever leads it back to the queue or claims it next ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator import slots
+from pynenc.orchestrator.base_orchestrator import Change, InvocationState
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.ports import Ports, changed
+from pynenc.orchestrator.waiting import read_states
+from pynenc.storage.group import Group
+
+_S = InvocationStatus
+
+
+def runner_channel(runner_id: str) -> str:
+    """The channel on which a runner hears that something it owns is to be cancelled."""
+    return f"runner:{runner_id}"
+
+
+def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
+    """Cancel invocations; those that have ended are left alone.
+
+    Raises:
+        InvocationNotFoundError: One is not known.
+    """
+    waiting = list(invocation_ids)
+    while waiting:
+        now, group = ports.moment(), Group()
+        states = [state for state in read_states(ports, waiting) if not state.status.is_final()]
+        changes = [_wanted(state, actor_id, now) for state in states if not state.cancel_requested]
+        if not changes:
+            return
+        replies = ports.orchestrator.stage_change(group, changes, actor_id)
+        channels = [_channel(change.target) for change in changes]
+        ports.orchestrator.stage_announce(group, channels)
+        group.send()
+        done = [reply.applied for reply in replies.get()]
+        ended = [
+            change.target
+            for change, was_done in zip(changes, done, strict=True)
+            if was_done and change.target.status == _S.CANCELLED
+        ]
+        ports.hooks.status_changed(ended)
+        slots.release(ports, ended, actor_id)
+        # Those that moved on meanwhile are looked at again.
+        waiting = [
+            change.current.invocation_id
+            for change, was_done in zip(changes, done, strict=True)
+            if not was_done
+        ]
+
+
+def _wanted(state: InvocationState, actor_id: str, now: datetime) -> Change:
+    """The end of what waits, or the flag for what a runner owns or is on its way between two statuses."""
+    if state.status.can_transition_to(_S.CANCELLED) and state.runner_id is None:
+        return changed(state, _S.CANCELLED, actor_id, now)
+    return Change(state, msgspec.structs.replace(state, cancel_requested=1))
+
+
+def _channel(state: InvocationState) -> str:
+    return state.invocation_id if state.status.is_final() else runner_channel(state.runner_id or "")
+
+
+def end_cancelled(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
+    """End those of a runner's new claims that were cancelled before; the others."""
+    doomed = [each.state for each in claims if each.state.cancel_requested]
+    if doomed:
+        now, group = ports.moment(), Group()
+        changes = [changed(state, _S.CANCELLED, runner_id, now) for state in doomed]
+        ports.orchestrator.stage_change(group, changes, runner_id)
+        ports.orchestrator.stage_announce(group, [state.invocation_id for state in doomed])
+        group.send()
+        slots.release(ports, [change.target for change in changes], runner_id)
+    return [each for each in claims if not each.state.cancel_requested]
+
+
+def cancelled_among(ports: Ports, invocation_ids: Sequence[str]) -> list[str]:
+    """Which of a runner's invocations were asked to end."""
+    states = ports.orchestrator.read(invocation_ids)
+    return [state.invocation_id for state in states if state is not None and state.cancel_requested]

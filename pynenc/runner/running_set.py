@@ -1,0 +1,99 @@
+"""The bodies that run in an engine: who was asked to end, and whose time is over."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
+from pynenc.interruption import Interruption
+from pynenc.orchestrator.claim import Claim
+
+
+@dataclass(eq=False, slots=True)
+class RunningBody:
+    """One run of a body.
+
+    Attributes:
+        claim: Under which claim it runs.
+        grace_s: How long it may go on after it was asked to end.
+        interruption: How it is asked to end.
+        soft_at: When it is asked to end because of its timeout (monotonic seconds), or None.
+        hard_at: When it is ended by force, once it was asked to end.
+    """
+
+    claim: Claim
+    grace_s: float
+    interruption: Interruption = field(default_factory=Interruption)
+    soft_at: float | None = None
+    hard_at: float | None = None
+
+    @property
+    def invocation_id(self) -> str:
+        """Which invocation."""
+        return self.claim.state.invocation_id
+
+
+class RunningSet:
+    """The bodies that run now. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bodies: dict[str, RunningBody] = {}
+
+    def add(self, claim: Claim, grace_s: float) -> RunningBody:
+        """Note that a body begins."""
+        body = RunningBody(claim, grace_s)
+        if claim.data.timeout is not None:
+            body.soft_at = time.monotonic() + claim.data.timeout
+        with self._lock:
+            self._bodies[body.invocation_id] = body
+        return body
+
+    def remove(self, invocation_id: str) -> None:
+        """Note that the end of a body was written."""
+        with self._lock:
+            self._bodies.pop(invocation_id, None)
+
+    def claims(self) -> list[Claim]:
+        """The claims of all that run."""
+        with self._lock:
+            return [body.claim for body in self._bodies.values()]
+
+    def ids(self) -> list[str]:
+        """The invocations that run."""
+        with self._lock:
+            return list(self._bodies)
+
+    def cancel(self, invocation_ids: Sequence[str]) -> None:
+        """Ask bodies to end."""
+        with self._lock:
+            bodies = [self._bodies[each] for each in invocation_ids if each in self._bodies]
+        for body in bodies:
+            error = InvocationCancelledError(f"invocation {body.invocation_id} was cancelled")
+            if body.interruption.request(error):
+                body.hard_at = time.monotonic() + body.grace_s
+
+    def expire(self) -> list[RunningBody]:
+        """Ask those whose time is over to end; those that did not listen within their grace."""
+        now = time.monotonic()
+        with self._lock:
+            bodies = list(self._bodies.values())
+        for body in bodies:
+            if body.soft_at is not None and now >= body.soft_at:
+                body.soft_at = None
+                error = InvocationTimeoutError(
+                    f"invocation {body.invocation_id} of task {body.claim.data.task_id} took longer than "
+                    f"its timeout of {body.claim.data.timeout} s"
+                )
+                if body.interruption.request(error):
+                    body.hard_at = now + body.grace_s
+        return [body for body in bodies if body.hard_at is not None and now >= body.hard_at]
+
+    def next_due_s(self) -> float | None:
+        """In how many seconds `expire` has something to do, or None."""
+        with self._lock:
+            times = [at for body in self._bodies.values() for at in (body.soft_at, body.hard_at) if at]
+        return max(0.0, min(times) - time.monotonic()) if times else None
