@@ -5,6 +5,7 @@ does the rest. It needs the extra `pynenc[test]`.
 """
 
 from pynenc.testing.broker_suite import BrokerSuite
+from pynenc.testing.cancel_suite import CancelSuite
 from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
 from pynenc.testing.concurrency_suite import ConcurrencySuite
 from pynenc.testing.crash_suite import CrashSuite
@@ -30,6 +31,7 @@ class ComponentSuite(
     TriggerSuite,
     LifeSuite,
     ConcurrencySuite,
+    CancelSuite,
     CrashSuite,
 ):
     """Everything that the components of one backend promise."""
@@ -37,6 +39,7 @@ class ComponentSuite(
 
 __all__ = [
     "BrokerSuite",
+    "CancelSuite",
     "ClientDataStoreSuite",
     "ComponentSuite",
     "ConcurrencySuite",

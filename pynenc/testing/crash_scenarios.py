@@ -14,6 +14,7 @@ from pynenc.app import Pynenc
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
+from pynenc.orchestrator.cancellation import cancel
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
 from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
@@ -223,6 +224,41 @@ def cache_results(life: Life) -> None:
     life.submit(task, 1)
 
 
+def cancel_waiting(life: Life) -> None:
+    """What waits is cancelled."""
+    task = life.task()
+    first, second = life.submit(task, 1), life.submit(task, 2)
+    cancel(life.app.ports, [first, second], "client")
+
+
+def cancel_running(life: Life) -> None:
+    """What runs is cancelled, and its owner ends it."""
+    invocation_id = life.submit(life.task(), 1)
+    started = life.start(life.claim())
+    cancel(life.app.ports, [invocation_id], "client")
+    life.end(started, _S.CANCELLED)
+
+
+def cancel_what_a_dead_runner_had(life: Life) -> None:
+    """What is to be cancelled loses its owner."""
+    task = life.task()
+    ids = [life.submit(task, number) for number in range(2)]
+    life.start(life.claim("r0")[:1], "r0")
+    cancel(life.app.ports, ids, "client")
+    recovery.recover_runners(life.app.ports, ["r0"], "r1")
+
+
+def cancel_in_line(life: Life) -> None:
+    """The next in line is cancelled, before and after the slot is kept for it."""
+    task = life.task(running_concurrency=ConcurrencyControlType.TASK, reroute_on_concurrency_control=True)
+    first, second, third, _ = (life.submit(task, number) for number in range(4))
+    started = life.start(life.claim())
+    cancel(life.app.ports, [second], "client")
+    life.end(started)
+    cancel(life.app.ports, [first, third], "client")
+    life.end(life.start(life.claim()))
+
+
 def purge_ended(life: Life) -> None:
     """Ended invocations are deleted."""
     task = life.task(running_concurrency=ConcurrencyControlType.TASK)
@@ -250,5 +286,9 @@ SCENARIOS: list[Callable[[Life], None]] = [
     slot_given_back,
     register_equal,
     cache_results,
+    cancel_waiting,
+    cancel_running,
+    cancel_what_a_dead_runner_had,
+    cancel_in_line,
     purge_ended,
 ]

@@ -133,7 +133,7 @@ def _check_history(app: Pynenc, state: InvocationState, place: str) -> None:
 
 
 def _check_outcome(app: Pynenc, state: InvocationState, place: str) -> None:
-    if state.status == _S.CONCURRENCY_CONTROLLED_FINAL:
+    if state.status in (_S.CONCURRENCY_CONTROLLED_FINAL, _S.CANCELLED):
         return
     (outcome,) = app.state_backend.read_outcomes([state.outcome_id or ""])
     assert outcome is not None, f"{place}: the outcome is lost"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
 from pynenc.exceptions import RetryError
+from pynenc.interruption import check_interruption
 from pynenc.invocation.base_invocation import current_invocation
 
 
@@ -59,3 +62,18 @@ def workflow_of() -> tuple[str, str, str | None]:
         raise RuntimeError("only as a task")
     workflow = invocation.workflow
     return workflow.workflow_id, workflow.workflow_type, workflow.parent_id
+
+
+def spin() -> None:
+    """Compute for ever, listening to requests to end."""
+    while True:
+        check_interruption()
+        time.sleep(0.002)
+
+
+def wait_for_ever() -> None:
+    """Wait for an invocation that is not due for a long time."""
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    _ = invocation.task.options(delay=3600)().result

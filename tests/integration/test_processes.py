@@ -15,7 +15,13 @@ import pytest
 from conftest import APPS, shop_open, wait_for
 
 from pynenc import Pynenc
-from pynenc.exceptions import RecoveryLimitError, SerializationError, TaskNotFoundError
+from pynenc.exceptions import (
+    InvocationCancelledError,
+    InvocationTimeoutError,
+    RecoveryLimitError,
+    SerializationError,
+    TaskNotFoundError,
+)
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
 from pynenc.state_backend.base_state_backend import InvocationData
@@ -152,3 +158,16 @@ def test_a_runner_that_cannot_work_does_not_start(
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_a_body_that_does_not_listen_is_ended_with_its_process(shop: ModuleType, tmp_path: Path) -> None:
+    with shop_open(shop):
+        invocation = shop.listen_to_nobody(str(tmp_path))
+        with pytest.raises(InvocationTimeoutError, match="timeout of 0.1 s"):
+            _ = invocation.result
+        cancelled = shop.listen_to_nobody.options(timeout=3600)(str(tmp_path))
+        wait_for(tmp_path, "running-*", 2)
+        cancelled.cancel()
+        with pytest.raises(InvocationCancelledError):
+            _ = cancelled.result
+        assert shop.add(1, 2).result == 3
