@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -137,8 +137,7 @@ class InvocationAccess:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         remind = _REMIND_AFTER_S
         waiting = list(invocation_ids)
-        running = running_runner.get()
-        blocked = running.waiting if running is not None and running.app is self else _plain
+        blocked = self._blocked()
         while waiting:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             patience = remind if remaining is None else min(remind, remaining)
@@ -155,6 +154,11 @@ class InvocationAccess:
                 self._remind(len(waiting))
                 remind *= 2
 
+    def _blocked(self) -> Callable[[Sequence[str]], AbstractContextManager[None]]:
+        """What to enter while a wait blocks: inside a runner of this app it gives up the slot."""
+        running = running_runner.get()
+        return running.waiting if running is not None and running.app is self else _plain
+
     def _remind(self, waiting: int) -> None:
         alive_since = self.orchestrator.now() - self.conf.dead_after_seconds
         if not self.orchestrator.live_runners(alive_since, 1):
@@ -167,7 +171,7 @@ class InvocationAccess:
 
     def wait_final_async(self, invocation_ids: Sequence[str]) -> AsyncIterator[list[InvocationState]]:
         """Like `wait_final`, without blocking the event loop."""
-        return wait_final_async(self.ports, invocation_ids, self._first_look())
+        return wait_final_async(self.ports, invocation_ids, self._first_look(), self._blocked())
 
 
 def _plain(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:

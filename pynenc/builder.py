@@ -97,6 +97,37 @@ class PynencBuilder:
         self.custom_config(runner_cls="PersistentProcessRunner")
         return self._section("runner", num_processes=num_processes)
 
+    def multi_thread_runner(
+        self,
+        min_threads: int | None = None,
+        max_threads: int | None = None,
+        min_processes: int | None = None,
+        max_processes: int | None = None,
+        idle_timeout_process_sec: float | None = None,
+        enforce_max_processes: bool | None = None,
+    ) -> Self:
+        """Execute in threads of several processes, more of them while messages wait."""
+        self.custom_config(runner_cls="MultiThreadRunner")
+        return self._section(
+            "runner",
+            min_threads=min_threads,
+            max_threads=max_threads,
+            min_processes=min_processes,
+            max_processes=max_processes,
+            idle_timeout_process_sec=idle_timeout_process_sec,
+            enforce_max_processes=enforce_max_processes,
+        )
+
+    def process_runner(self, num_processes: int | None = None) -> Self:
+        """Execute each invocation in a process of its own."""
+        self.custom_config(runner_cls="ProcessRunner")
+        return self._section("runner", num_processes=num_processes)
+
+    def async_runner(self, max_concurrency: int | None = None) -> Self:
+        """Execute coroutines, many at a time, in one event loop."""
+        self.custom_config(runner_cls="AsyncRunner")
+        return self._section("runner", max_concurrency=max_concurrency)
+
     def dummy_runner(self) -> Self:
         """Execute nothing here: this process only submits."""
         return self.custom_config(runner_cls="DummyRunner")

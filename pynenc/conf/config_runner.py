@@ -45,6 +45,37 @@ class ConfigThreadRunner(ConfigRunner):
     max_threads: int = Field(0, ge=0, description="Threads at most; 0 for the number of cores.")
 
 
+class ConfigMultiThreadRunner(ConfigThreadRunner):
+    """Settings of the runner that executes in threads of several processes."""
+
+    min_processes: int = Field(1, ge=1, description="Worker processes at least.")
+    max_processes: int = Field(0, ge=0, description="Worker processes at most; 0 for the number of cores.")
+    idle_timeout_process_sec: float = Field(
+        4.0, gt=0, description="A worker process above the least number ends after this much idleness."
+    )
+    enforce_max_processes: bool = Field(
+        True, description="Off: processes are added as long as messages wait, whatever the most is."
+    )
+    restart_delay_seconds: float = Field(
+        0.2, ge=0, description="Pause before a worker that died is replaced; doubles while it keeps dying."
+    )
+
+
+class ConfigProcessRunner(ConfigRunner):
+    """Settings of the runner that gives each invocation a process of its own."""
+
+    num_processes: int = Field(0, ge=0, description="Processes at a time; 0 for the number of cores.")
+    restart_delay_seconds: float = Field(
+        0.2, ge=0, description="Pause before a process that died is replaced; doubles while it keeps dying."
+    )
+
+
+class ConfigAsyncRunner(ConfigRunner):
+    """Settings of the runner that executes coroutines in one event loop."""
+
+    max_concurrency: int = Field(1000, ge=1, description="Invocations that run at the same time.")
+
+
 class ConfigPersistentProcessRunner(ConfigRunner):
     """Settings of the runner that keeps a fixed number of worker processes."""
 

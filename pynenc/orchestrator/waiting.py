@@ -117,32 +117,49 @@ def _block(
 
 
 async def wait_final_async(
-    ports: Ports, invocation_ids: Sequence[str], first_look_s: float
+    ports: Ports, invocation_ids: Sequence[str], first_look_s: float, blocked: Blocked = _not_noted
 ) -> AsyncIterator[list[InvocationState]]:
     """Like `wait_final`, without blocking the event loop or a thread."""
     waiting = set(invocation_ids)
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
-    look = first_look_s
 
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
     with ports.orchestrator.subscribe(waiting, wake) as subscription:
-        ended: Collection[str] = waiting
+        final = _final_among(ports, waiting)
         while True:
-            final = _final_among(ports, ended) if ended else []
             waiting.difference_update(state.invocation_id for state in final)
             if final:
-                look = first_look_s
                 yield final
             if not waiting:
                 return
+            noted = blocked(sorted(waiting))
+            # Noting writes to the storage, so it is done beside the event loop.
+            await asyncio.to_thread(noted.__enter__)
             try:
-                await asyncio.wait_for(woken.wait(), look)
-            except TimeoutError:
-                look = min(look * 2, LAST_LOOK_S)
-            woken.clear()
-            ended = (subscription.wait(0) & waiting) or waiting
+                final = await _block_async(ports, waiting, subscription, woken, first_look_s)
+            finally:
+                await asyncio.to_thread(noted.__exit__, None, None, None)
+
+
+async def _block_async(
+    ports: Ports,
+    waiting: Collection[str],
+    subscription: Subscription,
+    woken: asyncio.Event,
+    look_s: float,
+) -> list[InvocationState]:
+    """The next records that are final."""
+    while True:
+        try:
+            await asyncio.wait_for(woken.wait(), look_s)
+        except TimeoutError:
+            look_s = min(look_s * 2, LAST_LOOK_S)
+        woken.clear()
+        final = _final_among(ports, subscription.wait(0).intersection(waiting) or waiting)
+        if final:
+            return final
 
 
 def load_results(ports: Ports, states: Sequence[InvocationState]) -> list[Any]:

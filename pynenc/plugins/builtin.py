@@ -67,6 +67,9 @@ def pynenc_components() -> Iterable[ComponentSpec]:
         ("DummyRunner", "external_runner", "dummy", "ConfigRunner"),
         ("ExternalRunner", "external_runner", "external", "ConfigRunner"),
         ("ThreadRunner", "thread_runner", "thread", "ConfigThreadRunner"),
+        ("MultiThreadRunner", "multi_thread_runner", "multi_thread", "ConfigMultiThreadRunner"),
+        ("ProcessRunner", "process_runner", "process", "ConfigProcessRunner"),
+        ("AsyncRunner", "async_runner", "async", "ConfigAsyncRunner"),
         (
             "PersistentProcessRunner",
             "persistent_process_runner",

@@ -44,6 +44,8 @@ class Engine:
         conf: Settings of the runner.
         slots: How many run at the same time.
         force: Ends this process, where a body that does not listen may take it along.
+        quota: How many invocations it claims in all, or None for no bound. What its own
+            invocations wait for does not count.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Engine:
         conf: ConfigRunner,
         slots: int,
         force: Callable[[], None] | None = None,
+        quota: int | None = None,
     ) -> None:
         self.app = app
         self.identity = identity
@@ -70,6 +73,8 @@ class Engine:
         self._stopping = False
         self._last_progress = time.monotonic()
         self._force = force
+        self._quota = quota
+        self._when_spent: Callable[[], None] = lambda: None
         self._keeper = Keeper(app, [identity.runner_id], self._look_after)
 
     # --- life --------------------------------------------------------------------------
@@ -113,6 +118,16 @@ class Engine:
             self.app.logger.warning("%d running invocation(s) are handed back", len(left))
             surrender(self.app.ports, left, self.identity.runner_id)
         self._keeper.stop()
+
+    def when_spent(self, act: Callable[[], None]) -> None:
+        """Call `act`, from any thread, when the quota is used up and nothing runs any more."""
+        self._when_spent = act
+
+    def idle_seconds(self) -> float:
+        """For how long nothing has run."""
+        with self._changed:
+            busy = bool(self._claimed) or bool(self._running.ids())
+            return 0.0 if busy else time.monotonic() - self._last_progress
 
     # --- workers -----------------------------------------------------------------------
 
@@ -174,9 +189,12 @@ class Engine:
         with self._changed:
             if self._claimed:
                 return True
-            if self._stopping or self._threads - self._away > self._slots:
+            is_spent = self._quota == 0 and self._away == 0
+            if self._stopping or is_spent or self._threads - self._away > self._slots:
                 self._threads -= 1
                 self._changed.notify_all()
+                if is_spent and self._threads == 0:
+                    self._when_spent()
                 return False
             if self._fetching:
                 self._idle += 1
@@ -185,6 +203,8 @@ class Engine:
                 return True
             self._fetching = True
             limit = min(self._conf.max_prefetch, (1 + self._idle) * self._pace.limit())
+            if self._quota is not None:
+                limit = 1
         claims: list[Claim] = []
         try:
             claims = claim(self.app.ports, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
@@ -192,7 +212,10 @@ class Engine:
             with self._changed:
                 self._fetching = False
                 self._claimed.extend(claims)
-                self._last_progress = time.monotonic()
+                if claims:
+                    self._last_progress = time.monotonic()
+                if self._quota and self._away == 0:
+                    self._quota -= len(claims)
                 self._changed.notify_all()
         if self._stopping and claims:
             self._return_claimed()

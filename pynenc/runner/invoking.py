@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
+import threading
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from pynenc.arguments import Arguments
@@ -40,9 +43,10 @@ def invoke(
     return context.run(_invoke, app, claim, runner, identity, interruption)
 
 
-def _invoke(
+def _enter(
     app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
-) -> Finished:
+) -> DistributedInvocation[..., Any] | Finished:
+    """Make this context that of the invocation; how it ended if it cannot even begin."""
     current_runner.set(identity)
     running_runner.set(runner)
     current_claim.set(claim)
@@ -54,7 +58,71 @@ def _invoke(
         app.logger.error("invocation cannot run: %s", error)
         return Finished(claim, InvocationStatus.FAILED, app.ports.values.pack_error(error))
     current_invocation.set(cast("BaseInvocation[..., object]", invocation))
-    return _run(app, claim, invocation)
+    app.components.hooks.call("before_execution", **_ids(claim))
+    return invocation
+
+
+def _ids(claim: Claim) -> dict[str, str]:
+    return {"invocation_id": claim.data.invocation_id, "task_id": claim.data.task_id}
+
+
+def _invoke(
+    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
+) -> Finished:
+    invocation = _enter(app, claim, runner, identity, interruption)
+    return invocation if isinstance(invocation, Finished) else _run(app, claim, invocation)
+
+
+async def invoke_async(
+    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
+) -> Finished:
+    """Like `invoke`, inside a task of an event loop: a coroutine is awaited in it, a plain
+    function runs in a thread of its own.
+
+    Raises:
+        asyncio.CancelledError: The task itself was cancelled, not the invocation.
+    """
+    invocation = _enter(app, claim, runner, identity, interruption)
+    if isinstance(invocation, Finished):
+        return invocation
+    if not invocation.task.is_async:
+        return await _in_thread(lambda: _run(app, claim, invocation))
+    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+
+    def stop() -> None:
+        if own is not None:
+            loop.call_soon_threadsafe(own.cancel)
+
+    args, kwargs = invocation.task.binder.call_with(invocation.arguments.kwargs)
+    try:
+        with interruption.waking(stop):
+            result = await cast("Coroutine[Any, Any, Any]", invocation.task.func(*args, **kwargs))
+    except asyncio.CancelledError:
+        if interruption.error is None or own is None:
+            raise
+        own.uncancel()
+        return _failed(app, claim, invocation, interruption.error)
+    except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
+        return _failed(app, claim, invocation, error)
+    return _succeeded(app, claim, invocation, result)
+
+
+async def _in_thread(act: Callable[[], Finished]) -> Finished:
+    """Run a body in a thread of its own, in this context."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Finished] = loop.create_future()
+
+    def settle(finished: Finished) -> None:
+        if not done.done():
+            done.set_result(finished)
+
+    def run() -> None:
+        finished = act()
+        loop.call_soon_threadsafe(settle, finished)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(run,), name="pynenc-body", daemon=True).start()
+    return await done
 
 
 def _restore(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any]:
@@ -70,24 +138,36 @@ def _restore(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any]:
 
 
 def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
-    values, hooks = app.ports.values, app.components.hooks
-    ids = {"invocation_id": invocation.invocation_id, "task_id": claim.data.task_id}
-    hooks.call("before_execution", **ids)
     try:
         result = run_function(invocation.task, invocation.arguments.kwargs)
-        payload = values.pack_result(result)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
-        hooks.call("after_execution", error=error, **ids)
-        if isinstance(error, InvocationCancelledError) and is_interrupted():
-            return Finished(claim, InvocationStatus.CANCELLED, "")
-        if wants_retry(invocation.task, error, claim.state.retries):
-            app.logger.info("invocation asks for another run: %r", error)
-            delay = retry_pause(invocation.task.conf, claim.state.retries)
-            due = app.orchestrator.now() + delay if delay > 0 else 0.0
-            return Finished(claim, InvocationStatus.RETRY, "", due)
-        return Finished(claim, InvocationStatus.FAILED, values.pack_error(error))
-    hooks.call("after_execution", error=None, **ids)
+        return _failed(app, claim, invocation, error)
+    return _succeeded(app, claim, invocation, result)
+
+
+def _succeeded(
+    app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any], result: Any
+) -> Finished:
+    try:
+        payload = app.ports.values.pack_result(result)
+    except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
+        return _failed(app, claim, invocation, error)
+    app.components.hooks.call("after_execution", error=None, **_ids(claim))
     return Finished(claim, InvocationStatus.SUCCESS, payload)
+
+
+def _failed(
+    app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any], error: BaseException
+) -> Finished:
+    app.components.hooks.call("after_execution", error=error, **_ids(claim))
+    if isinstance(error, InvocationCancelledError) and is_interrupted():
+        return Finished(claim, InvocationStatus.CANCELLED, "")
+    if wants_retry(invocation.task, error, claim.state.retries):
+        app.logger.info("invocation asks for another run: %r", error)
+        delay = retry_pause(invocation.task.conf, claim.state.retries)
+        due = app.orchestrator.now() + delay if delay > 0 else 0.0
+        return Finished(claim, InvocationStatus.RETRY, "", due)
+    return Finished(claim, InvocationStatus.FAILED, app.ports.values.pack_error(error))
 
 
 def ended_by_force(app: Pynenc, body: RunningBody) -> Finished:

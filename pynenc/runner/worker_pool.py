@@ -49,12 +49,21 @@ class WorkerPool:
         parent: The runner that the workers belong to.
         slots: How many invocations each worker runs at the same time.
         restart_delay_s: The first pause before a dead worker is replaced.
+        quota: After how many invocations a worker ends and is replaced, or None for never.
     """
 
-    def __init__(self, app: Pynenc, parent: RunnerContext, slots: int, restart_delay_s: float) -> None:
+    def __init__(
+        self,
+        app: Pynenc,
+        parent: RunnerContext,
+        slots: int,
+        restart_delay_s: float,
+        quota: int | None = None,
+    ) -> None:
         self._app = app
         self._parent = parent
         self._slots = slots
+        self._quota = quota
         self._first_delay_s = self._delay_s = restart_delay_s
         self._modules = task_modules(app)
         self._workers: set[WorkerHandle] = set()
@@ -68,15 +77,15 @@ class WorkerPool:
         with self._lock:
             return sorted(self._workers, key=lambda worker: worker.started)
 
-    def start_worker(self) -> WorkerHandle:
-        """Start one more worker."""
+    def start_worker(self, idle_timeout_s: float | None = None) -> WorkerHandle:
+        """Start one more worker, which ends by itself after some idleness if a time is given."""
         identity = RunnerContext(self._parent.runner_cls, parent_id=self._parent.runner_id)
         command = [sys.executable, "-m", "pynenc.runner.worker_process"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE)
         worker = WorkerHandle(identity, process)
         with self._lock:
             self._workers.add(worker)
-        recipe = WorkerRecipe(self._app, self._modules, identity, self._slots)
+        recipe = WorkerRecipe(self._app, self._modules, identity, self._slots, self._quota, idle_timeout_s)
         with contextlib.suppress(BrokenPipeError):  # it died at once; its watcher will tell
             recipe.send(cast("IO[bytes]", process.stdin))  # type: ignore[arg-type]
         threading.Thread(target=self._watch, args=(worker,), name="pynenc-watch", daemon=True).start()
@@ -94,6 +103,10 @@ class WorkerPool:
                 return
             self._bury(worker)
             if self._stopping.is_set():
+                continue
+            if worker.process.returncode == 0:  # it ended by itself, as it was told
+                if self._quota is not None:
+                    self.start_worker()
                 continue
             lived_s = time.monotonic() - worker.started
             self._app.logger.warning(

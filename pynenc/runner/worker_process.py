@@ -19,6 +19,7 @@ from pynenc.runner.engine import Engine
 from pynenc.runner.worker_recipe import WorkerRecipe
 
 _FORCED = 70
+_LOOK_S = 0.5
 
 
 class _Worker:
@@ -32,7 +33,10 @@ class _Worker:
         self.app.import_task_modules()
         self.app.known_runner(identity)
         self._conf = self.app.settings_loader.load(ConfigRunner)
-        self._engine = Engine(self.app, identity, self._conf, recipe.slots, lambda: os._exit(_FORCED))
+        self._engine = Engine(
+            self.app, identity, self._conf, recipe.slots, lambda: os._exit(_FORCED), recipe.quota
+        )
+        self._idle_timeout_s = recipe.idle_timeout_s
         self.stopping = threading.Event()
         self._hurry = threading.Event()
 
@@ -56,7 +60,12 @@ class _Worker:
     def run(self) -> None:
         """Work until told to stop."""
         self._engine.start()
-        self.stopping.wait()
+        self._engine.when_spent(self.stopping.set)
+        if self._idle_timeout_s is None:
+            self.stopping.wait()
+        else:
+            while self._engine.idle_seconds() < self._idle_timeout_s and not self.stopping.wait(_LOOK_S):
+                pass
         self._engine.stop(self._conf.shutdown_grace_seconds, self._hurry)
         self.app.close()
 

@@ -22,12 +22,16 @@ class WorkerRecipe:
         modules: Modules with tasks, to import before anything is claimed.
         identity: Under which runner id the worker claims; the process id is the child's own.
         slots: How many invocations it runs at the same time.
+        quota: After how many invocations it ends, or None for no bound.
+        idle_timeout_s: After how many idle seconds it ends, or None for never.
     """
 
     app: Pynenc
     modules: tuple[str, ...]
     identity: RunnerContext
     slots: int
+    quota: int | None = None
+    idle_timeout_s: float | None = None
 
     def send(self, stream: BinaryIO) -> None:
         """Write it for the child: the import path first, which the rest needs to be read."""

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from pynenc import Pynenc
-from pynenc.testing import ComponentSuite, SerializerSuite
+from pynenc.testing import CancelSuite, ComponentSuite, LifeSuite, SerializerSuite
 from pynenc.testing.app_fixtures import MakeApp
 
-SETTINGS: dict[str, Any] = {"runner_cls": "ThreadRunner", "max_threads": 2, "logging_level": "critical"}
+SETTINGS: dict[str, Any] = {"runner_cls": "ThreadRunner", "logging_level": "critical"}
 
 
 def maker(**settings: Any) -> MakeApp:
-    return lambda app_id, **more: Pynenc({"app_id": app_id, **SETTINGS, **settings, **more})
+    runner = {"max_threads": 2} if settings.get("runner_cls", "ThreadRunner") == "ThreadRunner" else {}
+    return lambda app_id, **more: Pynenc({"app_id": app_id, **SETTINGS, **runner, **settings, **more})
 
 
 class TestMemory(ComponentSuite):
@@ -44,3 +45,12 @@ class TestSerializers(SerializerSuite):
     @pytest.fixture
     def make_app(self, serializer: str) -> MakeApp:
         return maker(serializer_cls=serializer)
+
+
+class TestAsyncRunner(LifeSuite, CancelSuite):
+    """The life of an invocation in the event loop of the asyncio runner."""
+
+    @pytest.fixture
+    def make_app(self, tmp_path: Path) -> MakeApp:
+        path = str(tmp_path / "kit.db")
+        return maker(backend="sqlite", sqlite_db_path=path, runner_cls="AsyncRunner", max_concurrency=2)

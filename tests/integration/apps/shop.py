@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
+from contextvars import ContextVar
 from pathlib import Path
 
 from pynenc import Pynenc
@@ -57,3 +59,49 @@ def listen_to_nobody(folder: str) -> None:
     Path(folder, f"running-{os.getpid()}").touch()
     while True:
         time.sleep(0.01)
+
+
+@app.task
+async def add_async(x: int, y: int) -> int:
+    await asyncio.sleep(0)
+    return x + y
+
+
+@app.task
+async def divide_async(x: int, y: int) -> float:
+    return x / y
+
+
+@app.task
+async def fibonacci_async(number: int) -> int:
+    if number < 2:
+        return number
+    first = await fibonacci_async(number - 1).async_result()
+    second = await fibonacci_async(number - 2).async_result()
+    return first + second
+
+
+_present = 0
+_complete = asyncio.Event()
+
+
+@app.task
+async def meet(count: int) -> int:
+    """Wait until as many run in this process."""
+    global _present
+    _present += 1
+    if _present == count:
+        _complete.set()
+    await _complete.wait()
+    return _present
+
+
+_number: ContextVar[int] = ContextVar("number")
+
+
+@app.task
+async def remember(number: int) -> tuple[int, bool]:
+    """Whether a context variable and the invocation are still one's own after a while."""
+    _number.set(number)
+    await asyncio.sleep(0.01)
+    return _number.get(), remember.invocation.arguments["number"] == number

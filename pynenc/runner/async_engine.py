@@ -1,0 +1,237 @@
+"""The engine of the asyncio runner.
+
+One thread claims and blocks while there is nothing, one runs the event loop, and one writes:
+what starts and ends while it is writing goes out together in the next write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pynenc.conf.config_runner import ConfigRunner
+from pynenc.context import RunnerContext
+from pynenc.orchestrator.cancellation import cancelled_among
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
+from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
+from pynenc.runner.invoking import current_claim, invoke_async
+from pynenc.runner.keeper import Keeper
+from pynenc.runner.running_set import RunningSet
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+_LONGEST_TAKE_S = 30.0
+_MOST_AT_ONCE = 200
+_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.1, 5.0
+_CANDIDATES = 8
+
+
+class AsyncEngine:
+    """Executes invocations as tasks of one event loop.
+
+    Args:
+        app: Whose invocations.
+        identity: Under which id they are claimed.
+        conf: Settings of the runner.
+        slots: How many run at the same time.
+    """
+
+    def __init__(self, app: Pynenc, identity: RunnerContext, conf: ConfigRunner, slots: int) -> None:
+        self.app = app
+        self.identity = identity
+        self._conf = conf
+        self._slots = slots
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._stopping = False
+        self._claimer_ended = threading.Event()
+        self._running = RunningSet()
+        self._loop = asyncio.new_event_loop()
+        self._writer = ThreadPoolExecutor(1, "pynenc-writer")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting: list[tuple[Claim, asyncio.Future[bool]]] = []
+        self._finished: list[tuple[Finished, asyncio.Future[bool]]] = []
+        self._is_writing = False
+        self._keeper = Keeper(app, [identity.runner_id], self._look_after)
+
+    # --- life --------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._keeper.start()
+        self._loop_thread = threading.Thread(target=self._loop.run_forever, name="pynenc-loop", daemon=True)
+        self._loop_thread.start()
+        threading.Thread(target=self._claim, name="pynenc-claimer", daemon=True).start()
+
+    def stop(self, grace_s: float, hurry: threading.Event) -> None:
+        """Claim nothing more, let what runs finish, then hand back the rest.
+
+        Args:
+            grace_s: How long running invocations may take, in seconds.
+            hurry: Ends the grace when it is set.
+        """
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        while not self._claimer_ended.is_set():
+            self.app.broker.interrupt()
+            self._claimer_ended.wait(0.02)
+        deadline = time.monotonic() + grace_s
+        with self._changed:
+            while self._busy and not hurry.is_set() and (rest := deadline - time.monotonic()) > 0:
+                self._changed.wait(min(0.1, rest))
+        left = self._running.claims()
+        if left:
+            self.app.logger.warning("%d running invocation(s) are handed back", len(left))
+            surrender(self.app.ports, left, self.identity.runner_id)
+        asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop_thread.join()
+        self._loop.close()
+        self._writer.shutdown()
+        self._keeper.stop()
+
+    async def _cancel_all(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # --- claiming ----------------------------------------------------------------------
+
+    def _claim(self) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while True:
+            with self._changed:
+                while self._busy >= self._slots and not self._stopping:
+                    self._changed.wait()
+                if self._stopping:
+                    break
+                free = self._slots - self._busy
+            try:
+                limit = min(free, _MOST_AT_ONCE)
+                claims = claim(
+                    self.app.ports, self.identity.runner_id, self._conf.queues, limit, _LONGEST_TAKE_S
+                )
+                backoff_s = _FIRST_BACKOFF_S
+            except Exception:
+                self.app.logger.exception("claiming failed; it is tried again in %.1f s", backoff_s)
+                time.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+                continue
+            if self._stopping:
+                give_back(self.app.ports, claims, self.identity.runner_id)
+            else:
+                self._take_on(claims)
+        self._claimer_ended.set()
+
+    def _take_on(self, claims: Sequence[Claim]) -> None:
+        """Run claims in the event loop; may be called from any thread."""
+        if not claims:
+            return
+        with self._changed:
+            self._busy += len(claims)
+        self._loop.call_soon_threadsafe(self._begin, claims)
+
+    def _begin(self, claims: Sequence[Claim]) -> None:
+        for each in claims:
+            task = self._loop.create_task(self._live(each))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    # --- one invocation ----------------------------------------------------------------
+
+    async def _live(self, claimed: Claim) -> None:
+        try:
+            if await self._written(self._starting, claimed):
+                body = self._running.add(claimed, self.app.grace_of(claimed.data.task_id))
+                if body.soft_at is not None:
+                    self._keeper.hurry()
+                try:
+                    finished = await invoke_async(self.app, claimed, self, self.identity, body.interruption)
+                    await self._written(self._finished, finished)
+                finally:
+                    self._running.remove(body.invocation_id)
+        finally:
+            with self._changed:
+                self._busy -= 1
+                self._changed.notify_all()
+
+    async def _written(self, line: list[tuple[Any, asyncio.Future[bool]]], item: Claim | Finished) -> bool:
+        """Write a start or an end together with others; whether the start was ours to make."""
+        done: asyncio.Future[bool] = self._loop.create_future()
+        line.append((item, done))
+        if not self._is_writing:
+            self._is_writing = True
+            writing = self._loop.create_task(self._write())
+            self._tasks.add(writing)
+            writing.add_done_callback(self._tasks.discard)
+        return await done
+
+    async def _write(self) -> None:
+        backoff_s = _FIRST_BACKOFF_S
+        while self._starting or self._finished:
+            starting, self._starting[:] = list(self._starting), []
+            finished, self._finished[:] = list(self._finished), []
+            try:
+                advanced = await self._loop.run_in_executor(
+                    self._writer,
+                    advance,
+                    self.app.ports,
+                    self.identity.runner_id,
+                    [each for each, _ in finished],
+                    [each for each, _ in starting],
+                )
+            except Exception:
+                self.app.logger.exception("writing failed; it is tried again in %.1f s", backoff_s)
+                self._starting[:0] = starting
+                self._finished[:0] = finished
+                await asyncio.sleep(backoff_s)
+                backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+                continue
+            backoff_s = _FIRST_BACKOFF_S
+            started = {each.state.invocation_id for each in advanced.started}
+            for each, done in starting:
+                if not done.done():
+                    done.set_result(each.state.invocation_id in started)
+            for _, done in finished:
+                if not done.done():
+                    done.set_result(True)
+        self._is_writing = False
+
+    # --- waiting and upkeep ------------------------------------------------------------
+
+    @contextmanager
+    def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
+        """Give up the slot of the running invocation while it waits for others."""
+        running = current_claim.get()
+        if running is None:
+            yield
+            return
+        ports, runner_id = self.app.ports, self.identity.runner_id
+        paused = pause(ports, running, runner_id)
+        awaited = claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1)
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+        self._take_on(awaited)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy += 1
+            if paused is not None:
+                resume(ports, paused, runner_id)
+
+    def _look_after(self, may_be_cancelled: bool) -> float | None:
+        running = self._running.ids() if may_be_cancelled else []
+        if running:
+            self._running.cancel(cancelled_among(self.app.ports, running))
+        deaf = self._running.expire()
+        return None if deaf else self._running.next_due_s()

@@ -1,0 +1,67 @@
+"""What runners with worker processes have in common."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import abstractmethod
+
+from pynenc.plugins.component import ComponentContext
+from pynenc.runner.base_runner import BaseRunner
+from pynenc.runner.housekeeping import Housekeeping
+from pynenc.runner.keeper import Keeper
+from pynenc.runner.worker_pool import WorkerHandle, WorkerPool
+
+
+class PoolRunner(BaseRunner):
+    """Starts worker processes, watches over them, and stops them."""
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self._pool: WorkerPool | None = None
+        self._hurry = threading.Event()
+
+    def check(self) -> None:
+        self.require_shared_components()
+
+    @property
+    def workers(self) -> list[WorkerHandle]:
+        """The worker processes that are alive."""
+        return self._pool.workers if self._pool else []
+
+    @abstractmethod
+    def make_pool(self) -> WorkerPool:
+        """The pool, before any worker is started."""
+
+    @abstractmethod
+    def first_workers(self) -> int:
+        """How many workers to start with."""
+
+    def look_after(self, pool: WorkerPool) -> None:
+        """What to do while the workers work; returns when the runner is stopping."""
+        self._stopping.wait()
+
+    def execute(self) -> None:
+        self._hurry.clear()
+        self._pool = pool = self.make_pool()
+        keeper = Keeper(self.app, [self.runner_id], lambda may_be_cancelled: None)
+        housekeeping = Housekeeping(self.app, self.runner_id)
+        supervisor = threading.Thread(target=pool.supervise, name="pynenc-supervisor", daemon=True)
+        keeper.start()
+        supervisor.start()
+        for _ in range(max(self.first_workers(), self.conf.min_parallel_slots)):
+            pool.start_worker()
+        housekeeping.start()
+        self.look_after(pool)
+        housekeeping.stop()
+        pool.stop(self.conf.shutdown_grace_seconds, self._hurry)
+        supervisor.join()
+        keeper.stop()
+
+    def hurry(self) -> None:
+        self._hurry.set()
+
+
+def cores() -> int:
+    """The number of cores of this machine."""
+    return os.cpu_count() or 1
