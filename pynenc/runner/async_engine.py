@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
@@ -56,8 +56,8 @@ class AsyncEngine:
         self._loop = asyncio.new_event_loop()
         self._writer = ThreadPoolExecutor(1, "pynenc-writer")
         self._tasks: set[asyncio.Task[None]] = set()
-        self._starting: list[tuple[Claim, asyncio.Future[bool]]] = []
-        self._finished: list[tuple[Finished, asyncio.Future[bool]]] = []
+        self._starting: list[tuple[Claim, asyncio.Future[Claim | None]]] = []
+        self._finished: list[tuple[Finished, asyncio.Future[None]]] = []
         self._is_writing = False
         self._keeper = Keeper(app, [identity.runner_id], self._look_after)
 
@@ -149,30 +149,36 @@ class AsyncEngine:
 
     async def _live(self, claimed: Claim) -> None:
         try:
-            if await self._written(self._starting, claimed):
-                body = self._running.add(claimed, self.app.grace_of(claimed.data.task_id))
-                if body.soft_at is not None:
-                    self._keeper.hurry()
-                try:
-                    finished = await invoke_async(self.app, claimed, self, self.identity, body.interruption)
-                    await self._written(self._finished, finished)
-                finally:
-                    self._running.remove(body.invocation_id)
+            started: asyncio.Future[Claim | None] = self._loop.create_future()
+            self._starting.append((claimed, started))
+            self._begin_writing()
+            running = await started
+            if running is not None:
+                await self._execute(running)
         finally:
             with self._changed:
                 self._busy -= 1
                 self._changed.notify_all()
 
-    async def _written(self, line: list[tuple[Any, asyncio.Future[bool]]], item: Claim | Finished) -> bool:
-        """Write a start or an end together with others; whether the start was ours to make."""
-        done: asyncio.Future[bool] = self._loop.create_future()
-        line.append((item, done))
+    async def _execute(self, running: Claim) -> None:
+        body = self._running.add(running, self.app.grace_of(running.data.task_id))
+        if body.soft_at is not None:
+            self._keeper.hurry()
+        try:
+            finished = await invoke_async(self.app, running, self, self.identity, body.interruption)
+            written: asyncio.Future[None] = self._loop.create_future()
+            self._finished.append((finished, written))
+            self._begin_writing()
+            await written
+        finally:
+            self._running.remove(body.invocation_id)
+
+    def _begin_writing(self) -> None:
         if not self._is_writing:
             self._is_writing = True
             writing = self._loop.create_task(self._write())
             self._tasks.add(writing)
             writing.add_done_callback(self._tasks.discard)
-        return await done
 
     async def _write(self) -> None:
         backoff_s = _FIRST_BACKOFF_S
@@ -196,13 +202,13 @@ class AsyncEngine:
                 backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
                 continue
             backoff_s = _FIRST_BACKOFF_S
-            started = {each.state.invocation_id for each in advanced.started}
-            for each, done in starting:
-                if not done.done():
-                    done.set_result(each.state.invocation_id in started)
-            for _, done in finished:
-                if not done.done():
-                    done.set_result(True)
+            running = {each.state.invocation_id: each for each in advanced.started}
+            for each, started in starting:
+                if not started.done():
+                    started.set_result(running.get(each.state.invocation_id))
+            for _, written in finished:
+                if not written.done():
+                    written.set_result(None)
         self._is_writing = False
 
     # --- waiting and upkeep ------------------------------------------------------------
