@@ -139,6 +139,18 @@ class InvocationCancelledError(InvocationError):
     """The invocation was cancelled, so it has no result."""
 
 
+class WaitCycleError(InvocationError):
+    """Invocations wait for each other in a circle, so none of them could ever end."""
+
+    def __init__(self, circle: Iterable[str]) -> None:
+        self.circle = tuple(circle)
+        super().__init__(self.circle)
+
+    def __str__(self) -> str:
+        chain = " waits for ".join((*self.circle, self.circle[0]))
+        return f"invocations wait for each other in a circle: {chain}"
+
+
 class InvocationTimeoutError(InvocationError):
     """The run took longer than its `timeout`."""
 

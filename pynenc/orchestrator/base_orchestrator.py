@@ -44,6 +44,7 @@ class InvocationState(msgspec.Struct, frozen=True):
         registration_key: Under which an equal call finds it while it waits, if at all.
         cache_key: Under which its result is found by equal calls, if at all.
         cancel_requested: Whether its owner was asked to end it.
+        waits_for: For PAUSED: the ids of what it waits for, as JSON.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -64,6 +65,7 @@ class InvocationState(msgspec.Struct, frozen=True):
     registration_key: str | None = None
     cache_key: str | None = None
     cancel_requested: int = 0
+    waits_for: str | None = None
 
     @property
     def record(self) -> StatusRecord:
@@ -71,10 +73,10 @@ class InvocationState(msgspec.Struct, frozen=True):
         moment = datetime.fromtimestamp(self.changed_at, UTC)
         return StatusRecord(self.status, self.runner_id, moment, self.claim)
 
-    def with_record(self, record: StatusRecord, fields: Mapping[str, float | str]) -> InvocationState:
+    def with_record(self, record: StatusRecord, fields: Mapping[str, float | str | None]) -> InvocationState:
         """This state with a status that the state machine decided, and other changes."""
         changed_at = record.timestamp.timestamp()
-        not_before = float(fields.get("not_before", self.not_before))
+        not_before = float(fields.get("not_before", self.not_before) or 0.0)
         return msgspec.structs.replace(
             self,
             status=record.status,

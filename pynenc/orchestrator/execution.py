@@ -13,8 +13,9 @@ from datetime import datetime
 
 import msgspec
 
+from pynenc.exceptions import WaitCycleError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import slots
+from pynenc.orchestrator import slots, wait_cycles
 from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.ports import Ports, changed, message_for
@@ -88,9 +89,21 @@ def advance(
     return Advanced(started, lost)
 
 
-def pause(ports: Ports, claim: Claim, runner_id: str) -> InvocationState | None:
-    """Note that a running invocation waits; its state then, or None if it was lost."""
-    return _move(ports, claim.state, InvocationStatus.PAUSED, runner_id)
+def pause(ports: Ports, claim: Claim, runner_id: str, awaited: Sequence[str] = ()) -> InvocationState | None:
+    """Note that a running invocation waits; its state then, or None if it was lost.
+
+    Raises:
+        WaitCycleError: What it waits for waits for it; it is RUNNING again.
+    """
+    waits_for = wait_cycles.note(awaited)
+    paused = _move(ports, claim.state, InvocationStatus.PAUSED, runner_id, waits_for)
+    if paused is not None and awaited:
+        try:
+            wait_cycles.check_cycle(ports, claim.state.invocation_id, awaited)
+        except WaitCycleError:
+            resume(ports, paused, runner_id)
+            raise
+    return paused
 
 
 def resume(ports: Ports, paused: InvocationState, runner_id: str) -> InvocationState | None:
@@ -99,9 +112,13 @@ def resume(ports: Ports, paused: InvocationState, runner_id: str) -> InvocationS
 
 
 def _move(
-    ports: Ports, state: InvocationState, wanted: InvocationStatus, runner_id: str
+    ports: Ports,
+    state: InvocationState,
+    wanted: InvocationStatus,
+    runner_id: str,
+    waits_for: str | None = None,
 ) -> InvocationState | None:
-    change = changed(state, wanted, runner_id, ports.moment())
+    change = changed(state, wanted, runner_id, ports.moment(), waits_for=waits_for)
     (reply,) = ports.orchestrator.change([change], runner_id)
     if not reply.applied:
         return None

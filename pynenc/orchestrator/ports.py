@@ -37,7 +37,7 @@ def changed(
     wanted: InvocationStatus,
     runner_id: str | None,
     now: datetime,
-    **fields: float | str,
+    **fields: float | str | None,
 ) -> Change:
     """The change of a record that the state machine allows.
 

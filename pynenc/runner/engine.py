@@ -237,7 +237,7 @@ class Engine:
             yield
             return
         ports, runner_id = self.app.ports, self.identity.runner_id
-        paused = pause(ports, running, runner_id)
+        paused = pause(ports, running, runner_id, invocation_ids)
         awaited = claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1)
         with self._changed:
             self._away += 1

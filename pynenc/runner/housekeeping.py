@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pynenc.conf.config_components import ConfigOrchestrator
 from pynenc.orchestrator import recovery
+from pynenc.orchestrator.leadership import lead, resign
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -18,6 +19,8 @@ _PURGE_EVERY_S = 600.0
 
 class Housekeeping:
     """Runs recovery at an interval, in a thread, until it is stopped.
+
+    Of all runners of an app the one that holds the lease does it.
 
     Args:
         app: Whose invocations.
@@ -40,6 +43,7 @@ class Housekeeping:
         """End; a pass that is under way is waited for."""
         self._stopped.set()
         self._thread.join()
+        resign(self._app.ports, self._actor_id)
 
     def _run(self) -> None:
         interval = self._app.conf.recovery_interval_seconds
@@ -52,6 +56,8 @@ class Housekeeping:
 
     def _pass(self) -> None:
         ports = self._app.ports
+        if lead(ports, self._actor_id) is None:
+            return
         recovered = recovery.recover(ports, self._actor_id)
         if recovered:
             self._app.logger.info("%d invocation(s) were recovered or queued again", recovered)

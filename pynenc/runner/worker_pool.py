@@ -49,6 +49,7 @@ class WorkerPool:
         parent: The runner that the workers belong to.
         slots: How many invocations each worker runs at the same time.
         restart_delay_s: The first pause before a dead worker is replaced.
+        queues: Queues that the workers consume.
         quota: After how many invocations a worker ends and is replaced, or None for never.
     """
 
@@ -58,11 +59,13 @@ class WorkerPool:
         parent: RunnerContext,
         slots: int,
         restart_delay_s: float,
+        queues: tuple[str, ...],
         quota: int | None = None,
     ) -> None:
         self._app = app
         self._parent = parent
         self._slots = slots
+        self._queues = queues
         self._quota = quota
         self._first_delay_s = self._delay_s = restart_delay_s
         self._modules = task_modules(app)
@@ -85,7 +88,15 @@ class WorkerPool:
         worker = WorkerHandle(identity, process)
         with self._lock:
             self._workers.add(worker)
-        recipe = WorkerRecipe(self._app, self._modules, identity, self._slots, self._quota, idle_timeout_s)
+        recipe = WorkerRecipe(
+            self._app,
+            self._modules,
+            identity,
+            self._slots,
+            self._quota,
+            idle_timeout_s,
+            self._queues,
+        )
         with contextlib.suppress(BrokenPipeError):  # it died at once; its watcher will tell
             recipe.send(cast("IO[bytes]", process.stdin))  # type: ignore[arg-type]
         threading.Thread(target=self._watch, args=(worker,), name="pynenc-watch", daemon=True).start()

@@ -33,6 +33,7 @@ class _Worker:
         self.app.import_task_modules()
         self.app.known_runner(identity)
         self._conf = self.app.settings_loader.load(ConfigRunner)
+        self._conf.queues = recipe.queues
         self._engine = Engine(
             self.app, identity, self._conf, recipe.slots, lambda: os._exit(_FORCED), recipe.quota
         )

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.context import RunnerContext
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class WorkerRecipe:
         slots: How many invocations it runs at the same time.
         quota: After how many invocations it ends, or None for no bound.
         idle_timeout_s: After how many idle seconds it ends, or None for never.
+        queues: Queues that it consumes.
     """
 
     app: Pynenc
@@ -32,6 +34,7 @@ class WorkerRecipe:
     slots: int
     quota: int | None = None
     idle_timeout_s: float | None = None
+    queues: tuple[str, ...] = (DEFAULT_QUEUE,)
 
     def send(self, stream: BinaryIO) -> None:
         """Write it for the child: the import path first, which the rest needs to be read."""

@@ -77,3 +77,19 @@ def wait_for_ever() -> None:
     if invocation is None:
         raise RuntimeError("only as a task")
     _ = invocation.task.options(delay=3600)().result
+
+
+def wait_for_oneself() -> None:
+    """Wait for the invocation that is running."""
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    _ = invocation.result
+
+
+def wait_for_other(other_id: str) -> None:
+    """Wait for an invocation, by its id."""
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    _ = invocation.task.app.get_invocation(other_id).result

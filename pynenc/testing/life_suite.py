@@ -9,14 +9,25 @@ import msgspec
 import pytest
 
 from pynenc.app import Pynenc
-from pynenc.exceptions import InvocationNotFoundError, RecoveryLimitError, SerializationError
+from pynenc.exceptions import (
+    InvocationNotFoundError,
+    RecoveryLimitError,
+    SerializationError,
+    WaitCycleError,
+)
+from pynenc.identifiers.ids import new_id
 from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
 from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
+from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import Advanced, Finished, advance, surrender
+from pynenc.orchestrator.leadership import lead, resign
+from pynenc.orchestrator.submission import NewInvocation, submit
+from pynenc.orchestrator.values import encode_arguments
+from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 
@@ -117,6 +128,28 @@ class LifeSuite(AppFixtures):
         fibonacci = app.task(kit_functions.fibonacci)
         with running(app):
             assert fibonacci(8).result == 21
+
+    def test_a_circle_of_waits_is_an_error(self, app: Pynenc) -> None:
+        alone = app.task(kit_functions.wait_for_oneself)
+        other = app.task(kit_functions.wait_for_other)
+        first_id, second_id = new_id(), new_id()
+        self._submit_as(app, other, first_id, second_id)
+        self._submit_as(app, other, second_id, first_id)
+        with running(app):
+            with pytest.raises(WaitCycleError, match="in a circle"):
+                _ = app.get_invocation(first_id).result
+            with pytest.raises(WaitCycleError, match="in a circle"):
+                _ = alone().result
+
+    @staticmethod
+    def _submit_as(app: Pynenc, task: Any, invocation_id: str, argument: str) -> None:
+        """Submit a call under an id that was chosen before."""
+        key = task.task_id.key
+        packed = encode_arguments(app.ports.values.pack_arguments([{"other_id": argument}])[0])
+        now = app.orchestrator.now()
+        data = InvocationData(invocation_id, key, packed, now, invocation_id, key, None, None, "kit")
+        state = InvocationState(invocation_id, key, _S.REGISTERED, changed_at=now, since=now)
+        submit(app.ports, [NewInvocation(data, state)])
 
     def test_a_child_joins_the_workflow_of_its_caller(self, app: Pynenc) -> None:
         workflow_of = app.task(kit_functions.workflow_of)
@@ -241,6 +274,15 @@ class LifeSuite(AppFixtures):
         assert recovery.recover(app.ports, "boss") == 1
         assert app.orchestrator.count(_S.RUNNING) == 1
         assert app.orchestrator.count(_S.REROUTED) == 1
+
+    def test_one_runner_leads_and_the_token_rises_with_each_change(self, app: Pynenc) -> None:
+        now = app.orchestrator.now()
+        app.orchestrator.heartbeat(["r1", "r2"], now)
+        assert [lead(app.ports, runner) for runner in ("r1", "r2", "r1")] == [1, None, 1]
+        resign(app.ports, "r1")
+        assert [lead(app.ports, runner) for runner in ("r2", "r1")] == [2, None]
+        app.orchestrator.heartbeat(["r2"], now - 100)
+        assert [lead(app.ports, runner) for runner in ("r1", "r2")] == [3, None]
 
     def test_a_claim_that_is_never_started_is_taken_back(self, app: Pynenc) -> None:
         app.conf.max_pending_seconds = 1e-6

@@ -105,3 +105,9 @@ async def remember(number: int) -> tuple[int, bool]:
     _number.set(number)
     await asyncio.sleep(0.01)
     return _number.get(), remember.invocation.arguments["number"] == number
+
+
+@app.task
+def add_slowly(x: int, y: int) -> int:
+    time.sleep(0.005)
+    return x + y
