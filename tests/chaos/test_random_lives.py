@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pynenc import ConcurrencyControlType, Pynenc
 from pynenc.identifiers.ids import new_id
@@ -23,7 +23,7 @@ from pynenc.testing.crash_suite import check, let_zombie_finish, put_faulty, set
 
 S = InvocationStatus
 RUNNERS = st.sampled_from(["r1", "r2", "r3"])
-CHOICES = st.integers(0, 5)
+CHOICES = st.integers(0, 9)
 
 
 class RandomLives(RuleBasedStateMachine):
@@ -34,8 +34,8 @@ class RandomLives(RuleBasedStateMachine):
         self.app = Pynenc({"app_id": f"random-{new_id()}", "logging_level": "critical"})
         self.plan = put_faulty(self.app)
         self.life = Life(self.app)
-        self.pending: dict[str, list[Claim]] = {}
-        self.running: dict[str, list[Claim]] = {}
+        self.pending: list[Claim] = []
+        self.running: list[Claim] = []
         self.tasks: list[Any] = []
 
     @initialize(mode=st.sampled_from(ConcurrencyControlType), waits=st.booleans())
@@ -44,56 +44,64 @@ class RandomLives(RuleBasedStateMachine):
         options: dict[str, Any] = {"running_concurrency": mode, "key_arguments": keys}
         self.task = self.life.task(max_retries=9, reroute_on_concurrency_control=waits, **options)
 
-    @rule(x=st.integers(0, 2), y=st.integers(0, 1))
-    def submit(self, x: int, y: int) -> None:
-        self.life.submit(self.task, x, y)
+    @rule(calls=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=4))
+    def submit(self, calls: list[tuple[int, int]]) -> None:
+        for call in calls:
+            self.life.submit(self.task, *call)
 
-    @rule(runner=RUNNERS, limit=st.integers(1, 4))
+    @precondition(lambda self: self.life.accepted)
+    @rule(runner=RUNNERS, limit=st.integers(1, 6))
     def claim(self, runner: str, limit: int) -> None:
-        claims = claim(self.app.ports, runner, QUEUES, limit, 0)
-        self.pending.setdefault(runner, []).extend(claims)
+        self.pending += claim(self.app.ports, runner, QUEUES, limit, 0)
 
-    def _one_of(self, claims: dict[str, list[Claim]], runner: str, choice: int) -> list[Claim]:
-        held = claims.get(runner, [])
-        return [held.pop(choice % len(held))] if held else []
+    def _one_of(self, claims: list[Claim], choice: int) -> tuple[Claim, str]:
+        each = claims.pop(choice % len(claims))
+        return each, each.state.runner_id or ""
 
-    @rule(runner=RUNNERS, choice=CHOICES)
-    def start(self, runner: str, choice: int) -> None:
-        started = advance(self.app.ports, runner, [], self._one_of(self.pending, runner, choice)).started
-        self.running.setdefault(runner, []).extend(started)
+    @precondition(lambda self: self.pending)
+    @rule(choice=CHOICES)
+    def start(self, choice: int) -> None:
+        each, runner = self._one_of(self.pending, choice)
+        started = advance(self.app.ports, runner, [], [each]).started
+        self.running += started
         self.life.held += started
 
-    @rule(runner=RUNNERS, choice=CHOICES, status=st.sampled_from([S.SUCCESS, S.FAILED, S.RETRY]))
-    def end(self, runner: str, choice: int, status: InvocationStatus) -> None:
-        for each in self._one_of(self.running, runner, choice):
-            advance(self.app.ports, runner, [self.life.finished(each, status)], [])
+    @precondition(lambda self: self.running)
+    @rule(choice=CHOICES, status=st.sampled_from([S.SUCCESS, S.FAILED, S.RETRY]))
+    def end(self, choice: int, status: InvocationStatus) -> None:
+        each, runner = self._one_of(self.running, choice)
+        advance(self.app.ports, runner, [self.life.finished(each, status)], [])
 
-    @rule(runner=RUNNERS, choice=CHOICES)
-    def pause_and_resume(self, runner: str, choice: int) -> None:
-        held = self.running.get(runner, [])
-        if held:
-            paused = pause(self.app.ports, held[choice % len(held)], runner)
-            if paused is not None:
-                resume(self.app.ports, paused, runner)
+    @precondition(lambda self: self.running)
+    @rule(choice=CHOICES)
+    def pause_and_resume(self, choice: int) -> None:
+        each = self.running[choice % len(self.running)]
+        paused = pause(self.app.ports, each, each.state.runner_id or "")
+        if paused is not None:
+            resume(self.app.ports, paused, each.state.runner_id or "")
 
-    @rule(runner=RUNNERS, choice=CHOICES)
-    def give_back(self, runner: str, choice: int) -> None:
-        give_back(self.app.ports, self._one_of(self.pending, runner, choice), runner)
+    @precondition(lambda self: self.pending)
+    @rule(choice=CHOICES)
+    def give_back(self, choice: int) -> None:
+        each, runner = self._one_of(self.pending, choice)
+        give_back(self.app.ports, [each], runner)
 
-    @rule(runner=RUNNERS)
-    def stop(self, runner: str) -> None:
-        surrender(self.app.ports, self.running.pop(runner, []), runner)
-        give_back(self.app.ports, self.pending.pop(runner, []), runner)
+    @precondition(lambda self: self.running)
+    @rule(choice=CHOICES)
+    def stop(self, choice: int) -> None:
+        each, runner = self._one_of(self.running, choice)
+        surrender(self.app.ports, [each], runner)
 
+    @precondition(lambda self: self.running or self.pending)
     @rule(runner=RUNNERS)
     def die(self, runner: str) -> None:
         """It is noticed at once, but what it held stays in hand: it may come back as a zombie."""
         recovery.recover_runners(self.app.ports, [runner], "boss")
 
+    @precondition(lambda self: self.life.accepted)
     @rule(choice=CHOICES)
     def cancel(self, choice: int) -> None:
-        if self.life.accepted:
-            cancel(self.app.ports, [self.life.accepted[choice % len(self.life.accepted)]], "client")
+        cancel(self.app.ports, [self.life.accepted[choice % len(self.life.accepted)]], "client")
 
     @rule()
     def time_passes(self) -> None:
@@ -118,8 +126,8 @@ class RandomLives(RuleBasedStateMachine):
 
 
 RandomLives.TestCase.settings = settings(
-    max_examples=150,
-    stateful_step_count=40,
+    max_examples=300,
+    stateful_step_count=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
