@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar
 
 from pynenc.conf.base_config import PynencConfig
@@ -15,11 +13,11 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
 from pynenc.plugins.component import Component, ComponentContext, ComponentKind
+from pynenc.runner.signal_watch import SignalWatch
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 STORES = (
     ComponentKind.BROKER,
     ComponentKind.ORCHESTRATOR,
@@ -45,7 +43,6 @@ class BaseRunner(Component):
         self.runner_context = RunnerContext(type(self).__name__)
         self._app: Pynenc | None = None
         self._stopping = threading.Event()
-        self._signals = 0
 
     def attach(self, app: Pynenc) -> None:
         """Say whose invocations to execute."""
@@ -81,7 +78,6 @@ class BaseRunner(Component):
             RunnerError: It cannot work with this configuration.
         """
         self._stopping.clear()
-        self._signals = 0
         app = self.app
         # Whatever is wrong with a component is wrong now, and not in the middle of the work.
         for kind in STORES:
@@ -92,7 +88,7 @@ class BaseRunner(Component):
         app.register_deferred_triggers()
         app.known_runner(self.runner_context)
         hooks = app.components.hooks
-        with self._signals_handled():
+        with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)
             self.logger.info("%s %s started", type(self).__name__, self.runner_id)
             try:
@@ -146,23 +142,9 @@ class BaseRunner(Component):
         """Give up the slot of the running invocation while it waits for others."""
         raise RunnerError(f"{type(self).__name__} executes nothing, so nothing can wait in it")
 
-    @contextmanager
-    def _signals_handled(self) -> Iterator[None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, frame: FrameType | None) -> None:
-            self._signals += 1
-            if self._signals == 1:
-                # The handler interrupts whatever holds locks just now, so another thread stops.
-                threading.Thread(target=self.stop_runner_loop, daemon=True).start()
-            else:
-                threading.Thread(target=self.hurry, daemon=True).start()
-
-        before = [signal.signal(number, handle) for number in _SIGNALS]
-        try:
-            yield
-        finally:
-            for number, handler in zip(_SIGNALS, before, strict=True):
-                signal.signal(number, handler)
+    def _signalled(self) -> None:
+        """Stop at the first signal, hurry at the next."""
+        if self.is_stopping:
+            self.hurry()
+        else:
+            self.stop_runner_loop()

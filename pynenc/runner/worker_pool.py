@@ -155,7 +155,7 @@ class WorkerPool:
         workers = self.workers
         self._signal(workers, signal.SIGTERM)
         if not self._wait(workers, grace_s, hurry):
-            self._signal(workers, signal.SIGTERM)
+            self._end_grace(workers)
         if not self._wait(workers, _KILL_AFTER_S, threading.Event()):
             self._signal(workers, signal.SIGKILL)
             self._wait(workers, _KILL_AFTER_S, threading.Event())
@@ -169,6 +169,15 @@ class WorkerPool:
             if worker.process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     worker.process.send_signal(number)
+
+    @staticmethod
+    def _end_grace(workers: list[WorkerHandle]) -> None:
+        # Not by a signal: a service manager that stops a whole group sends those to workers too.
+        for worker in workers:
+            if worker.process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    worker.process.stdin.write(b"!")
+                    worker.process.stdin.flush()
 
     @staticmethod
     def _wait(workers: list[WorkerHandle], seconds: float, hurry: threading.Event) -> bool:

@@ -1,7 +1,8 @@
 """A worker process: started by a runner, it claims and executes until it is told to stop.
 
 Run as `python -m pynenc.runner.worker_process` with its recipe on standard input. It stops
-gracefully at SIGTERM and when standard input ends, which also happens when its parent dies.
+gracefully at SIGTERM, however often that comes, and when standard input ends, which also
+happens when its parent dies. A byte more on standard input ends the grace.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import os
 import signal
 import sys
 import threading
-from types import FrameType
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.runner.engine import Engine
+from pynenc.runner.signal_watch import SignalWatch
 from pynenc.runner.worker_recipe import WorkerRecipe
 
 _FORCED = 70
@@ -48,14 +49,10 @@ class _Worker:
             # Its tasks fail with a clear error of their own; those of other modules still run.
             self.app.logger.exception("worker cannot import '%s'", module)
 
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """Stop at the first signal, hurry at the second."""
-        (self._hurry if self.stopping.is_set() else self.stopping).set()
-
     def watch_parent(self) -> None:
-        """Stop when standard input ends."""
+        """Hurry when the parent says so; stop when standard input ends."""
         while os.read(sys.stdin.fileno(), 1024):
-            pass
+            self._hurry.set()
         self.stopping.set()
 
     def run(self) -> None:
@@ -76,9 +73,9 @@ def main() -> None:
     # The terminal sends SIGINT to the whole group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     worker = _Worker(WorkerRecipe.receive(sys.stdin.buffer))
-    signal.signal(signal.SIGTERM, worker.handle)
     threading.Thread(target=worker.watch_parent, name="pynenc-parent-watch", daemon=True).start()
-    worker.run()
+    with SignalWatch(worker.stopping.set, (signal.SIGTERM,)):
+        worker.run()
 
 
 if __name__ == "__main__":

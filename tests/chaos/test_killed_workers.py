@@ -21,24 +21,11 @@ APPS = Path(__file__).parents[1] / "integration" / "apps"
 COUNT, KILLS = 500, 10
 
 
-@pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
-    import importlib
-
-    settings = {
-        "BACKEND": "sqlite",
-        "SQLITE_DB_PATH": str(tmp_path / "shop.db"),
-        "RUNNER_CLS": "PersistentProcessRunner",
-        "NUM_PROCESSES": "2",
-        "LOGGING_LEVEL": "critical",
-        "RESTART_DELAY_SECONDS": "0.01",
-        "MAX_RECOVERIES": "20",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"PYNENC__{name}", value)
-    monkeypatch.syspath_prepend(str(APPS))
-    sys.modules.pop("shop", None)
-    return importlib.import_module("shop")
+@pytest.fixture(autouse=True)
+def hardy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are replaced at once, and nothing gives up."""
+    monkeypatch.setenv("PYNENC__RESTART_DELAY_SECONDS", "0.01")
+    monkeypatch.setenv("PYNENC__MAX_RECOVERIES", "20")
 
 
 def ended(shop: ModuleType) -> int:

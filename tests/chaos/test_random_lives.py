@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import Any
 
@@ -20,6 +21,7 @@ from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import advance, pause, resume, surrender
 from pynenc.testing.crash_scenarios import QUEUES, Life
 from pynenc.testing.crash_suite import check, let_zombie_finish, put_faulty, settle
+from pynenc.testing.faulty_storage import SimulatedCrash
 
 S = InvocationStatus
 RUNNERS = st.sampled_from(["r1", "r2", "r3"])
@@ -36,7 +38,6 @@ class RandomLives(RuleBasedStateMachine):
         self.life = Life(self.app)
         self.pending: list[Claim] = []
         self.running: list[Claim] = []
-        self.tasks: list[Any] = []
 
     @initialize(mode=st.sampled_from(ConcurrencyControlType), waits=st.booleans())
     def define(self, mode: ConcurrencyControlType, waits: bool) -> None:
@@ -50,9 +51,18 @@ class RandomLives(RuleBasedStateMachine):
             self.life.submit(self.task, *call)
 
     @precondition(lambda self: self.life.accepted)
-    @rule(runner=RUNNERS, limit=st.integers(1, 6))
-    def claim(self, runner: str, limit: int) -> None:
-        self.pending += claim(self.app.ports, runner, QUEUES, limit, 0)
+    @rule(runner=RUNNERS, limit=st.integers(1, 6), at_once=st.booleans())
+    def claim(self, runner: str, limit: int, at_once: bool) -> None:
+        claims = claim(self.app.ports, runner, QUEUES, limit, 0)
+        if at_once:
+            self._start(claims, runner)
+        else:
+            self.pending += claims
+
+    def _start(self, claims: list[Claim], runner: str) -> None:
+        started = advance(self.app.ports, runner, [], claims).started
+        self.running += started
+        self.life.held += started
 
     def _one_of(self, claims: list[Claim], choice: int) -> tuple[Claim, str]:
         each = claims.pop(choice % len(claims))
@@ -62,15 +72,19 @@ class RandomLives(RuleBasedStateMachine):
     @rule(choice=CHOICES)
     def start(self, choice: int) -> None:
         each, runner = self._one_of(self.pending, choice)
-        started = advance(self.app.ports, runner, [], [each]).started
-        self.running += started
-        self.life.held += started
+        self._start([each], runner)
 
     @precondition(lambda self: self.running)
     @rule(choice=CHOICES, status=st.sampled_from([S.SUCCESS, S.FAILED, S.RETRY]))
-    def end(self, choice: int, status: InvocationStatus) -> None:
+    def end_and_go_on(self, choice: int, status: InvocationStatus) -> None:
+        """Like a worker: the end of one, and the start of the next that its runner claimed."""
         each, runner = self._one_of(self.running, choice)
-        advance(self.app.ports, runner, [self.life.finished(each, status)], [])
+        following = [other for other in self.pending if other.state.runner_id == runner][:1]
+        for other in following:
+            self.pending.remove(other)
+        started = advance(self.app.ports, runner, [self.life.finished(each, status)], following).started
+        self.running += started
+        self.life.held += started
 
     @precondition(lambda self: self.running)
     @rule(choice=CHOICES)
@@ -93,19 +107,36 @@ class RandomLives(RuleBasedStateMachine):
         surrender(self.app.ports, [each], runner)
 
     @precondition(lambda self: self.running or self.pending)
-    @rule(runner=RUNNERS)
-    def die(self, runner: str) -> None:
-        """It is noticed at once, but what it held stays in hand: it may come back as a zombie."""
+    @rule(runner=RUNNERS, heir=RUNNERS)
+    def die(self, runner: str, heir: str) -> None:
+        """It is noticed at once and another goes on, but it may come back as a zombie."""
         recovery.recover_runners(self.app.ports, [runner], "boss")
+        self._start(claim(self.app.ports, heir, QUEUES, 6, 0), heir)
 
-    @precondition(lambda self: self.life.accepted)
+    @rule(runner=RUNNERS, operation=st.integers(0, 16), after=st.booleans())
+    def die_on_the_way(self, runner: str, operation: int, after: bool) -> None:
+        """A whole life that ends half way, and nobody notices yet."""
+        self.plan.arm(operation, after)
+        with contextlib.suppress(SimulatedCrash):
+            self.life.submit(self.task, operation % 2, 0)
+            claims = claim(self.app.ports, runner, QUEUES, 3, 0)
+            started = advance(self.app.ports, runner, [], claims[:1]).started
+            self.life.held += started
+            ended = [self.life.finished(each) for each in started]
+            started = advance(self.app.ports, runner, ended, claims[1:]).started
+            self.life.held += started
+            surrender(self.app.ports, started, runner)
+        self.plan.arm(None)
+
+    @precondition(lambda self: len(self.running) > 2)
     @rule(choice=CHOICES)
     def cancel(self, choice: int) -> None:
-        cancel(self.app.ports, [self.life.accepted[choice % len(self.life.accepted)]], "client")
+        cancel(self.app.ports, [self.life.accepted[-1 - choice % len(self.life.accepted)]], "client")
 
-    @rule()
-    def time_passes(self) -> None:
-        self.plan.clock_offset_s += 1000
+    @precondition(lambda self: len(self.running) > 2)
+    @rule(seconds=st.sampled_from([1, 10, 1000]))
+    def time_passes(self, seconds: int) -> None:
+        self.plan.clock_offset_s += seconds
         recovery.recover(self.app.ports, "boss")
 
     @invariant()
