@@ -202,6 +202,10 @@ class StorageUnavailableError(StorageError):
     """The storage engine cannot be reached or opened."""
 
 
+class ValueTooLargeError(StorageError):
+    """A value is larger than the engine can store; nothing of the write was done."""
+
+
 class StorageCorruptedError(StorageError):
     """The stored data is damaged or is not a database of this engine at all."""
 

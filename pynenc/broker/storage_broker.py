@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pynenc.broker.base_broker import BaseBroker, Delivery, Message
+from pynenc.conf.config_runner import ConfigRunner
+from pynenc.plugins.component import ComponentContext
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Ack, Push, QueueDepth, QueueItem
@@ -12,6 +14,10 @@ from pynenc.storage.operations import Ack, Push, QueueDepth, QueueItem
 
 class StorageBroker(StorageComponent, BaseBroker):
     """Queues of a storage."""
+
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self._first_look_s = context.settings(ConfigRunner).runner_loop_sleep_time_sec
 
     def push(self, messages: Sequence[Message]) -> None:
         group = Group()
@@ -27,7 +33,8 @@ class StorageBroker(StorageComponent, BaseBroker):
             group.add(self.storage, Push(queue, tuple(items)))
 
     def take(self, queues: Sequence[str], limit: int, timeout_s: float | None) -> list[Delivery]:
-        taken = self.storage.pop(queues, limit, self.conf.queue_lease_seconds, timeout_s)
+        lease_s = self.conf.queue_lease_seconds
+        taken = self.storage.pop(queues, limit, lease_s, timeout_s, self._first_look_s)
         return [_delivery(queue, item) for queue, item in taken]
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:

@@ -90,19 +90,21 @@ class ConfigPynenc(PynencConfig):
         5.0, gt=0, description="Time between looks for invocations to recover."
     )
     recover_pending_invocations_cron: str | None = Field(
-        None, description="Cron expression in place of `recovery_interval_seconds`."
+        None,
+        description="When to look for invocations that were claimed and not started, in UTC; "
+        "unset: every `recovery_interval_seconds`.",
     )
     recover_running_invocations_cron: str | None = Field(
-        None, description="Cron expression in place of `recovery_interval_seconds`."
+        None, description="When to look for invocations of dead runners, likewise."
     )
     atomic_service_interval_minutes: float | None = Field(
-        None, gt=0, description="Bound on the time between two housekeeping passes of the cluster."
+        None, gt=0, description="`recovery_interval_seconds` in minutes; wins if set."
     )
     atomic_service_spread_margin_minutes: float | None = Field(
         None, ge=0, description="Accepted for compatibility: a fenced lease makes a margin needless."
     )
     atomic_service_check_interval_minutes: float | None = Field(
-        None, gt=0, description="Time between looks at the housekeeping lease."
+        None, gt=0, description="Time between looks whether housekeeping is due, if it is shorter."
     )
 
     @field_validator("logging_level")
@@ -111,6 +113,22 @@ class ConfigPynenc(PynencConfig):
         if value not in _LEVELS:
             raise ValueError(f"must be one of {', '.join(_LEVELS)}")
         return value
+
+    @field_validator("recover_pending_invocations_cron", "recover_running_invocations_cron")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        from croniter import croniter  # noqa: PLC0415 - slow to import, and seldom needed
+
+        if value is not None and not croniter.is_valid(value):
+            raise ValueError("must be a cron expression, such as '*/5 * * * *'")
+        return value
+
+    @property
+    def housekeeping_seconds(self) -> float:
+        """The time between two passes of housekeeping."""
+        if self.atomic_service_interval_minutes is not None:
+            return self.atomic_service_interval_minutes * 60
+        return self.recovery_interval_seconds
 
     @property
     def dead_after_seconds(self) -> float:

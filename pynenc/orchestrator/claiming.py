@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pynenc.broker.base_broker import Delivery
+from pynenc.exceptions import InvocationError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
 from pynenc.orchestrator.cancellation import end_cancelled
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.ports import Ports, changed, message_for
 from pynenc.orchestrator.slots import acquire, release
+from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
 
 
@@ -55,11 +57,18 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
     data = ports.state_backend.stage_read_invocations(group, ids)
     group.send()
     claims: list[Claim] = []
+    bare: list[InvocationState] = []
     for change, outcome, state, known in zip(changes, outcomes.get(), states.get(), data.get(), strict=True):
         if not outcome.applied:
             _note_refusal(ports, change, outcome)
-        elif state is not None and known is not None and _is_still(state, change.target):
+        elif state is None or not _is_still(state, change.target):
+            continue  # somebody has taken it away already
+        elif known is None:
+            bare.append(state)
+        else:
             claims.append(Claim(known, state))
+    if bare:
+        _end_bare(ports, bare, runner_id)
     ports.hooks.status_changed([claimed.state for claimed in claims])
     return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
 
@@ -97,6 +106,25 @@ def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], l
     ]
     ports.hooks.status_changed([claimed.state for claimed in claims])
     return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
+
+
+def _end_bare(ports: Ports, states: Sequence[InvocationState], runner_id: str) -> None:
+    """End invocations of which the state backend knows nothing: they can never run."""
+    now, group = ports.moment(), Group()
+    for state in states:
+        error = InvocationError(
+            f"invocation {state.invocation_id} of task {state.task_id} cannot run: its call is gone from "
+            f"the state backend, which was purged or is not the one that it was submitted to"
+        )
+        ports.logger.error("%s", error)
+        key = outcome_id(state.invocation_id, state.claim)
+        running = changed(state, InvocationStatus.RUNNING, runner_id, now)
+        failed = changed(running.target, InvocationStatus.FAILED, runner_id, now, outcome_id=key)
+        outcome = OutcomeData(key, 1, ports.values.pack_error(error))
+        ports.state_backend.stage_save_outcomes(group, [outcome])
+        ports.orchestrator.stage_change(group, [running, failed], runner_id)
+    ports.orchestrator.stage_announce(group, [state.invocation_id for state in states])
+    group.send()
 
 
 def _as_told(delivery: Delivery) -> InvocationState:

@@ -61,8 +61,14 @@ def recover(ports: Ports, actor_id: str) -> int:
     Returns:
         How many invocations were taken back or queued again.
     """
-    now = ports.orchestrator.now()
-    dead_before = now - ports.conf.dead_after_seconds
+    return (
+        recover_owned(ports, actor_id) + recover_pending(ports, actor_id) + recover_waiting(ports, actor_id)
+    )
+
+
+def recover_owned(ports: Ports, actor_id: str) -> int:
+    """Take back what runners own that give no signs of life; how many invocations that were."""
+    dead_before = ports.orchestrator.now() - ports.conf.dead_after_seconds
 
     def of_the_dead(states: Sequence[InvocationState]) -> list[InvocationState]:
         owners = sorted({state.runner_id for state in states if state.runner_id})
@@ -70,9 +76,22 @@ def recover(ports: Ports, actor_id: str) -> int:
         silent = {owner for owner, beat in beats.items() if beat is None or beat < dead_before}
         return [state for state in states if state.runner_id in silent]
 
-    recovered = _take_back(ports, dead_before, of_the_dead, actor_id)
-    for states in pages(ports, _S.PENDING, now - ports.conf.max_pending_seconds):
-        recovered += reroute(ports, states, actor_id)
+    return _take_back(ports, dead_before, of_the_dead, actor_id)
+
+
+def recover_pending(ports: Ports, actor_id: str) -> int:
+    """Take back what was claimed and not started in time; how many invocations that were."""
+    before = ports.orchestrator.now() - ports.conf.max_pending_seconds
+    return sum(reroute(ports, states, actor_id) for states in pages(ports, _S.PENDING, before))
+
+
+def recover_waiting(ports: Ports, actor_id: str) -> int:
+    """Go on with what a crash left half way, without its message or without its slot.
+
+    Returns:
+        How many invocations were led on or queued again.
+    """
+    now, recovered = ports.orchestrator.now(), 0
     for status in _PASSING:
         for states in pages(ports, status, now - SETTLE_S):
             recovered += reroute(ports, states, actor_id)

@@ -19,9 +19,10 @@ from pynenc.context import RunnerContext
 from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
-from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
+from pynenc.orchestrator.execution import Finished, pause, resume, surrender
 from pynenc.runner.invoking import current_claim, invoke_async
 from pynenc.runner.keeper import Keeper
+from pynenc.runner.oversized import advance_patched
 from pynenc.runner.running_set import RunningSet
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class AsyncEngine:
             try:
                 advanced = await self._loop.run_in_executor(
                     self._writer,
-                    advance,
+                    advance_patched,
                     self.app.ports,
                     self.identity.runner_id,
                     [each for each, _ in finished],
@@ -217,7 +218,7 @@ class AsyncEngine:
     def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
         """Give up the slot of the running invocation while it waits for others."""
         running = current_claim.get()
-        if running is None:
+        if running is None or not self.app.orchestrator.conf.blocking_control:
             yield
             return
         ports, runner_id = self.app.ports, self.identity.runner_id

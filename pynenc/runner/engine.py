@@ -23,6 +23,7 @@ from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
 from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.keeper import Keeper
+from pynenc.runner.oversized import advance_patched
 from pynenc.runner.pace import Pace
 from pynenc.runner.running_set import RunningBody, RunningSet
 
@@ -165,7 +166,7 @@ class Engine:
     def _advance(self, finished: Sequence[Finished], following: Claim | None) -> Claim | None:
         """Write the end of one and the start of the next; the next, if it is still ours."""
         starting = [] if following is None else [following]
-        started = advance(self.app.ports, self.identity.runner_id, finished, starting).started
+        started = advance_patched(self.app.ports, self.identity.runner_id, finished, starting).started
         for each in finished:
             self._running.remove(each.claim.state.invocation_id)
         return started[0] if started else None
@@ -233,7 +234,7 @@ class Engine:
     def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
         """Give up the slot of the running invocation while it waits for others."""
         running = current_claim.get()
-        if running is None:
+        if running is None or not self.app.orchestrator.conf.blocking_control:
             yield
             return
         ports, runner_id = self.app.ports, self.identity.runner_id

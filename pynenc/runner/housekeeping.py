@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from typing import TYPE_CHECKING
+
+from croniter import croniter
 
 from pynenc.conf.config_components import ConfigOrchestrator
 from pynenc.orchestrator import recovery
@@ -15,6 +16,34 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
 _PURGE_EVERY_S = 600.0
+_CRON_LOOK_S = 1.0
+
+
+class Schedule:
+    """When something is due: at an interval, or as a cron expression says (in UTC).
+
+    Args:
+        every_s: The interval in seconds. A look a fifth too early counts, so that spread looks
+            do not double it.
+        cron: The expression that replaces it.
+    """
+
+    def __init__(self, every_s: float, cron: str | None = None) -> None:
+        self._every_s = every_s
+        self._cron = cron
+        self._next_s: float | None = None
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is due now, in seconds since the epoch; the next time follows from it."""
+        if self._cron is not None:
+            due = self._next_s is not None and now >= self._next_s
+            if due or self._next_s is None:
+                self._next_s = croniter(self._cron, now).get_next(float)
+            return due
+        due = self._next_s is None or now >= self._next_s
+        if due:
+            self._next_s = now + 0.8 * self._every_s
+        return due
 
 
 class Housekeeping:
@@ -32,7 +61,17 @@ class Housekeeping:
         self._actor_id = actor_id
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-housekeeping", daemon=True)
-        self._next_purge = time.monotonic()
+        conf = app.conf
+        every_s = conf.housekeeping_seconds
+        self._owned = Schedule(every_s, conf.recover_running_invocations_cron)
+        self._pending = Schedule(every_s, conf.recover_pending_invocations_cron)
+        self._waiting = Schedule(every_s)
+        self._purge = Schedule(_PURGE_EVERY_S)
+        crons = (conf.recover_running_invocations_cron, conf.recover_pending_invocations_cron)
+        looks = [every_s, *(_CRON_LOOK_S for cron in crons if cron)]
+        if conf.atomic_service_check_interval_minutes is not None:
+            looks.append(conf.atomic_service_check_interval_minutes * 60)
+        self._look_s = min(looks)
         self._keep_s = app.settings_loader.load(ConfigOrchestrator).auto_final_invocation_purge_hours * 3600
 
     def start(self) -> None:
@@ -46,9 +85,8 @@ class Housekeeping:
         resign(self._app.ports, self._actor_id)
 
     def _run(self) -> None:
-        interval = self._app.conf.recovery_interval_seconds
         # Runners that were started together spread out.
-        while not self._stopped.wait(interval * random.uniform(0.8, 1.2)):
+        while not self._stopped.wait(self._look_s * random.uniform(0.8, 1.0)):
             try:
                 self._pass()
             except Exception:
@@ -58,9 +96,16 @@ class Housekeeping:
         ports = self._app.ports
         if lead(ports, self._actor_id) is None:
             return
-        recovered = recovery.recover(ports, self._actor_id)
+        now = ports.orchestrator.now()
+        recovered = 0
+        for schedule, act in (
+            (self._owned, recovery.recover_owned),
+            (self._pending, recovery.recover_pending),
+            (self._waiting, recovery.recover_waiting),
+        ):
+            if schedule.is_due(now):
+                recovered += act(ports, self._actor_id)
         if recovered:
             self._app.logger.info("%d invocation(s) were recovered or queued again", recovered)
-        if self._keep_s and time.monotonic() >= self._next_purge:
-            self._next_purge = time.monotonic() + _PURGE_EVERY_S
-            recovery.purge_final(ports, ports.orchestrator.now() - self._keep_s)
+        if self._keep_s and self._purge.is_due(now):
+            recovery.purge_final(ports, now - self._keep_s)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.context import RunnerContext, current_invocation_id, current_runner
-from pynenc.exceptions import InvocationCancelledError, PynencError
+from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.base_invocation import BaseInvocation, current_invocation
@@ -20,6 +20,7 @@ from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.execution import Finished
+from pynenc.runner.patience import patiently, patiently_async
 from pynenc.running import Running, running_runner
 from pynenc.workflow.identity import WorkflowIdentity
 
@@ -43,17 +44,21 @@ def invoke(
     return context.run(_invoke, app, claim, runner, identity, interruption)
 
 
-def _enter(
-    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
-) -> DistributedInvocation[..., Any] | Finished:
-    """Make this context that of the invocation; how it ended if it cannot even begin."""
+def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption) -> None:
+    """Make this context that of the invocation."""
     current_runner.set(identity)
     running_runner.set(runner)
     current_claim.set(claim)
     current_interruption.set(interruption)
     current_invocation_id.set(claim.data.invocation_id)
+
+
+def _begin(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any] | Finished:
+    """The invocation, ready to run; how it ended if it cannot even begin."""
     try:
         invocation = _restore(app, claim)
+    except StorageUnavailableError:
+        raise
     except PynencError as error:
         app.logger.error("invocation cannot run: %s", error)
         return Finished(claim, InvocationStatus.FAILED, app.ports.values.pack_error(error))
@@ -69,7 +74,8 @@ def _ids(claim: Claim) -> dict[str, str]:
 def _invoke(
     app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
-    invocation = _enter(app, claim, runner, identity, interruption)
+    _enter(claim, runner, identity, interruption)
+    invocation = patiently(app, lambda: _begin(app, claim))
     return invocation if isinstance(invocation, Finished) else _run(app, claim, invocation)
 
 
@@ -82,7 +88,8 @@ async def invoke_async(
     Raises:
         asyncio.CancelledError: The task itself was cancelled, not the invocation.
     """
-    invocation = _enter(app, claim, runner, identity, interruption)
+    _enter(claim, runner, identity, interruption)
+    invocation = await patiently_async(app, lambda: _begin(app, claim))
     if isinstance(invocation, Finished):
         return invocation
     if not invocation.task.is_async:
@@ -101,10 +108,12 @@ async def invoke_async(
         if interruption.error is None or own is None:
             raise
         own.uncancel()
-        return _failed(app, claim, invocation, interruption.error)
+        failure: BaseException = interruption.error
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
-        return _failed(app, claim, invocation, error)
-    return _succeeded(app, claim, invocation, result)
+        failure = error
+    else:
+        return await patiently_async(app, lambda: _succeeded(app, claim, invocation, result))
+    return await patiently_async(app, lambda: _failed(app, claim, invocation, failure))
 
 
 async def _in_thread(act: Callable[[], Finished]) -> Finished:
@@ -141,8 +150,10 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
     try:
         result = run_function(invocation.task, invocation.arguments.kwargs)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
-        return _failed(app, claim, invocation, error)
-    return _succeeded(app, claim, invocation, result)
+        failure = error
+    else:
+        return patiently(app, lambda: _succeeded(app, claim, invocation, result))
+    return patiently(app, lambda: _failed(app, claim, invocation, failure))
 
 
 def _succeeded(
@@ -150,6 +161,8 @@ def _succeeded(
 ) -> Finished:
     try:
         payload = app.ports.values.pack_result(result)
+    except StorageUnavailableError:
+        raise
     except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
         return _failed(app, claim, invocation, error)
     app.components.hooks.call("after_execution", error=None, **_ids(claim))

@@ -156,7 +156,12 @@ class Storage(ABC):
         self.execute([Ack(tuple(item_ids))])
 
     def pop(
-        self, queues: Sequence[str], limit: int, lease_s: float, timeout_s: float | None
+        self,
+        queues: Sequence[str],
+        limit: int,
+        lease_s: float,
+        timeout_s: float | None,
+        first_look_s: float | None = None,
     ) -> tuple[tuple[str, QueueItem], ...]:
         """Like `take`, but blocks until something is ready or the time is over.
 
@@ -165,12 +170,14 @@ class Storage(ABC):
             limit: Most items to take.
             lease_s: Seconds until an unacknowledged item can be taken again.
             timeout_s: Longest wait in seconds, 0 for none, None for no bound.
+            first_look_s: When to look by itself for the first time, in case a wake-up was lost.
         """
         taken = self.take(queues, limit, lease_s)
         if taken.items or timeout_s == 0:
             return taken.items
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        look = FIRST_LOOK_S
+        look = FIRST_LOOK_S if first_look_s is None else first_look_s
+        last_look = max(look, LAST_LOOK_S)
         interrupts = self._interrupts
         channels = [*map(queue_channel, queues), self._interrupt_channel]
         with self.subscribe(channels) as subscription:
@@ -187,7 +194,7 @@ class Storage(ABC):
                         return ()
                     pause = min(pause, remaining)
                 if not subscription.wait(pause):
-                    look = min(look * 2, LAST_LOOK_S)
+                    look = min(look * 2, last_look)
         return ()
 
     def interrupt(self) -> None:

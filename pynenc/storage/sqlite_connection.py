@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from pynenc.exceptions import StorageCorruptedError, StorageUnavailableError
+from pynenc.exceptions import StorageCorruptedError, StorageUnavailableError, ValueTooLargeError
 
 T = TypeVar("T")
 logger = logging.getLogger("pynenc.storage")
@@ -121,6 +121,11 @@ class SQLiteFile:
             raise StorageUnavailableError(
                 f"cannot {action} the SQLite database '{self.path}': {error}. Check that the folder "
                 f"exists, that this user may write to it, and that the disk has space."
+            ) from error
+        except sqlite3.DataError as error:
+            raise ValueTooLargeError(
+                f"cannot {action} the SQLite database '{self.path}': {error}. Return or pass less, or "
+                f"store it elsewhere and pass on where it is."
             ) from error
         except sqlite3.DatabaseError as error:
             raise StorageCorruptedError(

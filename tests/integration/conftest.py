@@ -10,6 +10,8 @@ from types import ModuleType
 
 from pynenc.testing.app_fixtures import running
 
+APPS = Path(__file__).parent / "apps"
+
 
 @contextmanager
 def shop_open(shop: ModuleType) -> Iterator[None]:

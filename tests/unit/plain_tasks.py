@@ -44,6 +44,23 @@ def numbers_up_to(limit: int) -> list[int]:
     return list(task.parallelize([(each, 0) for each in range(limit)]).results)
 
 
+def repeat(text: str, times: int) -> str:
+    return text * times
+
+
+async def repeat_async(text: str, times: int) -> str:
+    return text * times
+
+
+def wait_for_add(x: int) -> int:
+    """Wait for another task of the same app."""
+    invocation = current_invocation.get()
+    assert invocation is not None
+    tasks = invocation.task.app.tasks.values()
+    other = next(task for task in tasks if task.func is add)
+    return int(other(x, x).result)
+
+
 class Holder:
     def method(self) -> None:
         """No function at the top level."""

@@ -1,0 +1,46 @@
+"""Trying again while the storage does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from pynenc.exceptions import StorageUnavailableError
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+T = TypeVar("T")
+_FIRST_S, _LAST_S = 0.1, 5.0
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait before each new try, in seconds: doubling, up to a bound."""
+    pause_s = _FIRST_S
+    while True:
+        yield pause_s
+        pause_s = min(pause_s * 2, _LAST_S)
+
+
+def patiently(app: Pynenc, act: Callable[[], T]) -> T:
+    """Do it, again and again as long as the storage is what fails: the body is not to blame."""
+    for pause_s in pauses():
+        try:
+            return act()
+        except StorageUnavailableError as error:
+            app.logger.warning("%s; next try in %.1f s", error, pause_s)
+            time.sleep(pause_s)
+    raise AssertionError("pauses have no end")
+
+
+async def patiently_async(app: Pynenc, act: Callable[[], T]) -> T:
+    """Like `patiently`, without blocking the event loop between two tries."""
+    for pause_s in pauses():
+        try:
+            return act()
+        except StorageUnavailableError as error:
+            app.logger.warning("%s; next try in %.1f s", error, pause_s)
+            await asyncio.sleep(pause_s)
+    raise AssertionError("pauses have no end")
