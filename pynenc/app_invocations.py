@@ -87,10 +87,21 @@ class InvocationAccess:
         Raises:
             ValueError: There is no such status.
         """
+        chosen = self.find_records(task, statuses, since, limit)
+        return self._handles([data for data, _ in chosen], [state for _, state in chosen])
+
+    def find_records(
+        self,
+        task: Task[..., Any] | TaskId | str | None = None,
+        statuses: Iterable[InvocationStatus | str] | InvocationStatus | str | None = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+    ) -> list[tuple[InvocationData, InvocationState]]:
+        """Like `find_invocations`, but what is stored: the tasks need not be importable here."""
         start = since.timestamp() if isinstance(since, datetime) else since
         key = _task_key(task)
         wanted = _status_set(statuses)
-        found: list[tuple[InvocationData, InvocationState | None]] = []
+        found: list[tuple[InvocationData, InvocationState]] = []
         after: Cursor | None = None
         while len(found) < limit:
             page = self.state_backend.find_invocations(key, start, None, _PAGE, after)
@@ -101,8 +112,7 @@ class InvocationAccess:
             if len(page) < _PAGE:
                 break
             after = Cursor(page[-1].created_at, page[-1].invocation_id)
-        chosen = found[:limit]
-        return self._handles([data for data, _ in chosen], [state for _, state in chosen])
+        return found[:limit]
 
     def _handles(
         self, data: Sequence[InvocationData], states: Sequence[InvocationState | None]

@@ -15,7 +15,9 @@ from pynenc.cli import (
     config_command,
     demo_command,
     doctor_command,
+    invocations_command,
     plugins_command,
+    queue_command,
     runner_command,
     status_command,
 )
@@ -60,6 +62,8 @@ cli.add_command(runner_command.runner)
 cli.add_command(config_command.config)
 cli.add_command(plugins_command.plugins)
 cli.add_command(status_command.status)
+cli.add_command(invocations_command.invocations)
+cli.add_command(queue_command.queue)
 cli.add_command(doctor_command.doctor)
 cli.add_command(demo_command.demo)
 

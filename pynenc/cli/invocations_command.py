@@ -1,0 +1,161 @@
+"""`pynenc invocations`: what was called, and what became of it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.table import Table
+
+from pynenc.app import Pynenc
+from pynenc.cli.state import CliState, as_json, console, print_json
+from pynenc.context import get_current_runner
+from pynenc.exceptions import InvocationNotFoundError
+from pynenc.invocation.status import InvocationStatus
+from pynenc.logs import shown_arguments
+from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.orchestrator.cancellation import cancel
+from pynenc.orchestrator.waiting import RaisedError, load_results
+from pynenc.state_backend.base_state_backend import InvocationData
+
+_IDS = click.argument("invocation_ids", metavar="ID...", nargs=-1, required=True)
+
+
+@click.group()
+def invocations() -> None:
+    """Look at invocations, cancel them or call again."""
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _row(data: InvocationData, state: InvocationState) -> dict[str, Any]:
+    return {
+        "invocation_id": data.invocation_id,
+        "task": data.task_id,
+        "status": state.status.value,
+        "created_at": _time(data.created_at),
+        "changed_at": _time(state.changed_at),
+        "queue": state.queue,
+        "priority": state.priority,
+        "retries": state.retries,
+        "recoveries": state.recoveries,
+        "runner_id": state.runner_id,
+    }
+
+
+@invocations.command("list")
+@click.option("--task", help="Only those of this task, as module.function.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in InvocationStatus], case_sensitive=False),
+    help="Only those with this status; may be given several times.",
+)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most to print.")
+@as_json
+@click.pass_obj
+def list_invocations(
+    state: CliState, task: str | None, statuses: tuple[str, ...], limit: int, as_json: bool
+) -> None:
+    """Print invocations, newest first."""
+    found = state.app().find_records(task, statuses or None, limit=limit)
+    rows = [_row(data, record) for data, record in found]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("Invocation", "Task", "Status", "Created", "Retries", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(
+            row["invocation_id"], row["task"], row["status"], row["created_at"], str(row["retries"])
+        )
+    console().print(table if rows else "there are none")
+
+
+@invocations.command("show")
+@click.argument("invocation_id", metavar="ID")
+@as_json
+@click.pass_obj
+def show(state: CliState, invocation_id: str, as_json: bool) -> None:
+    """Print all that is known of an invocation: its arguments, its history and what came of it."""
+    app = state.app()
+    data, record = _stored(app, invocation_id)
+    (arguments,) = app.ports.values.unpack_arguments([data.arguments])
+    shown: dict[str, Any] = {
+        **_row(data, record),
+        "arguments": shown_arguments(app.conf, arguments),
+        "workflow_id": data.workflow_id,
+        "history": [
+            {
+                "status": entry.status.value,
+                "at": entry.timestamp.isoformat(timespec="milliseconds"),
+                "claim": entry.claim,
+                "runner_id": entry.runner_id,
+            }
+            for entry in app.orchestrator.history(invocation_id)
+        ],
+    }
+    if record.status.is_final():
+        (outcome,) = load_results(app.ports, [record])
+        if isinstance(outcome, RaisedError):
+            shown["error"] = f"{type(outcome.error).__name__}: {outcome.error}"
+        else:
+            shown["result"] = shown_arguments(app.conf, {"result": outcome})
+    if as_json:
+        print_json(shown)
+        return
+    history = shown.pop("history")
+    for name, value in shown.items():
+        if value is not None:
+            console().print(f"{name:<14} {value}", markup=False)
+    table = Table("At", "Status", "Claim", "Runner", box=None, pad_edge=False)
+    for entry in history:
+        table.add_row(entry["at"], entry["status"], str(entry["claim"]), entry["runner_id"] or "")
+    console().print(table)
+
+
+def _stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationState]:
+    (data,) = app.state_backend.read_invocations([invocation_id])
+    (record,) = app.orchestrator.read([invocation_id])
+    if data is None or record is None:
+        raise InvocationNotFoundError(invocation_id)
+    return data, record
+
+
+@invocations.command("cancel")
+@_IDS
+@click.pass_obj
+def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...]) -> None:
+    """Cancel invocations: what waits ends at once, what runs is asked to end.
+
+    The exit code is 1 if one of them has ended before.
+    """
+    app = state.app()
+    cancel(app.ports, invocation_ids, get_current_runner().runner_id)
+    ended_before = False
+    for each in invocation_ids:
+        _, record = _stored(app, each)
+        if record.status.is_final() and record.status != InvocationStatus.CANCELLED:
+            ended_before = True
+            click.echo(f"{each} had ended as {record.status}")
+        else:
+            click.echo(f"{each} {'is cancelled' if record.status.is_final() else 'was asked to end'}")
+    sys.exit(int(ended_before))
+
+
+@invocations.command("retry")
+@_IDS
+@click.pass_obj
+def retry(state: CliState, invocation_ids: tuple[str, ...]) -> None:
+    """Make the same calls once more, as new invocations; prints their ids.
+
+    What has ended stays as it is. The tasks must be importable here.
+    """
+    app = state.app()
+    for known in [app.get_invocation(each) for each in invocation_ids]:
+        args, kwargs = known.task.binder.call_with(known.arguments.kwargs)
+        click.echo(known.task(*args, **kwargs).invocation_id)

@@ -1,0 +1,107 @@
+"""Commands about invocations and queues."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pynenc import Pynenc
+from pynenc.cli.main import cli
+from pynenc.exceptions import InvocationNotFoundError
+from pynenc.testing.app_fixtures import running
+
+TASKS = """
+from pynenc import Pynenc
+
+app = Pynenc({"app_id": "cli_invocations", "runner_cls": "ThreadRunner"})
+
+@app.task
+def divide(x, y):
+    return x / y
+"""
+
+
+@pytest.fixture
+def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    (tmp_path / "cli_invocations.py").write_text(TASKS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "cli_invocations", raising=False)
+    return importlib.import_module("cli_invocations")
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def answer(*arguments: str) -> Any:
+    done = call(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.output)
+
+
+def test_invocations_are_listed_newest_first(tasks: Any) -> None:
+    good, bad = tasks.divide(6, 3), tasks.divide(1, 0)
+    with running(tasks.app):
+        assert good.result == 2
+        with pytest.raises(ZeroDivisionError):
+            _ = bad.result
+    waiting = tasks.divide(1, 1)
+    rows = answer("invocations", "list")
+    ids = [bad.invocation_id, good.invocation_id]
+    assert [row["invocation_id"] for row in rows] == [waiting.invocation_id, *ids]
+    assert [row["status"] for row in rows] == ["registered", "failed", "success"]
+    assert [row["invocation_id"] for row in answer("invocations", "list", "--status", "FAILED")] == ids[:1]
+    assert answer("invocations", "list", "--task", "elsewhere.task") == []
+    assert answer("invocations", "list", "--limit", "1")[0]["invocation_id"] == waiting.invocation_id
+    assert "failed" in call("invocations", "list").output
+    assert call("invocations", "list", "--status", "done").exit_code == 2
+
+
+def test_an_invocation_is_shown_with_its_history_and_outcome(tasks: Any) -> None:
+    good, bad = tasks.divide(6, 3), tasks.divide(1, 0)
+    with running(tasks.app):
+        good.wait()
+        with pytest.raises(ZeroDivisionError):
+            bad.wait()
+    shown = answer("invocations", "show", good.invocation_id)
+    assert [entry["status"] for entry in shown["history"]] == ["registered", "pending", "running", "success"]
+    assert (shown["arguments"], shown["result"]) == ("x=6, y=3", "result=2.0")
+    text = call("invocations", "show", bad.invocation_id).output
+    assert "ZeroDivisionError: division by zero" in text
+    with pytest.raises(InvocationNotFoundError):
+        CliRunner().invoke(cli, ["invocations", "show", "no-such-id"], catch_exceptions=False)
+
+
+def test_a_waiting_invocation_is_cancelled_and_an_ended_one_is_called_again(tasks: Any) -> None:
+    waiting = tasks.divide(1, 1)
+    done = call("invocations", "cancel", waiting.invocation_id)
+    assert (done.exit_code, done.output) == (0, f"{waiting.invocation_id} is cancelled\n")
+    ended = tasks.divide(6, 3)
+    with running(tasks.app):
+        ended.wait()
+        refused = call("invocations", "cancel", ended.invocation_id)
+        assert (refused.exit_code, "had ended as success" in refused.output) == (1, True)
+        again = call("invocations", "retry", ended.invocation_id).output.strip()
+        assert again != ended.invocation_id
+        assert tasks.app.get_invocation(again).result == 2
+
+
+def test_queues_are_counted_and_emptied(tasks: Any) -> None:
+    assert answer("queue", "depth") == {}
+    tasks.divide(1, 1)
+    tasks.divide.options(delay=3600)(1, 1)
+    assert answer("queue", "depth") == {"default": {"ready": 1, "waiting": 1}}
+    assert "default" in call("queue", "depth").output
+    kept = CliRunner().invoke(cli, ["queue", "purge"], input="n\n")
+    assert kept.exit_code == 1
+    assert answer("queue", "depth") != {}
+    assert call("queue", "purge", "--yes").exit_code == 0
+    assert answer("queue", "depth") == {}
+    Pynenc.discard("cli_invocations")
