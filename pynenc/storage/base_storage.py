@@ -95,7 +95,7 @@ class Storage(ABC):
 
     def __init__(self, app_id: str) -> None:
         self.app_id = app_id
-        self._interrupt_channel = f"interrupt:{new_id()}"
+        self._interrupt_channel = queue_channel(f":interrupt:{new_id()}")
         self._interrupts = 0
 
     # --- records -----------------------------------------------------------------------

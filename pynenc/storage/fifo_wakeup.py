@@ -1,10 +1,13 @@
 """Wake-ups between processes of one machine, through named pipes in a folder.
 
 Each process that waits reads a pipe of its own in the folder; who notifies writes to every
-other pipe there. A message is the eight-byte digest of a channel, so writes stay below the
-size that the system keeps atomic and a collision costs no more than a look in vain. A pipe
-is read only while somebody waits. A full pipe means that its reader has that much to read:
-it then wakes all its waiters, so nothing is lost by not writing.
+other pipe there. What stands before the colon of a channel's name is its topic, and each topic
+has a folder of its own, so that nobody is disturbed by what cannot concern him.
+
+A message is the eight-byte digest of a channel, so writes stay below the size that the system
+keeps atomic and a collision costs no more than a look in vain. A pipe is read only while
+somebody waits. A full pipe means that its reader has that much to read: it then wakes all its
+waiters, so nothing is lost by not writing.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import secrets
 import select
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pynenc.storage.base_storage import Subscription
@@ -30,6 +33,7 @@ _WORD = 8
 _MESSAGE = 512  # the smallest size that POSIX lets a system keep atomic
 _READ = 65536
 _OVERFLOW = 4096
+_NO_TOPIC = "other"
 _SETTLED_NS = 100_000_000
 
 
@@ -43,6 +47,52 @@ class FifoWakeups:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.hub = WakeupHub()
+        self._lock = threading.Lock()
+        self._topics: dict[str, _Topic] = {}
+
+    def notify(self, channels: Iterable[str]) -> None:
+        """Wake the waiters of this process and of the others."""
+        wanted = list(channels)
+        self.hub.fire(wanted)
+        for topic, words in _by_topic(wanted).items():
+            self.topic(topic).send(words)
+
+    def subscribe(self, channels: Iterable[str], on_wake: Callable[[], None] | None) -> Subscription:
+        """Listen to channels; other processes reach this one from now on."""
+        subscription = _NamedSubscription(self, self.hub.subscribe((), on_wake))
+        subscription.add(channels)
+        return subscription
+
+    def topic(self, name: str) -> _Topic:
+        """The pipes of a topic."""
+        with self._lock:
+            if name not in self._topics:
+                self._topics[name] = _Topic(self.folder / name, self.hub)
+            return self._topics[name]
+
+    def close(self) -> None:
+        """Stop listening and remove the pipes."""
+        with self._lock:
+            topics, self._topics = list(self._topics.values()), {}
+        for topic in topics:
+            topic.close()
+
+
+def _by_topic(channels: Iterable[str]) -> dict[str, list[str]]:
+    topics: dict[str, list[str]] = {}
+    for channel in channels:
+        topic, colon, _ = channel.partition(":")
+        name = topic if colon and topic.isalnum() else _NO_TOPIC
+        topics.setdefault(name, []).append(channel)
+    return topics
+
+
+class _Topic:
+    """The pipe of this process for one topic, and those of the others."""
+
+    def __init__(self, folder: Path, hub: WakeupHub) -> None:
+        self.folder = folder
+        self.hub = hub
         self._peers = _Peers(folder)
         self._lock = threading.Condition()
         self._names: dict[bytes, str] = {}
@@ -51,25 +101,24 @@ class FifoWakeups:
         self._path: Path | None = None
         self._broken = False
 
-    def notify(self, channels: Iterable[str]) -> None:
-        """Wake the waiters of this process and of the others."""
-        wanted = list(channels)
-        self.hub.fire(wanted)
-        message = b"".join(map(_word, wanted))
+    def send(self, channels: Sequence[str]) -> None:
+        """Tell the other processes."""
+        message = b"".join(map(_word, channels))
         for start in range(0, len(message), _MESSAGE):
             self._peers.send(message[start : start + _MESSAGE], self._path)
 
-    def subscribe(self, channels: Iterable[str], on_wake: Callable[[], None] | None) -> Subscription:
-        """Listen to channels; other processes reach this one from now on."""
+    def join(self) -> None:
+        """Begin to listen for one more waiter."""
         with self._lock:
             if self._pipe is None and not self._broken:
                 self._open()
             self._waiting += 1
             self._lock.notify_all()
-        hub_subscription = self.hub.subscribe((), on_wake, self._leave)
-        subscription = _NamedSubscription(self, hub_subscription)
-        subscription.add(channels)
-        return subscription
+
+    def leave(self) -> None:
+        """One waiter less."""
+        with self._lock:
+            self._waiting -= 1
 
     def name(self, channels: Iterable[str]) -> None:
         """Remember which channels the digests stand for."""
@@ -84,12 +133,9 @@ class FifoWakeups:
                 if not self.hub.has(channel):
                     self._names.pop(_word(channel), None)
 
-    def _leave(self) -> None:
-        with self._lock:
-            self._waiting -= 1
-
     def _open(self) -> None:
         try:
+            self.folder.parent.mkdir(mode=0o700, exist_ok=True)
             self.folder.mkdir(mode=0o700, exist_ok=True)
             name = f"{os.getpid()}-{secrets.token_hex(4)}"
             hidden, path = self.folder / f"{name}.new", self.folder / f"{name}.fifo"
@@ -158,12 +204,17 @@ class _NamedSubscription(Subscription):
     def __init__(self, wakeups: FifoWakeups, inner: Subscription) -> None:
         self._wakeups = wakeups
         self._inner = inner
-        self._channels: set[str] = set()
+        self._joined: dict[_Topic, set[str]] = {}
 
     def add(self, channels: Iterable[str]) -> None:
         added = set(channels)
-        self._channels |= added
-        self._wakeups.name(added)
+        for name, own in _by_topic(added).items():
+            topic = self._wakeups.topic(name)
+            if topic not in self._joined:
+                self._joined[topic] = set()
+                topic.join()
+            self._joined[topic].update(own)
+            topic.name(own)
         self._inner.add(added)
 
     def wait(self, timeout_s: float | None) -> frozenset[str]:
@@ -174,8 +225,10 @@ class _NamedSubscription(Subscription):
 
     def close(self) -> None:
         self._inner.close()
-        self._wakeups.forget(self._channels)
-        self._channels = set()
+        joined, self._joined = self._joined, {}
+        for topic, channels in joined.items():
+            topic.leave()
+            topic.forget(channels)
 
 
 class _Peers:

@@ -19,10 +19,9 @@ class WakeupHub:
         self,
         channels: Iterable[str],
         on_wake: Callable[[], None] | None = None,
-        on_close: Callable[[], None] | None = None,
     ) -> HubSubscription:
-        """Start listening; `on_close` runs once when the subscription is closed."""
-        subscription = HubSubscription(self, on_wake, on_close)
+        """Start listening."""
+        subscription = HubSubscription(self, on_wake)
         subscription.add(channels)
         return subscription
 
@@ -80,12 +79,10 @@ class HubSubscription(Subscription):
         self,
         hub: WakeupHub,
         on_wake: Callable[[], None] | None,
-        on_close: Callable[[], None] | None,
     ) -> None:
         self.fired: set[str] = set()
         self._hub = hub
         self._on_wake = on_wake
-        self._on_close = on_close
         self._channels: set[str] = set()
         self._event = threading.Event()
 
@@ -108,6 +105,3 @@ class HubSubscription(Subscription):
     def close(self) -> None:
         self._hub.remove(self, self._channels)
         self._channels = set()
-        on_close, self._on_close = self._on_close, None
-        if on_close is not None:
-            on_close()

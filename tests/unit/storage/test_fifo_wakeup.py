@@ -17,20 +17,37 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "x.wake"
 
 
+def pipes(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.fifo"))
+
+
 def test_two_processes_hear_each_other(folder: Path) -> None:
     one, other = FifoWakeups(folder), FifoWakeups(folder)
     with one.subscribe(["a"], None) as subscription:
         other.notify(["b", "a"])
         assert subscription.wait(LONG_S) == {"a"}
     one.close()
-    assert list(folder.iterdir()) == []
+    assert pipes(folder) == []
+
+
+def test_a_process_is_not_disturbed_by_other_topics(folder: Path) -> None:
+    one, other = FifoWakeups(folder), FifoWakeups(folder)
+    with one.subscribe(["queue:a"], None) as subscription:
+        other.notify(["runner:a", "a", "../queue:a"])
+        assert [path.parent.name for path in pipes(folder)] == ["queue"]
+        assert subscription.wait(0) == frozenset()
+        subscription.add(["runner:b"])
+        assert [path.parent.name for path in pipes(folder)] == ["queue", "runner"]
+        other.notify(["runner:b"])
+        assert subscription.wait(LONG_S) == {"runner:b"}
+    one.close()
 
 
 def test_the_pipe_of_a_dead_process_is_removed(folder: Path) -> None:
-    folder.mkdir()
-    os.mkfifo(folder / "1-dead.fifo")
-    FifoWakeups(folder).notify(["a"])
-    assert list(folder.iterdir()) == []
+    (folder / "queue").mkdir(parents=True)
+    os.mkfifo(folder / "queue" / "1-dead.fifo")
+    FifoWakeups(folder).notify(["queue:a"])
+    assert pipes(folder) == []
 
 
 def test_a_pipe_that_overflowed_wakes_everybody(folder: Path) -> None:
