@@ -7,7 +7,7 @@ set what it returns and decide nothing themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -194,15 +194,40 @@ def change_status(
         if wanted not in INITIAL_STATUSES:
             raise StatusTransitionError("(none)", wanted, INITIAL_STATUSES)
         return StatusRecord(wanted, None, moment)
-    rule = RULES[current.status]
+    owner, claim = decide(current.status, current.runner_id, current.claim, wanted, runner_id)
+    return StatusRecord(wanted, owner, moment, claim)
+
+
+def decide(
+    status: InvocationStatus,
+    owner: str | None,
+    claim: int,
+    wanted: InvocationStatus,
+    runner_id: str | None,
+) -> tuple[str | None, int]:
+    """Decide a status change of a record that exists.
+
+    Args:
+        status: The status as it stands.
+        owner: Its owner.
+        claim: Its claim number.
+        wanted: The status to go to.
+        runner_id: Who asks; needed where the current status is owned or the wanted one acquires.
+
+    Returns:
+        Owner and claim number after the change.
+
+    Raises:
+        StatusTransitionError: The state machine has no such edge.
+        StatusOwnershipError: The record belongs to another runner, or a claim names no runner.
+    """
+    rule, target = RULES[status], RULES[wanted]
     if wanted not in rule.targets:
-        raise StatusTransitionError(current.status, wanted, rule.targets)
-    target = RULES[wanted]
-    if rule.owned and not target.overrides and current.runner_id != runner_id:
-        raise StatusOwnershipError(current.status, wanted, current.runner_id, runner_id)
+        raise StatusTransitionError(status, wanted, rule.targets)
+    if rule.owned and not target.overrides and owner != runner_id:
+        raise StatusOwnershipError(status, wanted, owner, runner_id)
     if target.acquires:
         if runner_id is None:
-            raise StatusOwnershipError(current.status, wanted, current.runner_id, runner_id)
-        return StatusRecord(wanted, runner_id, moment, current.claim + 1)
-    owner = current.runner_id if target.owned else None
-    return replace(current, status=wanted, runner_id=owner, timestamp=moment)
+            raise StatusOwnershipError(status, wanted, owner, runner_id)
+        return runner_id, claim + 1
+    return owner if target.owned else None, claim

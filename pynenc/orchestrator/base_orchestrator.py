@@ -6,7 +6,7 @@ An orchestrator compares and sets; what may be set is decided in the core.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -72,20 +72,6 @@ class InvocationState(msgspec.Struct, frozen=True):
         """The part that the state machine decides on."""
         moment = datetime.fromtimestamp(self.changed_at, UTC)
         return StatusRecord(self.status, self.runner_id, moment, self.claim)
-
-    def with_record(self, record: StatusRecord, fields: Mapping[str, float | str | None]) -> InvocationState:
-        """This state with a status that the state machine decided, and other changes."""
-        changed_at = record.timestamp.timestamp()
-        not_before = float(fields.get("not_before", self.not_before) or 0.0)
-        return msgspec.structs.replace(
-            self,
-            status=record.status,
-            runner_id=record.runner_id,
-            claim=record.claim,
-            changed_at=changed_at,
-            since=max(changed_at, not_before),
-            **fields,
-        )
 
 
 class Change(msgspec.Struct, frozen=True):

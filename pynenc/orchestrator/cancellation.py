@@ -8,7 +8,6 @@ dies, or gives the invocation back, whoever leads it back to the queue or claims
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -36,7 +35,7 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
     """
     waiting = list(invocation_ids)
     while waiting:
-        now, group = ports.moment(), Group()
+        now, group = ports.now(), Group()
         states = [state for state in read_states(ports, waiting) if not state.status.is_final()]
         changes = [_wanted(state, actor_id, now) for state in states if not state.cancel_requested]
         if not changes:
@@ -61,7 +60,7 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
         ]
 
 
-def _wanted(state: InvocationState, actor_id: str, now: datetime) -> Change:
+def _wanted(state: InvocationState, actor_id: str, now: float) -> Change:
     """The end of what waits, or the flag for what a runner owns or is on its way between two statuses."""
     if state.status.can_transition_to(_S.CANCELLED) and state.runner_id is None:
         return changed(state, _S.CANCELLED, actor_id, now)
@@ -76,7 +75,7 @@ def end_cancelled(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list
     """End those of a runner's new claims that were cancelled before; the others."""
     doomed = [each.state for each in claims if each.state.cancel_requested]
     if doomed:
-        now, group = ports.moment(), Group()
+        now, group = ports.now(), Group()
         changes = [changed(state, _S.CANCELLED, runner_id, now) for state in doomed]
         ports.orchestrator.stage_change(group, changes, runner_id)
         ports.orchestrator.stage_announce(group, [state.invocation_id for state in doomed])

@@ -45,7 +45,7 @@ def claim(
 
 def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery]) -> list[Claim]:
     """Claim the invocations of messages that were taken."""
-    now = ports.moment()
+    now = ports.now()
     changes = [
         changed(_as_told(delivery), InvocationStatus.PENDING, runner_id, now) for delivery in deliveries
     ]
@@ -84,12 +84,12 @@ def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], l
         invocation_ids: Candidates; those that cannot be run now are left alone.
         limit: Most invocations to claim.
     """
-    now = ports.moment()
+    now = ports.now()
     states = ports.orchestrator.read(invocation_ids)
     ready = [
         state
         for state in states
-        if state is not None and state.status.is_available_for_run() and state.not_before <= now.timestamp()
+        if state is not None and state.status.is_available_for_run() and state.not_before <= now
     ]
     changes = [changed(state, InvocationStatus.PENDING, runner_id, now) for state in ready[:limit]]
     if not changes:
@@ -110,7 +110,7 @@ def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], l
 
 def _end_bare(ports: Ports, states: Sequence[InvocationState], runner_id: str) -> None:
     """End invocations of which the state backend knows nothing: they can never run."""
-    now, group = ports.moment(), Group()
+    now, group = ports.now(), Group()
     for state in states:
         error = InvocationError(
             f"invocation {state.invocation_id} of task {state.task_id} cannot run: its call is gone from "
@@ -155,7 +155,7 @@ def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
     """Return claimed invocations that were not started, to be claimed by anybody."""
     if not claims:
         return
-    now, group = ports.moment(), Group()
+    now, group = ports.now(), Group()
     changes = [changed(each.state, InvocationStatus.REROUTED, runner_id, now) for each in claims]
     ports.orchestrator.stage_change(group, changes, runner_id)
     ports.broker.stage_push(group, [message_for(change.target) for change in changes])

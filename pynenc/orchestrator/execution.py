@@ -9,7 +9,6 @@ its ownership can save what it likes: nobody sees it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -58,7 +57,7 @@ def advance(
     ports: Ports, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
 ) -> Advanced:
     """Finish some claims and start others, in one round trip where components share a storage."""
-    now, group = ports.moment(), Group()
+    now, group = ports.now(), Group()
     ends = [_end(each, runner_id, now) for each in finished]
     starts = [changed(each.state, InvocationStatus.RUNNING, runner_id, now) for each in starting]
     note_results(ports, [change.target for change in ends])
@@ -118,7 +117,7 @@ def _move(
     runner_id: str,
     waits_for: str | None = None,
 ) -> InvocationState | None:
-    change = changed(state, wanted, runner_id, ports.moment(), waits_for=waits_for)
+    change = changed(state, wanted, runner_id, ports.now(), waits_for=waits_for)
     (reply,) = ports.orchestrator.change([change], runner_id)
     if not reply.applied:
         return None
@@ -131,7 +130,7 @@ def surrender(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
 
     What their bodies still do does not count: the runner has given up its ownership.
     """
-    now, group = ports.moment(), Group()
+    now, group = ports.now(), Group()
     for claim in claims:
         for status in (InvocationStatus.RUNNING, InvocationStatus.PAUSED):
             state = msgspec.structs.replace(claim.state, status=status)
@@ -143,7 +142,7 @@ def surrender(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
     slots.release(ports, [claim.state for claim in claims], runner_id)
 
 
-def _end(each: Finished, runner_id: str, now: datetime) -> Change:
+def _end(each: Finished, runner_id: str, now: float) -> Change:
     state = each.claim.state
     if each.status == InvocationStatus.RETRY:
         retries = state.retries + 1

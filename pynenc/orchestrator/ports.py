@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
+
+import msgspec
 
 from pynenc.broker.base_broker import BaseBroker, Message
 from pynenc.conf.config_pynenc import ConfigPynenc
-from pynenc.invocation.status import InvocationStatus, change_status
+from pynenc.invocation.status import InvocationStatus, decide
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Change, InvocationState
 from pynenc.orchestrator.hooks import LifeCycleHooks
 from pynenc.orchestrator.values import ValueCodec
@@ -27,16 +28,16 @@ class Ports:
     hooks: LifeCycleHooks
     logger: logging.Logger
 
-    def moment(self) -> datetime:
-        """The time by the clock that all runners share."""
-        return datetime.fromtimestamp(self.orchestrator.now(), UTC)
+    def now(self) -> float:
+        """Seconds since the epoch by the clock that all runners share."""
+        return self.orchestrator.now()
 
 
 def changed(
     state: InvocationState,
     wanted: InvocationStatus,
     runner_id: str | None,
-    now: datetime,
+    now: float,
     **fields: float | str | None,
 ) -> Change:
     """The change of a record that the state machine allows.
@@ -44,8 +45,18 @@ def changed(
     Raises:
         InvocationStatusError: It does not.
     """
-    record = change_status(state.record, wanted, runner_id, now)
-    return Change(state, state.with_record(record, fields))
+    owner, claim = decide(state.status, state.runner_id, state.claim, wanted, runner_id)
+    not_before = float(fields.get("not_before", state.not_before) or 0.0)
+    target = msgspec.structs.replace(
+        state,
+        status=wanted,
+        runner_id=owner,
+        claim=claim,
+        changed_at=now,
+        since=max(now, not_before),
+        **fields,
+    )
+    return Change(state, target)
 
 
 def message_for(state: InvocationState) -> Message:

@@ -8,7 +8,6 @@ the next that was interrupted half way is found by the status it left behind.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
 
 import msgspec
 
@@ -123,7 +122,7 @@ def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> i
     Returns:
         How many were rerouted or ended.
     """
-    now, group = ports.moment(), Group()
+    now, group = ports.now(), Group()
     steps: list[list[Change]] = [_way_back(ports, state, actor_id, now) for state in states]
     failed = [way[-1].target for way in steps if way[-1].target.status == _S.FAILED]
     ports.state_backend.stage_save_outcomes(group, [_gave_up(ports, state) for state in failed])
@@ -141,7 +140,7 @@ def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> i
     return len(done)
 
 
-def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: datetime) -> list[Change]:
+def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: float) -> list[Change]:
     """The changes that lead a record to REROUTED, or to its end."""
     way: list[Change] = []
     if state.status == _S.PENDING:

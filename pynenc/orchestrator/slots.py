@@ -85,7 +85,7 @@ def _take_over(ports: Ports, wanted: Sequence[Slot]) -> frozenset[str]:
 
 def _block(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
     """Send claims whose slot is taken to wait, or end them."""
-    now, group = ports.moment(), Group()
+    now, group = ports.now(), Group()
     line = [
         waiter(each.state, each.state.slot_key, each.data.created_at)
         for each in claims
@@ -202,7 +202,7 @@ def _has_left(place: Waiter, state: InvocationState | None) -> bool:
 def _wake(ports: Ports, state: InvocationState, line: Sequence[Waiter], actor_id: str) -> None:
     """Queue an invocation for which the slot is kept."""
     group = Group()
-    change = changed(state, _S.REROUTED, actor_id, ports.moment())
+    change = changed(state, _S.REROUTED, actor_id, ports.now())
     reply = ports.orchestrator.stage_change(group, [change], actor_id)
     ports.broker.stage_push(group, [message_for(change.target)])
     group.send()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
 
 from pynenc.app import Pynenc
 from pynenc.invocation.status import InvocationStatus
@@ -20,7 +19,7 @@ def _state(name: str, at: float = 1.0) -> InvocationState:
 
 
 def _claim_of(state: InvocationState, runner_id: str, at: float = 2.0) -> Change:
-    return changed(state, _S.PENDING, runner_id, datetime.fromtimestamp(at, UTC))
+    return changed(state, _S.PENDING, runner_id, at)
 
 
 class OrchestratorSuite(AppFixtures):
@@ -64,7 +63,7 @@ class OrchestratorSuite(AppFixtures):
     def test_history_has_every_status_with_who_and_when(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("a")], "client")
         pending = _claim_of(_state("a"), "r1")
-        running = changed(pending.target, _S.RUNNING, "r1", datetime.fromtimestamp(3.5, UTC))
+        running = changed(pending.target, _S.RUNNING, "r1", 3.5)
         app.orchestrator.change([pending, running], "r1")
         entries = app.orchestrator.history("a")
         assert [entry.status for entry in entries] == [_S.REGISTERED, _S.PENDING, _S.RUNNING]
@@ -86,8 +85,8 @@ class OrchestratorSuite(AppFixtures):
     def test_a_record_with_a_time_counts_from_that_time(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("a")], None)
         pending = _claim_of(_state("a"), "r1")
-        running = changed(pending.target, _S.RUNNING, "r1", datetime.fromtimestamp(3, UTC))
-        retry = changed(running.target, _S.RETRY, "r1", datetime.fromtimestamp(4, UTC), not_before=50.0)
+        running = changed(pending.target, _S.RUNNING, "r1", 3)
+        retry = changed(running.target, _S.RETRY, "r1", 4, not_before=50.0)
         app.orchestrator.change([pending, running, retry], "r1")
         assert _ids(app.orchestrator.find(_S.RETRY, before=10.0)) == []
         assert _ids(app.orchestrator.find(_S.RETRY, before=60.0)) == ["a"]
