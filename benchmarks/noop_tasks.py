@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from pynenc import Pynenc
 
 app = Pynenc({"app_id": "bench"})
@@ -10,3 +12,8 @@ app = Pynenc({"app_id": "bench"})
 @app.task
 def add(x: int, y: int) -> int:
     return x + y
+
+
+@app.task
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)

@@ -68,6 +68,7 @@ class Ours(Contender):
         tasks = importlib.import_module("benchmarks.noop_tasks")
         self._app = tasks.app
         self._add = tasks.add
+        self._sleep = tasks.sleep
 
     def submit(self, count: int) -> None:
         for number in range(count):
@@ -94,6 +95,22 @@ class Ours(Contender):
         finally:
             runner.stop_runner_loop()
             thread.join()
+
+    def fan_out(self, count: int) -> None:
+        """Submit many calls in one go."""
+        self._group = self._add.parallelize([(number, 1) for number in range(count)])
+
+    def wait_fan_out(self) -> None:
+        """Wait for what `fan_out` submitted."""
+        assert sum(self._group.results) > 0
+
+    def sleep_side_by_side(self, count: int, seconds: float) -> None:
+        """Run tasks that only sleep, and wait for them."""
+        list(self._sleep.parallelize([(seconds,) for _ in range(count)]).results)
+
+    def live_runners(self) -> list[object]:
+        """The runners, workers included, that give signs of life."""
+        return list(self._app.orchestrator.live_runners(0.0))
 
     def operations(self) -> dict[str, float]:
         return counted(self._app, self._add)

@@ -46,7 +46,7 @@ class PynencBuilder:
             self._values[name] = value
         return self
 
-    def _section(self, name: str, **values: Any) -> Self:
+    def section(self, name: str, **values: Any) -> Self:
         """Set those values of a section that are not None."""
         given = {key: value for key, value in values.items() if value is not None}
         return self.custom_config(**{name: given}) if given else self
@@ -79,7 +79,7 @@ class PynencBuilder:
     def sqlite(self, sqlite_db_path: str | None = None) -> Self:
         """Keep everything in a SQLite file."""
         self.custom_config(backend="sqlite")
-        return self._section("sqlite", sqlite_db_path=sqlite_db_path)
+        return self.section("sqlite", sqlite_db_path=sqlite_db_path)
 
     def trigger_task_modules(self, *modules: str) -> Self:
         """Name modules that runners import at start."""
@@ -90,12 +90,12 @@ class PynencBuilder:
     def thread_runner(self, min_threads: int | None = None, max_threads: int | None = None) -> Self:
         """Execute in threads of one process."""
         self.custom_config(runner_cls="ThreadRunner")
-        return self._section("runner", min_threads=min_threads, max_threads=max_threads)
+        return self.section("runner", min_threads=min_threads, max_threads=max_threads)
 
     def persistent_process_runner(self, num_processes: int | None = None) -> Self:
         """Execute in a fixed number of worker processes."""
         self.custom_config(runner_cls="PersistentProcessRunner")
-        return self._section("runner", num_processes=num_processes)
+        return self.section("runner", num_processes=num_processes)
 
     def multi_thread_runner(
         self,
@@ -108,7 +108,7 @@ class PynencBuilder:
     ) -> Self:
         """Execute in threads of several processes, more of them while messages wait."""
         self.custom_config(runner_cls="MultiThreadRunner")
-        return self._section(
+        return self.section(
             "runner",
             min_threads=min_threads,
             max_threads=max_threads,
@@ -121,12 +121,12 @@ class PynencBuilder:
     def process_runner(self, num_processes: int | None = None) -> Self:
         """Execute each invocation in a process of its own."""
         self.custom_config(runner_cls="ProcessRunner")
-        return self._section("runner", num_processes=num_processes)
+        return self.section("runner", num_processes=num_processes)
 
     def async_runner(self, max_concurrency: int | None = None) -> Self:
         """Execute coroutines, many at a time, in one event loop."""
         self.custom_config(runner_cls="AsyncRunner")
-        return self._section("runner", max_concurrency=max_concurrency)
+        return self.section("runner", max_concurrency=max_concurrency)
 
     def dummy_runner(self) -> Self:
         """Execute nothing here: this process only submits."""
@@ -142,7 +142,7 @@ class PynencBuilder:
         shutdown_grace_seconds: float | None = None,
     ) -> Self:
         """Set how runners look for work and stop."""
-        return self._section(
+        return self.section(
             "runner",
             runner_loop_sleep_time_sec=runner_loop_sleep_time_sec,
             invocation_wait_results_sleep_time_sec=invocation_wait_results_sleep_time_sec,
@@ -162,7 +162,7 @@ class PynencBuilder:
         self, blocking_control: bool | None = None, auto_final_invocation_purge_hours: float | None = None
     ) -> Self:
         """Set how the orchestrator treats waiting tasks and ended invocations."""
-        return self._section(
+        return self.section(
             "orchestrator",
             blocking_control=blocking_control,
             auto_final_invocation_purge_hours=auto_final_invocation_purge_hours,
@@ -174,7 +174,7 @@ class PynencBuilder:
         registration_concurrency: ConcurrencyControlType | str | None = None,
     ) -> Self:
         """Set the concurrency control of all tasks that do not say otherwise."""
-        return self._section(
+        return self.section(
             "task",
             running_concurrency=running_concurrency,
             registration_concurrency=registration_concurrency,
@@ -208,7 +208,7 @@ class PynencBuilder:
     ) -> Self:
         """Keep large values in the memory of this process."""
         self.custom_config(client_data_store_cls="MemClientDataStore")
-        return self._section(
+        return self.section(
             "client_data_store",
             min_size_to_cache=min_size_to_cache,
             max_size_to_cache=max_size_to_cache,
@@ -219,7 +219,7 @@ class PynencBuilder:
 
     def disable_client_data_store(self) -> Self:
         """Keep large values inside the invocations."""
-        return self._section("client_data_store", disable_client_data_store=True)
+        return self.section("client_data_store", disable_client_data_store=True)
 
     def mem_trigger(
         self,
@@ -230,7 +230,7 @@ class PynencBuilder:
     ) -> Self:
         """Keep triggers in the memory of this process."""
         self.custom_config(trigger_cls="MemTrigger")
-        return self._section(
+        return self.section(
             "trigger",
             scheduler_interval_seconds=scheduler_interval_seconds,
             enable_scheduler=enable_scheduler,

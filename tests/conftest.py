@@ -12,7 +12,7 @@ import pytest
 
 pytest.register_assert_rewrite("pynenc.testing")
 
-from pynenc import Pynenc  # noqa: E402 - the kit's asserts must be rewritten first
+from pynenc import Pynenc  # noqa: E402 - the asserts of the kit must be rewritten first
 
 APPS = Path(__file__).parent / "integration" / "apps"
 

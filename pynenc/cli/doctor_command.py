@@ -68,8 +68,14 @@ def examine(state: CliState) -> Iterator[Finding]:
     yield settings
     if settings.level == _ERROR:
         return
+    hazards: dict[str, None] = {}
     for kind in ComponentKind:
-        yield _tried(kind.value, lambda kind=kind: _component(app, kind))  # type: ignore[misc]
+        finding = _tried(kind.value, lambda kind=kind: _component(app, kind))  # type: ignore[misc]
+        yield finding
+        if finding.level == _OK:
+            hazards.update(dict.fromkeys(app.components.get(kind).hazards()))
+    for hazard in hazards:
+        yield Finding("safety", _ERROR, hazard)
     yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")
     yield from _life(app)
 

@@ -15,9 +15,9 @@ import msgspec
 from pynenc.exceptions import WaitCycleError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots, wait_cycles
-from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
+from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.orchestrator.ports import Ports, changed, is_done, message_for
 from pynenc.orchestrator.submission import note_results
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
@@ -73,7 +73,7 @@ def advance(
         ports.orchestrator.stage_announce(group, final)
     group.send()
     applied = [
-        reply.applied or _is_done(change, reply)
+        reply.applied or is_done(change, reply)
         for change, reply in zip([*ends, *starts], replies.get(), strict=True)
     ]
     lost = [each for each, done in zip(finished, applied, strict=False) if not done]
@@ -119,7 +119,7 @@ def _move(
 ) -> InvocationState | None:
     change = changed(state, wanted, runner_id, ports.now(), waits_for=waits_for)
     (reply,) = ports.orchestrator.change([change], runner_id)
-    if not reply.applied:
+    if not (reply.applied or is_done(change, reply)):
         return None
     ports.hooks.status_changed([change.target])
     return change.target
@@ -151,13 +151,6 @@ def _end(each: Finished, runner_id: str, now: float) -> Change:
         return changed(state, each.status, runner_id, now)
     key = outcome_id(state.invocation_id, state.claim)
     return changed(state, each.status, runner_id, now, outcome_id=key)
-
-
-def _is_done(change: Change, reply: ChangeOutcome) -> bool:
-    """Whether the record is as wanted already: the reply to an earlier try was lost."""
-    target = change.target
-    wanted = (target.status, target.runner_id, target.claim)
-    return (reply.status, reply.runner_id, reply.claim) == wanted
 
 
 def _outcome(each: Finished) -> OutcomeData:

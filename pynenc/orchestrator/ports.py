@@ -10,7 +10,7 @@ import msgspec
 from pynenc.broker.base_broker import BaseBroker, Message
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.invocation.status import InvocationStatus, decide
-from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Change, InvocationState
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Change, ChangeOutcome, InvocationState
 from pynenc.orchestrator.hooks import LifeCycleHooks
 from pynenc.orchestrator.values import ValueCodec
 from pynenc.state_backend.base_state_backend import BaseStateBackend
@@ -57,6 +57,17 @@ def changed(
         **fields,
     )
     return Change(state, target)
+
+
+def is_done(change: Change, reply: ChangeOutcome) -> bool:
+    """Whether the record is as wanted already: the reply to an earlier try was lost.
+
+    To be asked only by who holds the claim, for then nobody else can have made the change. A new claim
+    is not of that kind: a second message for it must not make it run twice.
+    """
+    target = change.target
+    wanted = (target.status, target.runner_id, target.claim)
+    return (reply.status, reply.runner_id, reply.claim) == wanted
 
 
 def message_for(state: InvocationState) -> Message:

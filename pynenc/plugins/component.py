@@ -118,5 +118,9 @@ class Component(ABC):
         """
         return None
 
+    def hazards(self) -> list[str]:
+        """What could lose data where the component stands, each with what to do about it."""
+        return []
+
     def close(self) -> None:  # noqa: B027 - most components hold nothing open
         """Release what the component holds open; the next use opens it again."""

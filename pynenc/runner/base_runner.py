@@ -80,8 +80,13 @@ class BaseRunner(Component):
         self._stopping.clear()
         app = self.app
         # Whatever is wrong with a component is wrong now, and not in the middle of the work.
+        hazards: dict[str, None] = {}
         for kind in STORES:
-            app.components.get(kind).ping()
+            component = app.components.get(kind)
+            component.ping()
+            hazards.update(dict.fromkeys(component.hazards()))
+        for hazard in hazards:
+            self.logger.warning("%s", hazard)
         self.check()
         app.register_core_tasks()
         app.import_task_modules()

@@ -247,6 +247,10 @@ class Storage(ABC):
             StorageLayoutError: Its data was written by a newer version.
         """
 
+    def hazards(self) -> list[str]:
+        """What in the engine's configuration could lose data, each with what to do about it."""
+        return []
+
     @abstractmethod
     def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
         """Delete data of this app and of no other.

@@ -68,5 +68,8 @@ class StorageComponent(Component):
         info = self.storage.ping()
         return f"{info.engine} {info.version}, layout {info.layout}, {info.location}"
 
+    def hazards(self) -> list[str]:
+        return self.storage.hazards()
+
     def close(self) -> None:
         self.storage.close()

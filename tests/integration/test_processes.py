@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import APPS, shop_open, wait_for
+from shop_control import APPS, shop_open, wait_for
 
 from pynenc import Pynenc
 from pynenc.exceptions import (

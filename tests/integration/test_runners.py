@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from conftest import shop_open, wait_for
+from shop_control import shop_open, wait_for
 
 from pynenc import Pynenc
 from pynenc.exceptions import RunnerError

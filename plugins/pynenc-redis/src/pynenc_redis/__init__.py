@@ -1,0 +1,1 @@
+"""Redis and Valkey backend for pynenc: all components on one storage driver."""

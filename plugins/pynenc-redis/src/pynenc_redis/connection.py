@@ -1,0 +1,185 @@
+"""Clients for a single server, Sentinel and Cluster, and Redis' errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.connection import Connection
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from pynenc.exceptions import (
+    ConfigError,
+    StorageError,
+    StorageUnavailableError,
+    ValueTooLargeError,
+)
+from pynenc_redis.settings import ConfigRedis
+
+Client: TypeAlias = "redis.Redis | RedisCluster"
+_CLUSTER, _SENTINEL = "redis+cluster", "redis+sentinel"
+_PLAIN = ("redis", "rediss", "unix")
+_RETRIES, _FIRST_PAUSE_S, _LAST_PAUSE_S = 6, 0.02, 1.0
+"""A server that restarts is waited for this long before an operation fails: some two seconds."""
+_REFUSALS = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+
+
+class Endpoint:
+    """Where Redis is, and how to get clients and single connections.
+
+    Args:
+        conf: The settings.
+
+    Raises:
+        ConfigError: The URL cannot be understood.
+    """
+
+    def __init__(self, conf: ConfigRedis) -> None:
+        self._conf = conf
+        url = conf.redis_url.get_secret_value() if conf.redis_url else ""
+        self._url = url
+        parts = urlsplit(url)
+        self._scheme = parts.scheme
+        if url and self._scheme not in (*_PLAIN, _CLUSTER, _SENTINEL):
+            raise ConfigError(
+                f"'redis_url' begins with '{self._scheme}://'; use one of "
+                f"{', '.join(f'{scheme}://' for scheme in (*_PLAIN, _CLUSTER, _SENTINEL))}"
+            )
+        where = parts.netloc.rpartition("@")[2] + parts.path
+        self.location = f"{self._scheme}://{where}" if url else f"{conf.redis_host}:{conf.redis_port}"
+        """Where it is, without any secret."""
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        conf = self._conf
+        return {
+            "socket_timeout": conf.socket_timeout,
+            "socket_connect_timeout": conf.socket_connect_timeout,
+            "health_check_interval": conf.health_check_interval,
+            "protocol": 2,
+            "retry": Retry(ExponentialBackoff(_LAST_PAUSE_S, _FIRST_PAUSE_S), _RETRIES),
+        }
+
+    def connect(self) -> Client:
+        """A client; it connects at its first use."""
+        options = {**self._options, "retry_on_error": [redis.BusyLoadingError]}
+        if self._scheme == _CLUSTER:
+            return self._cluster()
+        pool = {"max_connections": self._conf.redis_pool_max_connections}
+        if self._scheme == _SENTINEL:
+            return self._sentinel(options)
+        if self._url:
+            return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(self._url, **options, **pool))
+        return redis.Redis.from_pool(
+            redis.BlockingConnectionPool(
+                host=self._conf.redis_host,
+                port=self._conf.redis_port,
+                db=self._conf.redis_db,
+                username=self._conf.redis_username or None,
+                password=self._conf.redis_password.get_secret_value() or None,
+                **options,
+                **pool,
+            )
+        )
+
+    def _nodes(self, default_port: int) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+        """Hosts of a URL that names several, and the user and options in it."""
+        parts = urlsplit(self._url)
+        user, _, hosts = parts.netloc.rpartition("@")
+        name, _, password = user.partition(":")
+        nodes: list[tuple[str, int]] = []
+        for host in hosts.split(","):
+            address, colon, port = host.rpartition(":")
+            try:
+                nodes.append((address, int(port)) if colon else (port, default_port))
+            except ValueError:
+                raise ConfigError(f"'redis_url' names the node '{host}', which is not host:port") from None
+        login = {"username": unquote(name) or None, "password": unquote(password) or None}
+        tls = {"ssl": True} if dict(parse_qsl(parts.query)).get("ssl") in ("1", "true") else {}
+        return nodes, {**login, **tls}
+
+    def _cluster(self) -> RedisCluster:
+        nodes, login = self._nodes(6379)
+        options = {name: value for name, value in self._options.items() if name != "retry"}
+        with explained(self.location):
+            return RedisCluster(
+                startup_nodes=[ClusterNode(host, port) for host, port in nodes], **options, **login
+            )
+
+    def _sentinel(self, options: dict[str, Any]) -> redis.Redis:
+        nodes, login = self._nodes(26379)
+        service, _, database = urlsplit(self._url).path.strip("/").partition("/")
+        if not service:
+            raise ConfigError(
+                "'redis_url' for Sentinel needs the service: redis+sentinel://host:port/service"
+            )
+        sentinel = Sentinel(nodes, socket_timeout=self._conf.socket_connect_timeout)
+        primary: redis.Redis = sentinel.master_for(service, db=int(database or 0), **login, **options)
+        return primary
+
+
+def listening_connection(client: Client, prefix: str) -> Connection:
+    """A connection of its own, to listen on; it waits for messages without a time limit."""
+    if isinstance(client, RedisCluster):
+        node = client.get_node_from_key(prefix)
+        if node is None:
+            raise redis.ConnectionError("the cluster has no node for this app now")
+        client = client.get_redis_connection(node)
+    pool = client.connection_pool
+    kwargs = {**pool.connection_kwargs, "socket_timeout": None, "health_check_interval": 0}
+    connection: Connection = pool.connection_class(**kwargs)
+    connection.retry = Retry(ExponentialBackoff(), 0)
+    return connection
+
+
+@contextmanager
+def explained(location: str) -> Iterator[None]:
+    """Turn errors of the client and the server into ours, with what to do.
+
+    Raises:
+        StorageUnavailableError: It does not answer, refuses us, or has no memory left.
+        ValueTooLargeError: It refuses a value because of its size.
+        StorageError: Anything else that it refuses.
+    """
+    try:
+        yield
+    except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+        raise StorageUnavailableError(
+            f"Redis at {location} refuses us: {error}. Check 'redis_username' and 'redis_password', or those "
+            f"in 'redis_url', and what this user may do."
+        ) from error
+    except redis.ReadOnlyError as error:
+        raise StorageUnavailableError(
+            f"Redis at {location} is a read-only replica. Point 'redis_url' at the primary, or use "
+            f"Sentinel or Cluster, which follow it."
+        ) from error
+    except redis.exceptions.OutOfMemoryError as error:
+        raise StorageUnavailableError(
+            f"Redis at {location} has no memory left ('maxmemory'); nothing of this write was stored. "
+            f"Raise its limit or delete data; work goes on by itself then."
+        ) from error
+    except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterDownError) as error:
+        raise StorageUnavailableError(
+            f"cannot reach Redis at {location}: {error}. Check that it runs, that 'redis_url' (or "
+            f"'redis_host' and 'redis_port') is right, and that the network lets this machine through."
+        ) from error
+    except redis.ResponseError as error:
+        text = str(error)
+        if text.startswith(_REFUSALS):
+            raise StorageUnavailableError(f"Redis at {location} refuses us: {text}") from error
+        if "exceeds maximum allowed size" in text or "invalid bulk length" in text:
+            raise ValueTooLargeError(
+                f"Redis at {location} refuses a value of this size: {text}. Return or pass less, or store it "
+                f"elsewhere and pass on where it is."
+            ) from error
+        if "MISCONF" in text or "READONLY" in text:
+            raise StorageUnavailableError(f"Redis at {location} takes no writes now: {text}") from error
+        raise StorageError(f"Redis at {location} cannot carry this out: {text}") from error
+    except redis.RedisError as error:
+        raise StorageUnavailableError(f"Redis at {location} failed: {error}") from error

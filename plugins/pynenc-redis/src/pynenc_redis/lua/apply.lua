@@ -1,0 +1,253 @@
+-- Carries out a list of storage operations in order.
+--
+-- KEYS[1]: the prefix of all keys of the app. ARGV[1]: a MessagePack array {tables, operations}.
+-- A table is {name, {index...}}, an index {{field...}, order field}. Every value is text whose
+-- first letter tells its type; 'n' stands for none, which is stored by leaving the field out.
+-- Returns a MessagePack array with a reply for each operation: for a write 1, or {what is there}
+-- (false if nothing is), for a read a list of records (false where there is none).
+
+local prefix = KEYS[1]
+local program = cmsgpack.unpack(ARGV[1])
+local tables, operations = program[1], program[2]
+local MARK = '' -- a field that every record has, so that one with no values exists as well
+local call = redis.call
+
+local function record_key(of, key)
+  return prefix .. ':r:' .. of[1] .. ':' .. key
+end
+
+local function index_key(of, number, values)
+  local parts = {}
+  for at, value in ipairs(values) do
+    parts[at] = #value .. ':' .. value
+  end
+  return prefix .. ':x:' .. of[1] .. ':' .. number .. ':' .. table.concat(parts)
+end
+
+local function score(value)
+  if not value or value == 'n' then
+    return '0'
+  end
+  return string.sub(value, 2)
+end
+
+-- Where a record stands in an index: the key of the sorted set, and the score.
+local function place(of, number, get)
+  local index, values = of[2][number], {}
+  for at, field in ipairs(index[1]) do
+    values[at] = get(field) or 'n'
+  end
+  return index_key(of, number, values), score(get(index[2]))
+end
+
+local function fetch(record, names)
+  local found, values = call('HMGET', record, MARK, unpack(names)), {}
+  for at, name in ipairs(names) do
+    values[name] = found[at + 1]
+  end
+  return found[1], values
+end
+
+-- False where the guard holds, else a reply that tells what is there.
+local function refused(marked, values, expect)
+  if not marked then
+    return { false }
+  end
+  for at = 1, #expect, 2 do
+    if (values[expect[at]] or 'n') ~= expect[at + 1] then
+      local current = {}
+      for other = 1, #expect, 2 do
+        current[#current + 1] = values[expect[other]] or 'n'
+      end
+      return { current }
+    end
+  end
+  return false
+end
+
+local function entry(text)
+  return #text .. ':' .. text
+end
+
+local function insert(of, key, values, append)
+  local record = record_key(of, key)
+  if call('EXISTS', record) == 1 then
+    return { {} }
+  end
+  local set, known = { MARK, '' }, {}
+  for at = 1, #values, 2 do
+    known[values[at]] = values[at + 1]
+    if values[at + 1] ~= 'n' then
+      set[#set + 1] = values[at]
+      set[#set + 1] = values[at + 1]
+    end
+  end
+  for at = 1, #append, 2 do
+    set[#set + 1] = append[at]
+    set[#set + 1] = entry(append[at + 1])
+  end
+  call('HSET', record, unpack(set))
+  for number = 1, #of[2] do
+    local where, order = place(of, number, function(field) return known[field] end)
+    call('ZADD', where, order, key)
+  end
+  return 1
+end
+
+local function patch(of, key, values, expect, append)
+  local record = record_key(of, key)
+  local names, new, touched = {}, {}, {}
+  for at = 1, #expect, 2 do
+    names[#names + 1] = expect[at]
+  end
+  for at = 1, #append, 2 do
+    names[#names + 1] = append[at]
+  end
+  for at = 1, #values, 2 do
+    new[values[at]] = values[at + 1]
+  end
+  for number, index in ipairs(of[2]) do
+    local is_touched = new[index[2]]
+    for _, field in ipairs(index[1]) do
+      is_touched = is_touched or new[field]
+    end
+    if is_touched then
+      touched[#touched + 1] = number
+      names[#names + 1] = index[2]
+      for _, field in ipairs(index[1]) do
+        names[#names + 1] = field
+      end
+    end
+  end
+  local marked, old = fetch(record, names)
+  local refusal = refused(marked, old, expect)
+  if refusal then
+    return refusal
+  end
+  local set, gone = {}, {}
+  for at = 1, #values, 2 do
+    if values[at + 1] == 'n' then
+      gone[#gone + 1] = values[at]
+    else
+      set[#set + 1] = values[at]
+      set[#set + 1] = values[at + 1]
+    end
+  end
+  for at = 1, #append, 2 do
+    set[#set + 1] = append[at]
+    set[#set + 1] = (old[append[at]] or '') .. entry(append[at + 1])
+  end
+  if #set > 0 then
+    call('HSET', record, unpack(set))
+  end
+  if #gone > 0 then
+    call('HDEL', record, unpack(gone))
+  end
+  for _, number in ipairs(touched) do
+    local before, was = place(of, number, function(field) return old[field] end)
+    local after, is = place(of, number, function(field) return new[field] or old[field] end)
+    if before ~= after then
+      call('ZREM', before, key)
+    end
+    if before ~= after or was ~= is then
+      call('ZADD', after, is, key)
+    end
+  end
+  return 1
+end
+
+local function delete(of, key, expect)
+  local record = record_key(of, key)
+  local names = {}
+  for at = 1, #expect, 2 do
+    names[#names + 1] = expect[at]
+  end
+  for _, index in ipairs(of[2]) do
+    names[#names + 1] = index[2]
+    for _, field in ipairs(index[1]) do
+      names[#names + 1] = field
+    end
+  end
+  local marked, old = fetch(record, names)
+  local refusal = refused(marked, old, expect)
+  if refusal then
+    return refusal
+  end
+  call('UNLINK', record)
+  for number = 1, #of[2] do
+    call('ZREM', (place(of, number, function(field) return old[field] end)), key)
+  end
+  return 1
+end
+
+local function read(of, keys, fields)
+  local records = {}
+  for at, key in ipairs(keys) do
+    local found = call('HMGET', record_key(of, key), MARK, unpack(fields))
+    if found[1] then
+      table.remove(found, 1)
+      records[at] = found
+    else
+      records[at] = false
+    end
+  end
+  return records
+end
+
+local function push(queue, items)
+  local known = prefix .. ':items'
+  for at = 1, #items, 4 do
+    local id, payload, rank, due = items[at], items[at + 1], items[at + 2], items[at + 3]
+    if call('HEXISTS', known, id) == 0 then
+      local member = string.format('%016d', call('INCR', prefix .. ':seq')) .. id
+      call('HSET', known, id, cmsgpack.pack({ queue, member, payload, rank }))
+      if due == '0' then
+        call('ZADD', prefix .. ':q:' .. queue .. ':ready', rank, member)
+      else
+        call('ZADD', prefix .. ':q:' .. queue .. ':held', due, id)
+      end
+    end
+  end
+  call('SADD', prefix .. ':queues', queue)
+  call('PUBLISH', prefix .. ':c:queue:' .. queue, '')
+end
+
+local function ack(ids)
+  local known = prefix .. ':items'
+  for at, packed in ipairs(call('HMGET', known, unpack(ids))) do
+    if packed then
+      local item = cmsgpack.unpack(packed)
+      if call('ZREM', prefix .. ':q:' .. item[1] .. ':held', ids[at]) == 0 then
+        call('ZREM', prefix .. ':q:' .. item[1] .. ':ready', item[2])
+      end
+    end
+  end
+  call('HDEL', known, unpack(ids))
+end
+
+local replies = {}
+for at, operation in ipairs(operations) do
+  local kind, of = operation[1], tables[operation[2]]
+  local reply = 1
+  if kind == 'P' then
+    reply = patch(of, operation[3], operation[4], operation[5], operation[6])
+  elseif kind == 'I' then
+    reply = insert(of, operation[3], operation[4], operation[5])
+  elseif kind == 'R' then
+    reply = read(of, operation[3], operation[4])
+  elseif kind == 'D' then
+    reply = delete(of, operation[3], operation[4])
+  elseif kind == 'U' then
+    push(operation[2], operation[3])
+  elseif kind == 'A' then
+    if #operation[2] > 0 then
+      ack(operation[2])
+    end
+  elseif kind == 'N' then
+    for _, channel in ipairs(operation[2]) do
+      call('PUBLISH', prefix .. ':c:' .. channel, '')
+    end
+  end
+  replies[at] = reply
+end
+return cmsgpack.pack(replies)

@@ -1,0 +1,400 @@
+"""The storage driver on Redis."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any, cast
+from urllib.parse import quote
+
+import msgspec
+import redis
+
+from pynenc.exceptions import StorageLayoutError
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.operations import (
+    APPLIED,
+    Ack,
+    Cursor,
+    Delete,
+    EngineInfo,
+    Insert,
+    Notify,
+    Operation,
+    Outcome,
+    Patch,
+    Push,
+    Query,
+    QueueDepth,
+    QueueItem,
+    Read,
+    Record,
+    Reply,
+    Scalar,
+    Table,
+    Taken,
+    check_query,
+)
+from pynenc_redis.clock import EngineClock
+from pynenc_redis.connection import Client, Endpoint, explained, listening_connection
+from pynenc_redis.encoding import decode, decode_fields, encode, encode_fields
+from pynenc_redis.listener import Listener
+from pynenc_redis.settings import ConfigRedis
+
+_SAFE_POLICY = "noeviction"
+_DELETED_AT_ONCE = 500
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder().decode
+_open_storages: weakref.WeakSet[RedisStorage] = weakref.WeakSet()
+
+
+class _Script:
+    """A Lua script that the server keeps under its digest."""
+
+    def __init__(self, name: str) -> None:
+        self.source = files("pynenc_redis").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
+        self._digest: str | None = None
+
+    def run(self, client: Client, keys: Sequence[str], *arguments: Any) -> Any:
+        """Run it; a server that does not know it is told once."""
+        if self._digest is not None:
+            try:
+                return client.evalsha(self._digest, len(keys), *keys, *arguments)
+            except redis.exceptions.NoScriptError:
+                pass  # a new server, or one that forgot
+        self._digest = client.script_load(self.source)
+        return client.evalsha(self._digest, len(keys), *keys, *arguments)
+
+
+class RedisStorage(Storage):
+    """All data of an app under the prefix `pynenc:{app}`, so that a cluster keeps it together.
+
+    Each call is one round trip and one script, so what is sent together happens together.
+
+    Args:
+        app_id: Whose data this is.
+        conf: How to reach the server.
+    """
+
+    def __init__(self, app_id: str, conf: ConfigRedis) -> None:
+        super().__init__(app_id)
+        self.conf = conf
+        self._endpoint = Endpoint(self.conf)
+        self._prefix = f"pynenc:{{{quote(app_id, safe='')}}}"
+        self._apply = _Script("apply")
+        self._take = _Script("take")
+        self._find = _Script("find")
+        self._queues = _Script("queues")
+        self._lock = threading.Lock()
+        self._reset()
+        _open_storages.add(self)
+
+    def _reset(self) -> None:
+        self._client: Client | None = None
+        self._clock = EngineClock(self._server_time)
+        self._listener: Listener | None = None
+
+    # --- the connection ----------------------------------------------------------------
+
+    def _connected(self) -> Client:
+        client = self._client
+        if client is None:
+            with self._lock:
+                client = self._client
+                if client is None:
+                    client = self._endpoint.connect()
+                    with explained(self._endpoint.location):
+                        self._check_layout(client)
+                    self._client = client
+        return client
+
+    def _check_layout(self, client: Client) -> int:
+        key = f"{self._prefix}:layout"
+        found = client.get(key)
+        if found is None:
+            client.set(key, LAYOUT_VERSION, nx=True)
+            return LAYOUT_VERSION
+        layout = int(cast(bytes, found))
+        if layout > LAYOUT_VERSION:
+            raise StorageLayoutError(
+                f"the data of '{self.app_id}' in Redis at {self._endpoint.location} has layout {layout}, "
+                f"written by a newer pynenc; this one reads up to layout {LAYOUT_VERSION}. Upgrade pynenc "
+                f"here, or use another 'app_id' or database."
+            )
+        return layout
+
+    def _run(self, script: _Script, keys: Sequence[str], *arguments: Any) -> Any:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            return script.run(client, keys, *arguments)
+
+    def _server_time(self) -> float:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            seconds, microseconds = client.time(**self._at_own_node(client))
+        return seconds + microseconds / 1e6
+
+    def _at_own_node(self, client: Client) -> dict[str, Any]:
+        """Where a command without a key goes: in a cluster, to the node that keeps this app."""
+        if isinstance(client, redis.RedisCluster):
+            return {"target_nodes": client.get_node_from_key(self._prefix)}
+        return {}
+
+    # --- records -----------------------------------------------------------------------
+
+    def declare(self, tables: Iterable[Table]) -> None:
+        """Nothing to do: keys come with what is written."""
+
+    def execute(self, operations: Sequence[Operation]) -> list[Reply]:
+        program = _Program(operations)
+        packed = self._run(self._apply, [self._prefix], program.packed)
+        return program.replies(_unpack(packed))
+
+    def find(self, query: Query, limit: int, after: Cursor | None = None) -> list[Record]:
+        check_query(query)
+        fields = query.fields or (*query.table.fields, *query.table.append_only)
+        request = _pack(
+            (
+                _bound(query.low),
+                _bound(query.high),
+                query.descending,
+                limit,
+                repr(after.order) if after else False,
+                after.key if after else False,
+                fields,
+            )
+        )
+        begin = f"{self._prefix}:r:{query.table.name}:"
+        rows = _unpack(self._run(self._find, [self._index(query), begin], request))
+        orders = _orders(query.table)
+        return [
+            {"key": key, **decode_fields(fields, texts, query.table.append_only, orders)}
+            for key, *texts in rows
+        ]
+
+    def count(self, query: Query) -> int:
+        check_query(query)
+        client = self._connected()
+        low = "-inf" if query.low is None else repr(query.low)
+        high = "+inf" if query.high is None else f"({query.high!r}"
+        with explained(self._endpoint.location):
+            return client.zcount(self._index(query), low, high)
+
+    def _index(self, query: Query) -> str:
+        number = query.table.indexes.index(query.index) + 1
+        values = map(encode, query.equals)
+        own = "".join(f"{len(value.encode())}:{value}" for value in values)
+        return f"{self._prefix}:x:{query.table.name}:{number}:{own}"
+
+    # --- queues ------------------------------------------------------------------------
+
+    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+        now = self.now()
+        packed = self._run(self._take, [self._prefix], repr(now), repr(now + lease_s), limit, *queues)
+        rows, next_due = _unpack(packed)
+        items = tuple((queue, QueueItem(id_, payload, -int(rank))) for queue, id_, payload, rank in rows)
+        return Taken(items, float(next_due) if next_due else None)
+
+    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+        client = self._connected()
+        now = self.now()
+        with explained(self._endpoint.location):
+            pipeline = client.pipeline(transaction=False)
+            for queue in queues:
+                begin = f"{self._prefix}:q:{queue}"
+                pipeline.zcard(f"{begin}:ready")
+                pipeline.zcount(f"{begin}:held", "-inf", repr(now))
+                pipeline.zcount(f"{begin}:held", f"({now!r}", "+inf")
+            counts = iter(pipeline.execute())
+        return {queue: QueueDepth(next(counts) + next(counts), next(counts)) for queue in queues}
+
+    def queue_names(self) -> list[str]:
+        return sorted(name.decode() for name in self._run(self._queues, [self._prefix]))
+
+    # --- signals -----------------------------------------------------------------------
+
+    def subscribe(self, channels: Iterable[str], on_wake: Callable[[], None] | None = None) -> Subscription:
+        client = self._connected()
+        with self._lock:
+            if self._listener is None:
+                self._listener = Listener(
+                    lambda: listening_connection(client, self._prefix),
+                    f"{self._prefix}:c:",
+                    self.conf.socket_timeout,
+                )
+            listener = self._listener
+        return listener.subscribe(channels, on_wake)
+
+    # --- blobs -------------------------------------------------------------------------
+
+    def _blob(self, key: str) -> str:
+        return f"{self._prefix}:b:{key}"
+
+    def blob_put(self, blobs: Mapping[str, bytes]) -> None:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            pipeline = client.pipeline(transaction=False)
+            for key, blob in blobs.items():
+                pipeline.set(self._blob(key), blob, nx=True)
+            pipeline.execute()
+
+    def blob_get(self, keys: Sequence[str]) -> list[bytes | None]:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            return (
+                list(cast("list[bytes | None]", client.mget([self._blob(key) for key in keys])))
+                if keys
+                else []
+            )
+
+    def blob_delete(self, keys: Sequence[str]) -> None:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            if keys:
+                client.unlink(*(self._blob(key) for key in keys))
+
+    # --- the engine --------------------------------------------------------------------
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    def ping(self) -> EngineInfo:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            layout = self._check_layout(client)
+            info = self._info(client, "server")
+        engine = "valkey" if "valkey_version" in info else "redis"
+        version = str(info.get("valkey_version") or info.get("redis_version"))
+        return EngineInfo(engine, version, layout, self._endpoint.location)
+
+    def hazards(self) -> list[str]:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            policy = self._info(client, "memory").get("maxmemory_policy", _SAFE_POLICY)
+        if policy == _SAFE_POLICY:
+            return []
+        return [
+            f"Redis at {self._endpoint.location} may evict data when its memory is full (maxmemory-policy "
+            f"'{policy}'), and with it invocations. Set 'maxmemory-policy {_SAFE_POLICY}' there."
+        ]
+
+    def _info(self, client: Client, section: str) -> dict[str, Any]:
+        return client.info(section, **self._at_own_node(client))
+
+    def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
+        patterns = [f"{self._prefix}:{kind}:{table.name}:*" for table in tables for kind in ("r", "x")]
+        keys: list[str] = []
+        if queues:
+            patterns.append(f"{self._prefix}:q:*")
+            keys += [f"{self._prefix}:items", f"{self._prefix}:queues"]
+        if blobs:
+            patterns.append(f"{self._prefix}:b:*")
+        client = self._connected()
+        with explained(self._endpoint.location):
+            for pattern in patterns:
+                found = client.scan_iter(match=pattern, count=_DELETED_AT_ONCE, **self._at_own_node(client))
+                keys += [key.decode() for key in cast("Iterable[bytes]", found)]
+            for start in range(0, len(keys), _DELETED_AT_ONCE):
+                client.unlink(*keys[start : start + _DELETED_AT_ONCE])
+
+    def close(self) -> None:
+        with self._lock:
+            client, listener = self._client, self._listener
+            self._reset()
+        if listener is not None:
+            listener.close()
+        if client is not None:
+            client.close()
+
+    def after_fork(self) -> None:
+        """Leave what belongs to the parent process alone."""
+        self._lock = threading.Lock()
+        self._reset()
+
+
+class _Program:
+    """Operations as the script reads them, and its replies as ours."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._operations = operations
+        self._tables: dict[str, int] = {}
+        self._specs: list[Any] = []
+        steps = [self._step(operation) for operation in operations]
+        self.packed = _pack((self._specs, steps))
+
+    def _number(self, table: Table) -> int:
+        number = self._tables.get(table.name)
+        if number is None:
+            number = self._tables[table.name] = len(self._specs) + 1
+            self._specs.append((table.name, [(index.by, index.order) for index in table.indexes]))
+        return number
+
+    def _step(self, operation: Operation) -> tuple[Any, ...]:
+        match operation:
+            case Patch(table, key, values, expect, append):
+                guard = encode_fields(expect)
+                return "P", self._number(table), key, encode_fields(values), guard, _pairs(append)
+            case Insert(table, key, values, append):
+                return "I", self._number(table), key, encode_fields(values), _pairs(append)
+            case Read(table, keys, fields):
+                return "R", self._number(table), keys, fields or (*table.fields, *table.append_only)
+            case Delete(table, key, expect):
+                return "D", self._number(table), key, encode_fields(expect)
+            case Push(queue, items):
+                return "U", queue, [part for item in items for part in _item(item)]
+            case Ack(item_ids):
+                return "A", item_ids
+            case Notify(channels):
+                return "N", channels
+        raise TypeError(f"{operation!r} is no operation")
+
+    def replies(self, raw: list[Any]) -> list[Reply]:
+        return [self._reply(operation, reply) for operation, reply in zip(self._operations, raw, strict=True)]
+
+    @staticmethod
+    def _reply(operation: Operation, reply: Any) -> Reply:
+        if isinstance(operation, Read):
+            table = operation.table
+            names = operation.fields or (*table.fields, *table.append_only)
+            orders = _orders(table)
+            return [
+                {"key": key, **decode_fields(names, texts, table.append_only, orders)} if texts else None
+                for key, texts in zip(operation.keys, reply, strict=True)
+            ]
+        if not isinstance(operation, (Insert, Patch, Delete)):
+            return None
+        if reply == 1:
+            return APPLIED
+        (current,) = reply
+        if current is False:
+            return Outcome(False)
+        expect: Mapping[str, Scalar] = {} if isinstance(operation, Insert) else operation.expect
+        return Outcome(False, dict(zip(expect, map(decode, current), strict=False)))
+
+
+def _pairs(entries: Mapping[str, str]) -> list[str]:
+    return [part for pair in entries.items() for part in pair]
+
+
+def _item(item: QueueItem) -> tuple[str, str, str, str]:
+    due = repr(item.not_before) if item.not_before > 0 else "0"
+    return item.item_id, item.payload, str(-item.priority), due
+
+
+def _bound(value: float | None) -> str | bool:
+    return False if value is None else repr(value)
+
+
+def _orders(table: Table) -> tuple[str, ...]:
+    return tuple(index.order for index in table.indexes)
+
+
+def _after_fork_in_child() -> None:
+    for storage in list(_open_storages):
+        storage.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
