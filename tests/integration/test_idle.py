@@ -48,7 +48,7 @@ def test_an_idle_runner_does_at_most_one_storage_operation_a_second(
     with running(app):
         assert add(1, 2).result == 3
         # The runner has looked once more in vain when it blocks; count from there.
-        while app.broker.storage._wakeups._waiting == 0:  # type: ignore[attr-defined]
+        while app.broker.storage._wakeups.topic("queue")._waiting == 0:  # type: ignore[attr-defined]
             threading.Event().wait(0.01)
         monkeypatch.setattr(SQLiteStorage, "execute", counting_execute)
         monkeypatch.setattr(SQLiteStorage, "take", counting_take)

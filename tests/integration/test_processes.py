@@ -145,7 +145,7 @@ def test_workers_stop_when_their_parent_is_gone(shop: ModuleType, tmp_path: Path
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("BROKER_CLS", "RedisBroker", "pip install pynenc-redis"),
+        ("BROKER_CLS", "NatsBroker", "no such broker is installed"),
         ("SQLITE_DB_PATH", "/nowhere/x.db", "the folder '/nowhere' does not exist"),
     ],
 )

@@ -168,7 +168,7 @@ def test_an_unknown_component_is_an_error_at_first_use() -> None:
     app = Pynenc({"app_id": "one", "broker_cls": "NoBroker"})
     with pytest.raises(UnknownComponentError, match="NoBroker"):
         _ = app.broker
-    with pytest.raises(UnknownComponentError, match="installed: mem, sqlite"):
+    with pytest.raises(UnknownComponentError, match=r"installed: mem, .*sqlite"):
         _ = Pynenc({"app_id": "two", "backend": "nosql"}).broker
 
 

@@ -12,6 +12,7 @@ from pynenc.conf.config_sqlite import ConfigSQLite
 from pynenc.conf.config_task import ConfigTask
 from pynenc.exceptions import ConfigError
 from pynenc.plugins.component import BuilderMethod
+from pynenc.plugins.registry import KNOWN_PLUGINS
 
 
 def test_every_method_sets_what_it_says() -> None:
@@ -78,9 +79,12 @@ def test_other_runners_and_serializers() -> None:
     assert app.settings_loader.load(ConfigClientDataStore).disable_client_data_store
 
 
-@pytest.mark.parametrize("method", ["redis", "redis_client_data_store", "mongo", "mongo_trigger"])
-def test_a_method_of_a_missing_plugin_gives_the_pip_line(method: str) -> None:
-    with pytest.raises(ConfigError, match="pip install pynenc-(redis|mongo)"):
+@pytest.mark.parametrize("method", ["nats", "nats_client_data_store"])
+def test_a_method_of_a_missing_plugin_gives_the_pip_line(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KNOWN_PLUGINS, "nats", "pynenc-nats")
+    with pytest.raises(ConfigError, match="pip install pynenc-nats"):
         getattr(PynencBuilder(), method)(url="x")
 
 
