@@ -46,10 +46,21 @@ _external: RunnerContext | None = None
 def external_runner() -> RunnerContext:
     """The context of code outside of any runner: one per process, renewed after a fork."""
     global _external
-    with _external_lock:
-        if _external is None or _external.pid != os.getpid():
-            _external = RunnerContext("ExternalRunner")
-        return _external
+    known = _external
+    if known is None:
+        with _external_lock:
+            if _external is None:
+                _external = RunnerContext("ExternalRunner")
+            known = _external
+    return known
+
+
+def _after_fork_in_child() -> None:
+    global _external, _external_lock
+    _external, _external_lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def get_current_runner() -> RunnerContext:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
@@ -21,6 +21,7 @@ from pynenc.exceptions import (
     ValueTooLargeError,
 )
 from pynenc_redis.settings import ConfigRedis
+from pynenc_redis.wire import ClusterWire, Runs, Wire
 
 Client: TypeAlias = "redis.Redis | RedisCluster"
 _CLUSTER, _SENTINEL = "redis+cluster", "redis+sentinel"
@@ -122,6 +123,19 @@ class Endpoint:
         sentinel = Sentinel(nodes, socket_timeout=self._conf.socket_connect_timeout)
         primary: redis.Redis = sentinel.master_for(service, db=int(database or 0), **login, **options)
         return primary
+
+    def wire(self, client: Client) -> Runs:
+        """What runs scripts there."""
+        if isinstance(client, RedisCluster):
+            return ClusterWire(client)
+        pool = client.connection_pool
+
+        def connect() -> Connection:
+            connection = cast(Connection, pool.make_connection())
+            connection.retry = Retry(ExponentialBackoff(), 0)
+            return connection
+
+        return Wire(connect, self._conf.redis_pool_max_connections)
 
 
 def listening_connection(client: Client, prefix: str) -> Connection:

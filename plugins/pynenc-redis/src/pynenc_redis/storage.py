@@ -6,14 +6,13 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.resources import files
 from typing import Any, cast
 from urllib.parse import quote
 
 import msgspec
 import redis
 
-from pynenc.exceptions import StorageLayoutError
+from pynenc.exceptions import StorageLayoutError, StorageUnavailableError
 from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
 from pynenc.storage.operations import (
     APPLIED,
@@ -43,30 +42,13 @@ from pynenc_redis.connection import Client, Endpoint, explained, listening_conne
 from pynenc_redis.encoding import decode, decode_fields, encode, encode_fields
 from pynenc_redis.listener import Listener
 from pynenc_redis.settings import ConfigRedis
+from pynenc_redis.wire import Runs, Script
 
 _SAFE_POLICY = "noeviction"
 _DELETED_AT_ONCE = 500
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder().decode
 _open_storages: weakref.WeakSet[RedisStorage] = weakref.WeakSet()
-
-
-class _Script:
-    """A Lua script that the server keeps under its digest."""
-
-    def __init__(self, name: str) -> None:
-        self.source = files("pynenc_redis").joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-        self._digest: str | None = None
-
-    def run(self, client: Client, keys: Sequence[str], *arguments: Any) -> Any:
-        """Run it; a server that does not know it is told once."""
-        if self._digest is not None:
-            try:
-                return client.evalsha(self._digest, len(keys), *keys, *arguments)
-            except redis.exceptions.NoScriptError:
-                pass  # a new server, or one that forgot
-        self._digest = client.script_load(self.source)
-        return client.evalsha(self._digest, len(keys), *keys, *arguments)
 
 
 class RedisStorage(Storage):
@@ -84,16 +66,17 @@ class RedisStorage(Storage):
         self.conf = conf
         self._endpoint = Endpoint(self.conf)
         self._prefix = f"pynenc:{{{quote(app_id, safe='')}}}"
-        self._apply = _Script("apply")
-        self._take = _Script("take")
-        self._find = _Script("find")
-        self._queues = _Script("queues")
+        self._apply = Script("apply")
+        self._take = Script("take")
+        self._find = Script("find")
+        self._queues = Script("queues")
         self._lock = threading.Lock()
         self._reset()
         _open_storages.add(self)
 
     def _reset(self) -> None:
         self._client: Client | None = None
+        self._wire: Runs | None = None
         self._clock = EngineClock(self._server_time)
         self._listener: Listener | None = None
 
@@ -108,6 +91,7 @@ class RedisStorage(Storage):
                     client = self._endpoint.connect()
                     with explained(self._endpoint.location):
                         self._check_layout(client)
+                    self._wire = self._endpoint.wire(client)
                     self._client = client
         return client
 
@@ -126,10 +110,13 @@ class RedisStorage(Storage):
             )
         return layout
 
-    def _run(self, script: _Script, keys: Sequence[str], *arguments: Any) -> Any:
-        client = self._connected()
+    def _run(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
+        self._connected()
+        wire = self._wire
+        if wire is None:
+            raise StorageUnavailableError("the connection to Redis was closed meanwhile")
         with explained(self._endpoint.location):
-            return script.run(client, keys, *arguments)
+            return wire.run(script, keys, *arguments)
 
     def _server_time(self) -> float:
         client = self._connected()
@@ -302,10 +289,12 @@ class RedisStorage(Storage):
 
     def close(self) -> None:
         with self._lock:
-            client, listener = self._client, self._listener
+            client, wire, listener = self._client, self._wire, self._listener
             self._reset()
         if listener is not None:
             listener.close()
+        if wire is not None:
+            wire.close()
         if client is not None:
             client.close()
 

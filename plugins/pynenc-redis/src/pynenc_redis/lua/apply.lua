@@ -2,7 +2,7 @@
 --
 -- KEYS[1]: the prefix of all keys of the app. ARGV[1]: a MessagePack array {tables, operations}.
 -- A table is {name, {index...}}, an index {{field...}, order field}. Every value is text whose
--- first letter tells its type; 'n' stands for none, which is stored by leaving the field out.
+-- first letter tells its type; 'n' stands for none, and so does a field that was never written.
 -- Returns a MessagePack array with a reply for each operation: for a write 1, or {what is there}
 -- (false if nothing is), for a read a list of records (false where there is none).
 
@@ -16,12 +16,14 @@ local function record_key(of, key)
   return prefix .. ':r:' .. of[1] .. ':' .. key
 end
 
+-- The sorted set of an index in which a record with these values stands.
 local function index_key(of, number, values)
-  local parts = {}
-  for at, value in ipairs(values) do
-    parts[at] = #value .. ':' .. value
+  local key = prefix .. ':x:' .. of[1] .. ':' .. number .. ':'
+  for _, field in ipairs(of[2][number][1]) do
+    local value = values[field] or 'n'
+    key = key .. #value .. ':' .. value
   end
-  return prefix .. ':x:' .. of[1] .. ':' .. number .. ':' .. table.concat(parts)
+  return key
 end
 
 local function score(value)
@@ -29,15 +31,6 @@ local function score(value)
     return '0'
   end
   return string.sub(value, 2)
-end
-
--- Where a record stands in an index: the key of the sorted set, and the score.
-local function place(of, number, get)
-  local index, values = of[2][number], {}
-  for at, field in ipairs(index[1]) do
-    values[at] = get(field) or 'n'
-  end
-  return index_key(of, number, values), score(get(index[2]))
 end
 
 local function fetch(record, names)
@@ -87,9 +80,8 @@ local function insert(of, key, values, append)
     set[#set + 1] = entry(append[at + 1])
   end
   call('HSET', record, unpack(set))
-  for number = 1, #of[2] do
-    local where, order = place(of, number, function(field) return known[field] end)
-    call('ZADD', where, order, key)
+  for number, index in ipairs(of[2]) do
+    call('ZADD', index_key(of, number, known), score(known[index[2]]), key)
   end
   return 1
 end
@@ -124,14 +116,9 @@ local function patch(of, key, values, expect, append)
   if refusal then
     return refusal
   end
-  local set, gone = {}, {}
-  for at = 1, #values, 2 do
-    if values[at + 1] == 'n' then
-      gone[#gone + 1] = values[at]
-    else
-      set[#set + 1] = values[at]
-      set[#set + 1] = values[at + 1]
-    end
+  local set = {}
+  for at = 1, #values do
+    set[at] = values[at]
   end
   for at = 1, #append, 2 do
     set[#set + 1] = append[at]
@@ -140,16 +127,19 @@ local function patch(of, key, values, expect, append)
   if #set > 0 then
     call('HSET', record, unpack(set))
   end
-  if #gone > 0 then
-    call('HDEL', record, unpack(gone))
+  local before, was = {}, {}
+  for at, number in ipairs(touched) do
+    before[at], was[at] = index_key(of, number, old), score(old[of[2][number][2]])
   end
-  for _, number in ipairs(touched) do
-    local before, was = place(of, number, function(field) return old[field] end)
-    local after, is = place(of, number, function(field) return new[field] or old[field] end)
-    if before ~= after then
-      call('ZREM', before, key)
+  for field, value in pairs(new) do
+    old[field] = value
+  end
+  for at, number in ipairs(touched) do
+    local after, is = index_key(of, number, old), score(old[of[2][number][2]])
+    if before[at] ~= after then
+      call('ZREM', before[at], key)
     end
-    if before ~= after or was ~= is then
+    if before[at] ~= after or was[at] ~= is then
       call('ZADD', after, is, key)
     end
   end
@@ -175,7 +165,7 @@ local function delete(of, key, expect)
   end
   call('UNLINK', record)
   for number = 1, #of[2] do
-    call('ZREM', (place(of, number, function(field) return old[field] end)), key)
+    call('ZREM', index_key(of, number, old), key)
   end
   return 1
 end
@@ -196,17 +186,25 @@ end
 
 local function push(queue, items)
   local known = prefix .. ':items'
+  local last = call('INCRBY', prefix .. ':seq', #items / 4) - #items / 4
+  local ready, held = {}, {}
   for at = 1, #items, 4 do
     local id, payload, rank, due = items[at], items[at + 1], items[at + 2], items[at + 3]
-    if call('HEXISTS', known, id) == 0 then
-      local member = string.format('%016d', call('INCR', prefix .. ':seq')) .. id
-      call('HSET', known, id, cmsgpack.pack({ queue, member, payload, rank }))
+    last = last + 1
+    local member = string.format('%016d', last) .. id
+    if call('HSETNX', known, id, cmsgpack.pack({ queue, member, payload, rank })) == 1 then
       if due == '0' then
-        call('ZADD', prefix .. ':q:' .. queue .. ':ready', rank, member)
+        ready[#ready + 1], ready[#ready + 2] = rank, member
       else
-        call('ZADD', prefix .. ':q:' .. queue .. ':held', due, id)
+        held[#held + 1], held[#held + 2] = due, id
       end
     end
+  end
+  if #ready > 0 then
+    call('ZADD', prefix .. ':q:' .. queue .. ':ready', unpack(ready))
+  end
+  if #held > 0 then
+    call('ZADD', prefix .. ':q:' .. queue .. ':held', unpack(held))
   end
   call('SADD', prefix .. ':queues', queue)
   call('PUBLISH', prefix .. ':c:queue:' .. queue, '')

@@ -31,12 +31,16 @@ for at = 4, #ARGV do
       for number, member in ipairs(best) do
         ids[number] = string.sub(member, 17)
       end
+      local leased = {}
       for number, packed in ipairs(call('HMGET', known, unpack(ids))) do
         if packed then
           local item = cmsgpack.unpack(packed)
-          call('ZADD', held, lease_end, ids[number])
+          leased[#leased + 1], leased[#leased + 2] = lease_end, ids[number]
           taken[#taken + 1] = { queue, ids[number], item[3], item[4] }
         end
+      end
+      if #leased > 0 then
+        call('ZADD', held, unpack(leased))
       end
     end
   end
