@@ -2,8 +2,10 @@
 
 Workers share what was claimed. One of them at a time looks for more and blocks while there
 is nothing; the others wait for it. A worker writes the end of one invocation and the start of
-the next in one go. While an invocation waits for another, its worker counts as away and a
-substitute takes its slot, so a pool full of waiters never stands still.
+the next in one go; where bodies take next to no time, the ends and starts of several. An end
+that waits to be written together with others is written by itself if the next body takes long.
+While an invocation waits for another, its worker counts as away and a substitute takes its
+slot, so a pool full of waiters never stands still.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
 from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
+from pynenc.runner.ends import Ends
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
@@ -65,7 +68,9 @@ class Engine:
         self._pace = Pace(conf.prefetch_seconds, conf.max_prefetch)
         self._changed = threading.Condition()
         self._claimed: deque[Claim] = deque()
+        self._started: deque[Claim] = deque()
         self._running = RunningSet()
+        self._ends = Ends(self._write_late)
         self._queues = list(conf.queues)
         self._threads = 0
         self._away = 0
@@ -100,9 +105,8 @@ class Engine:
         """
         with self._changed:
             self._stopping = True
-            waiting, self._claimed = list(self._claimed), deque()
             self._changed.notify_all()
-        give_back(self.app.ports, waiting, self.identity.runner_id)
+        self._return_claimed()
         deadline = time.monotonic() + grace_s
         while not hurry.is_set():
             # A worker may have been about to block just when it was interrupted.
@@ -114,6 +118,8 @@ class Engine:
                 if remaining <= 0 and self._running.ids():
                     break
                 self._changed.wait(min(0.1, max(0.01, remaining)))
+        self._ends.close()
+        self._return_claimed()
         left = self._running.claims()
         if left:
             self.app.logger.warning("%d running invocation(s) are handed back", len(left))
@@ -127,49 +133,66 @@ class Engine:
     def idle_seconds(self) -> float:
         """For how long nothing has run."""
         with self._changed:
-            busy = bool(self._claimed) or bool(self._running.ids())
+            busy = bool(self._claimed) or bool(self._started) or bool(self._running.ids())
             return 0.0 if busy else time.monotonic() - self._last_progress
 
     # --- workers -----------------------------------------------------------------------
 
     def _work(self) -> None:
-        finished: list[Finished] = []
         backoff_s = _FIRST_BACKOFF_S
         while True:
-            following: Claim | None = None
+            running: Claim | None = None
             try:
-                following = self._next_at_hand()
-                if following is not None or finished:
-                    following = self._advance(finished, following)
-                    finished = []
-                elif not self._fetch():
+                running = self._next_started()
+                if running is None and not self._advance() and not self._fetch():
                     return
                 backoff_s = _FIRST_BACKOFF_S
             except Exception:
                 self.app.logger.exception("a worker could not go on; it tries again in %.1f s", backoff_s)
-                self._put_back(following)
-                following = None
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
-            if following is not None:
-                finished = [self._execute(following)]
+            if running is not None:
+                self._ends.add(self._execute(running), soon=bool(self._started))
 
-    def _next_at_hand(self) -> Claim | None:
+    def _next_started(self) -> Claim | None:
         with self._changed:
-            return self._claimed.popleft() if self._claimed else None
+            return self._started.popleft() if self._started else None
 
-    def _put_back(self, claimed: Claim | None) -> None:
-        if claimed is not None:
+    def _some_claimed(self) -> list[Claim]:
+        """What to start together: more than one only of what takes next to no time."""
+        with self._changed:
+            share = -(-len(self._claimed) // max(1, self._threads - self._away))
+            count = min(share, self._pace.starts())
+            return [self._claimed.popleft() for _ in range(count)]
+
+    def _advance(self) -> bool:
+        """Write ends, and the start of what comes next; False if there is neither."""
+        ends, starting = self._ends.take(), self._some_claimed()
+        if not (ends or starting):
+            return False
+        try:
+            self._write(ends, starting)
+        except BaseException:
+            self._ends.put_back(ends)
             with self._changed:
-                self._claimed.appendleft(claimed)
+                self._claimed.extendleft(reversed(starting))
+            raise
+        return True
 
-    def _advance(self, finished: Sequence[Finished], following: Claim | None) -> Claim | None:
-        """Write the end of one and the start of the next; the next, if it is still ours."""
-        starting = [] if following is None else [following]
-        started = advance_patched(self.app.ports, self.identity.runner_id, finished, starting).started
-        for each in finished:
+    def _write(self, ends: Sequence[Finished], starting: Sequence[Claim]) -> None:
+        started = advance_patched(self.app.ports, self.identity.runner_id, ends, starting).started
+        for each in ends:
             self._running.remove(each.claim.state.invocation_id)
-        return started[0] if started else None
+        with self._changed:
+            self._started.extend(started)
+
+    def _write_late(self, ends: Sequence[Finished]) -> None:
+        """Write ends while the worker that was to do it is busy with something long."""
+        try:
+            self._write(ends, [])
+        except Exception:
+            self.app.logger.exception("ends could not be written; a worker tries again")
+            self._ends.put_back(ends)
 
     def _execute(self, running: Claim) -> Finished:
         begun = time.monotonic()
@@ -188,7 +211,7 @@ class Engine:
             False if this worker is to end.
         """
         with self._changed:
-            if self._claimed:
+            if self._claimed or self._started:
                 return True
             is_spent = self._quota == 0 and self._away == 0
             if self._stopping or is_spent or self._threads - self._away > self._slots:
@@ -278,6 +301,7 @@ class Engine:
     def _end_by_force(self, deaf: Sequence[RunningBody]) -> None:
         """End bodies that did not listen, together with this process; the others run again."""
         ports, runner_id = self.app.ports, self.identity.runner_id
+        self._ends.close()
         ended = [ended_by_force(self.app, body) for body in deaf]
         self.app.logger.error("%d invocation(s) did not end when asked; this worker process ends", len(ended))
         advance(ports, runner_id, ended, [])
@@ -295,7 +319,7 @@ class Engine:
             When to look again, in seconds, or None if nothing is claimed and waiting.
         """
         with self._changed:
-            if not self._claimed:
+            if not (self._claimed or self._started):
                 return None
             stalled_s = time.monotonic() - self._last_progress
             if stalled_s < _STALLED_S or self._fetching:
@@ -304,6 +328,10 @@ class Engine:
         return None
 
     def _return_claimed(self) -> None:
+        """Hand back what no body has begun for."""
         with self._changed:
             waiting, self._claimed = list(self._claimed), deque()
+            started, self._started = list(self._started), deque()
         give_back(self.app.ports, waiting, self.identity.runner_id)
+        if started:
+            surrender(self.app.ports, started, self.identity.runner_id)

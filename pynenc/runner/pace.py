@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _WEIGHT = 0.2
+_TOGETHER_S = 0.004
+_MOST_TOGETHER = 16
 
 
 class Pace:
@@ -33,3 +35,9 @@ class Pace:
         wanted = int(self._horizon_s / max(self._average_s, 1e-6))
         self._allowed = max(1, min(wanted, self._most, self._allowed * 2))
         return self._allowed
+
+    def starts(self) -> int:
+        """How many to start in one go: only what is over within milliseconds goes together."""
+        if self._average_s is None or self._horizon_s == 0:
+            return 1
+        return max(1, min(_MOST_TOGETHER, int(_TOGETHER_S / max(self._average_s, 1e-6))))

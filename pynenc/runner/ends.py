@@ -1,0 +1,80 @@
+"""Ends of bodies that wait to be written together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from pynenc.orchestrator.execution import Finished
+
+_LINGER_S = 0.01
+
+
+class Ends:
+    """Holds ends back for a moment, so that several go out in one write.
+
+    Whoever can write takes them. If nobody does within a hundredth of a second, because the next
+    body takes longer than it used to, a thread of its own writes them.
+
+    Args:
+        write: Writes ends that have waited too long; does not raise.
+    """
+
+    def __init__(self, write: Callable[[Sequence[Finished]], None]) -> None:
+        self._write = write
+        self._changed = threading.Condition()
+        self._waiting: list[Finished] = []
+        self._since = 0.0
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def add(self, end: Finished, soon: bool) -> None:
+        """Hold one more; `soon` says that another body begins before anything is written."""
+        with self._changed:
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting.append(end)
+            if not soon or self._closed:
+                return
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="pynenc-ends", daemon=True)
+                self._thread.start()
+            elif len(self._waiting) == 1:
+                self._changed.notify()
+
+    def take(self) -> list[Finished]:
+        """All of them, to be written by the caller."""
+        with self._changed:
+            taken, self._waiting = self._waiting, []
+            return taken
+
+    def put_back(self, ends: Sequence[Finished]) -> None:
+        """Return what could not be written."""
+        with self._changed:
+            self._waiting[:0] = ends
+
+    def close(self) -> None:
+        """Write what is left, and hold nothing back any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        ends = self.take()
+        if ends:
+            self._write(ends)
+
+    def _watch(self) -> None:
+        while not self._closed:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                since = self._since
+            # No wait for a signal here: while work flows, one look in each span is all it takes.
+            time.sleep(_LINGER_S)
+            with self._changed:
+                overdue = self._waiting and self._since == since
+                ends = self._waiting if overdue else []
+                if overdue:
+                    self._waiting = []
+            if ends:
+                self._write(ends)
