@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import Any
 
 from pynenc import RetryError
@@ -64,3 +66,23 @@ def wait_for_add(x: int) -> int:
 class Holder:
     def method(self) -> None:
         """No function at the top level."""
+
+
+gate = threading.Event()
+calls: dict[int, Any] = {}
+
+
+def pass_gate(number: int, blocked: int) -> int:
+    """Return at once, but for one number wait until the gate is opened."""
+    if number == blocked:
+        assert gate.wait(60)
+    return number
+
+
+def meet(number: int) -> int:
+    """Number 0 waits for the result of number 1, which was called together with it."""
+    if number == 0:
+        while 1 not in calls:
+            time.sleep(0.001)
+        return int(calls[1].result)
+    return number
