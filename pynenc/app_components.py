@@ -26,7 +26,7 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Component)
 
 
-class _Context(ComponentContext):
+class ComponentFactoryContext(ComponentContext):
     """What components of one app are handed."""
 
     def __init__(self, loader: SettingsLoader, app_id: str, logger: logging.Logger) -> None:
@@ -62,7 +62,7 @@ class AppComponents:
         self._lock = threading.RLock()
         self._built: dict[ComponentKind, Component] = {}
         self._ports: Ports | None = None
-        self.context = _Context(loader, conf.app_id, logger)
+        self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
 
     def selected(self, kind: ComponentKind) -> str:

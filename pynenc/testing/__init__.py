@@ -10,6 +10,7 @@ from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
 from pynenc.testing.concurrency_suite import ConcurrencySuite
 from pynenc.testing.crash_suite import CrashSuite
 from pynenc.testing.life_suite import LifeSuite
+from pynenc.testing.measure_suite import MeasureSuite
 from pynenc.testing.orchestrator_suite import OrchestratorSuite
 from pynenc.testing.queue_suite import QueueSuite
 from pynenc.testing.record_suite import RecordSuite
@@ -45,6 +46,7 @@ __all__ = [
     "ConcurrencySuite",
     "CrashSuite",
     "LifeSuite",
+    "MeasureSuite",
     "OrchestratorSuite",
     "QueueSuite",
     "RecordSuite",

@@ -8,6 +8,8 @@ from pynenc.storage.base_storage import Storage
 from pynenc.testing.storage_fixtures import MakeStorage, StorageFixtures, in_processes
 
 _LONG_S = 60.0
+_PATIENCE_S = 10.0
+_MANY = 100
 
 
 def _notify_in_process(make_storage: MakeStorage, app_id: str, number: int) -> None:
@@ -24,6 +26,12 @@ class SignalSuite(StorageFixtures):
             storage.notify(["b", "c"])
             assert subscription.wait(_LONG_S) == {"b"}
             assert subscription.wait(0.0) == frozenset()
+
+    def test_none_of_many_notifications_is_lost(self, storage: Storage) -> None:
+        with storage.subscribe(["a"]) as subscription:
+            for number in range(_MANY):
+                storage.notify(["a"])
+                assert subscription.wait(_PATIENCE_S) == {"a"}, f"notification {number} was lost"
 
     def test_every_listener_is_woken(self, storage: Storage) -> None:
         with storage.subscribe(["a"]) as first, storage.subscribe(["a"]) as second:
