@@ -17,6 +17,7 @@ from pynenc.exceptions import (
     InvocationCancelledError,
     InvocationError,
     InvocationNotFoundError,
+    StorageUnavailableError,
 )
 from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.status import InvocationStatus
@@ -111,7 +112,14 @@ def _block(
         woken = subscription.wait(pause).intersection(waiting)
         if not woken:
             look_s = min(look_s * 2, LAST_LOOK_S)
-        final = _final_among(ports, woken or waiting)
+        try:
+            final = _final_among(ports, woken or waiting)
+        except StorageUnavailableError as error:
+            if current_interruption.get() is None:
+                raise
+            # A body that waits is not to blame, and what it waits for goes on all the same.
+            ports.logger.warning("%s; the wait goes on", error)
+            continue
         if final:
             return final
 

@@ -28,6 +28,7 @@ from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
 from pynenc.runner.pace import Pace
+from pynenc.runner.patience import patiently
 from pynenc.runner.running_set import RunningBody, RunningSet
 
 if TYPE_CHECKING:
@@ -261,8 +262,10 @@ class Engine:
             yield
             return
         ports, runner_id = self.app.ports, self.identity.runner_id
-        paused = pause(ports, running, runner_id, invocation_ids)
-        awaited = claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1)
+        paused = patiently(self.app, lambda: pause(ports, running, runner_id, invocation_ids))
+        awaited = patiently(
+            self.app, lambda: claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1)
+        )
         with self._changed:
             self._away += 1
             self._claimed.extendleft(awaited)
@@ -276,7 +279,7 @@ class Engine:
             with self._changed:
                 self._away -= 1
             if paused is not None:
-                resume(ports, paused, runner_id)
+                patiently(self.app, lambda: resume(ports, paused, runner_id))
 
     def _prefer(self, invocation_ids: frozenset[str]) -> None:
         """Move what is waited for to the front of what was claimed."""

@@ -60,7 +60,7 @@ class RedisServer:
         command = [redis_binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         command += ["--save", "", "--loglevel", "warning", "--logfile", str(self.folder / "redis.log")]
         for name, value in self.options.items():
-            command += [f"--{name.replace('_', '-')}", str(value)]
+            command += [f"--{name.replace('_', '-')}", *str(value).split()]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + _START_S
         with redis.Redis(port=self.port, password=self.options.get("requirepass")) as client:

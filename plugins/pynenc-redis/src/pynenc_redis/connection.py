@@ -28,7 +28,8 @@ _CLUSTER, _SENTINEL = "redis+cluster", "redis+sentinel"
 _PLAIN = ("redis", "rediss", "unix")
 _RETRIES, _FIRST_PAUSE_S, _LAST_PAUSE_S = 6, 0.02, 1.0
 """A server that restarts is waited for this long before an operation fails: some two seconds."""
-_REFUSALS = ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+_REFUSED = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
+_AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterDownError)
 
 
 class Endpoint:
@@ -157,43 +158,46 @@ def explained(location: str) -> Iterator[None]:
     """Turn errors of the client and the server into ours, with what to do.
 
     Raises:
-        StorageUnavailableError: It does not answer, refuses us, or has no memory left.
+        StorageUnavailableError: It does not answer, refuses us, takes no writes, or has no memory left.
         ValueTooLargeError: It refuses a value because of its size.
         StorageError: Anything else that it refuses.
     """
     try:
         yield
-    except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
-        raise StorageUnavailableError(
+    except redis.RedisError as error:
+        raise _translated(error, location) from error
+
+
+def _translated(error: redis.RedisError, location: str) -> StorageError:
+    text = str(error)
+    # An error inside a script is a plain one, with the server's own word somewhere in its text.
+    if isinstance(error, _REFUSED) or any(
+        word in text for word in ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
+    ):
+        return StorageUnavailableError(
             f"Redis at {location} refuses us: {error}. Check 'redis_username' and 'redis_password', or those "
             f"in 'redis_url', and what this user may do."
-        ) from error
-    except redis.ReadOnlyError as error:
-        raise StorageUnavailableError(
+        )
+    if isinstance(error, redis.ReadOnlyError) or "READONLY" in text:
+        return StorageUnavailableError(
             f"Redis at {location} is a read-only replica. Point 'redis_url' at the primary, or use "
             f"Sentinel or Cluster, which follow it."
-        ) from error
-    except redis.exceptions.OutOfMemoryError as error:
-        raise StorageUnavailableError(
+        )
+    if isinstance(error, redis.exceptions.OutOfMemoryError) or "OOM command not allowed" in text:
+        return StorageUnavailableError(
             f"Redis at {location} has no memory left ('maxmemory'); nothing of this write was stored. "
             f"Raise its limit or delete data; work goes on by itself then."
-        ) from error
-    except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterDownError) as error:
-        raise StorageUnavailableError(
+        )
+    if isinstance(error, _AWAY):
+        return StorageUnavailableError(
             f"cannot reach Redis at {location}: {error}. Check that it runs, that 'redis_url' (or "
             f"'redis_host' and 'redis_port') is right, and that the network lets this machine through."
-        ) from error
-    except redis.ResponseError as error:
-        text = str(error)
-        if text.startswith(_REFUSALS):
-            raise StorageUnavailableError(f"Redis at {location} refuses us: {text}") from error
-        if "exceeds maximum allowed size" in text or "invalid bulk length" in text:
-            raise ValueTooLargeError(
-                f"Redis at {location} refuses a value of this size: {text}. Return or pass less, or store it "
-                f"elsewhere and pass on where it is."
-            ) from error
-        if "MISCONF" in text or "READONLY" in text:
-            raise StorageUnavailableError(f"Redis at {location} takes no writes now: {text}") from error
-        raise StorageError(f"Redis at {location} cannot carry this out: {text}") from error
-    except redis.RedisError as error:
-        raise StorageUnavailableError(f"Redis at {location} failed: {error}") from error
+        )
+    if "exceeds maximum allowed size" in text or "invalid bulk length" in text:
+        return ValueTooLargeError(
+            f"Redis at {location} refuses a value of this size: {text}. Return or pass less, or store it "
+            f"elsewhere and pass on where it is."
+        )
+    if any(word in text for word in ("MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "TRYAGAIN")):
+        return StorageUnavailableError(f"Redis at {location} takes no commands now: {text}")
+    return StorageError(f"Redis at {location} cannot carry this out: {text}")
