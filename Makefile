@@ -22,7 +22,7 @@ $(VENV)/.dev: pyproject.toml plugins/pynenc-redis/pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[bench]'
+	$(BIN)/python -m pip install --quiet -e '.[bench]' -e plugins/pynenc-redis
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core
@@ -44,6 +44,7 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.redis_run
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

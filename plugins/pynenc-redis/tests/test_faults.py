@@ -82,6 +82,16 @@ def test_a_read_only_replica(tmp_path: Path) -> None:
             add(1, 2)
 
 
+def fill(client: redis.Redis) -> None:
+    for number in itertools.count():
+        client.set(f"ballast-{number}", "x" * 500_000)
+
+
+def accept_all(task: Any, accepted: list[Any]) -> None:
+    for _ in range(20_000):
+        accepted.append(task(1, 1))  # one by one: what came before the error counts
+
+
 def test_a_full_memory_stores_nothing_and_loses_nothing(tmp_path: Path) -> None:
     with RedisServer(tmp_path, maxmemory="6mb", maxmemory_policy="noeviction") as server:
         app = make_app(server.url)
@@ -89,13 +99,10 @@ def test_a_full_memory_stores_nothing_and_loses_nothing(tmp_path: Path) -> None:
         accepted = [add(0, 1)]
         with redis.Redis(port=server.port) as client:
             with pytest.raises(redis.exceptions.OutOfMemoryError):
-                for number in itertools.count():
-                    client.set(f"ballast-{number}", "x" * 500_000)
-            with pytest.raises(
-                StorageUnavailableError, match="no memory left.*nothing of this write was stored"
-            ):
-                for _ in range(20_000):
-                    accepted.append(add(1, 1))
+                fill(client)
+            full = "no memory left.*nothing of this write was stored"
+            with pytest.raises(StorageUnavailableError, match=full):
+                accept_all(add, accepted)
             assert len(app.find_invocations(limit=100_000)) == len(accepted)
             client.delete(*client.keys("ballast-*"))
         with running(app):

@@ -1,0 +1,12 @@
+"""Huey's app and its no-op task."""
+
+import os
+
+from huey import RedisHuey
+
+huey = RedisHuey("bench", url=os.environ["BENCH_REDIS"] + "/0")
+
+
+@huey.task()
+def add(x: int, y: int) -> int:
+    return x + y

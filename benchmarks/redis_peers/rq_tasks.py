@@ -1,0 +1,5 @@
+"""RQ's no-op task."""
+
+
+def add(x: int, y: int) -> int:
+    return x + y
