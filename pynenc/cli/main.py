@@ -16,6 +16,7 @@ from pynenc.cli import (
     demo_command,
     doctor_command,
     invocations_command,
+    new_command,
     plugins_command,
     queue_command,
     runner_command,
@@ -64,6 +65,7 @@ cli.add_command(plugins_command.plugins)
 cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)
 cli.add_command(queue_command.queue)
+cli.add_command(new_command.new)
 cli.add_command(doctor_command.doctor)
 cli.add_command(demo_command.demo)
 

@@ -1,0 +1,1 @@
+"""LMDB backend for pynenc: the worked example of the manual."""

@@ -1,0 +1,98 @@
+"""The scaffold of a backend, and the worked example that grew out of one."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pynenc.cli.main import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+def new_backend(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, ["new", "backend", *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def run(*command: str, cwd: Path, code: int = 0) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def environment(folder: Path) -> str:
+    """A virtual environment that sees what is installed here; its Python."""
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
+    site = Path(run(str(python), "-c", "import site; print(site.getsitepackages()[0])", cwd=folder).strip())
+    here = next(path for path in sys.path if path.endswith("site-packages"))
+    (site / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n", encoding="utf-8")
+    return str(python)
+
+
+def install(python: str, plugin: Path) -> None:
+    command = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", str(plugin)]
+    run(python, *command, cwd=plugin)
+
+
+def test_a_new_backend_installs_and_its_tests_tell_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "pynenc-foundation-db is a plugin now" in new_backend("foundation-db")
+    plugin = tmp_path / "pynenc-foundation-db"
+    python = environment(tmp_path / "venv")
+    install(python, plugin)
+    listed = run(python, "-m", "pynenc.cli.main", "plugins", "list", cwd=tmp_path)
+    assert "FoundationDbBroker" in listed
+    assert "broken" not in listed
+    told = run(python, "-m", "pytest", "-q", "-x", cwd=plugin, code=1)
+    assert "NotImplementedError: " in told
+    build = "from pynenc import PynencBuilder; print(PynencBuilder().foundation_db('x').build().conf.backend)"
+    assert run(python, "-c", build, cwd=tmp_path) == "foundation-db\n"
+
+
+def test_a_new_backend_is_clean(tmp_path: Path) -> None:
+    plugin = tmp_path / "nats"
+    new_backend("nats", "--folder", str(plugin))
+    alone = ["--isolated", "--line-length", "110", "."]
+    run(sys.executable, "-m", "ruff", "check", "--select", "E,F,I,UP,B,N", *alone, cwd=plugin)
+    run(sys.executable, "-m", "ruff", "format", "--check", *alone, cwd=plugin)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Big", "lower-case letters"), ("9lives", "a letter first"), ("sqlite", "is the alias of what pynenc")],
+)
+def test_a_name_that_does_not_do_is_refused(name: str, message: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["new", "backend", name, "--folder", str(tmp_path / "x")])
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").touch()
+    done = CliRunner().invoke(cli, ["new", "backend", "nats", "--folder", str(tmp_path)])
+    assert (done.exit_code, "is not empty" in done.output) == (1, True)
+
+
+@pytest.mark.timeout(180)
+def test_the_worked_example_passes_the_kit(tmp_path: Path) -> None:
+    example = tmp_path / "pynenc-lmdb"
+    shutil.copytree(ROOT / "examples" / "pynenc-lmdb", example)
+    python = environment(tmp_path / "venv")
+    install(python, example)
+    (tmp_path / "empty").mkdir()
+    command = ["-m", "pytest", "--pyargs", "pynenc.testing", "--backend", "lmdb", "-q", "--timeout", "60"]
+    told = run(python, *command, cwd=tmp_path / "empty")
+    assert "FAILED" not in told
+    assert "round trips, submit one                      1" in told
