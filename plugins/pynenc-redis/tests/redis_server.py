@@ -15,6 +15,8 @@ from typing import Any
 import redis
 
 _START_S = 20.0
+_HIGHEST_CLUSTER_PORT = 55_535
+"""Nodes talk to each other on a port that is 10,000 higher."""
 
 
 def free_port() -> int:
@@ -86,3 +88,50 @@ class RedisServer:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+
+
+class Sentinel(RedisServer):
+    """A Sentinel that watches a primary as the service `main`, and fails over at once."""
+
+    def __init__(self, folder: Path, primary_port: int) -> None:
+        super().__init__(folder)
+        self._primary_port = primary_port
+
+    def start(self) -> Sentinel:
+        """Start it and wait until it knows the primary and its replica."""
+        conf = self.folder / "sentinel.conf"
+        conf.write_text(
+            f"port {self.port}\nbind 127.0.0.1\ndir {self.folder}\n"
+            f"sentinel monitor main 127.0.0.1 {self._primary_port} 1\n"
+            "sentinel down-after-milliseconds main 300\nsentinel failover-timeout main 2000\n"
+        )
+        self.process = subprocess.Popen([redis_binary(), str(conf), "--sentinel"], stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + _START_S
+        with redis.Redis(port=self.port) as client:
+            while time.monotonic() < deadline:
+                try:
+                    if int(client.sentinel_master("main")["num-slaves"]) == 1:
+                        return self
+                except redis.RedisError:
+                    pass
+                time.sleep(0.05)
+        raise RuntimeError("the Sentinel did not find the primary's replica in time")
+
+
+class ClusterNode(RedisServer):
+    """A cluster of one node that keeps all slots."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, cluster_enabled="yes")
+        while self.port > _HIGHEST_CLUSTER_PORT:
+            self.port = free_port()
+        self.url = f"redis+cluster://127.0.0.1:{self.port}"
+
+    def start(self) -> ClusterNode:
+        """Start it, give it every slot and wait until the cluster is well."""
+        super().start()
+        with redis.Redis(port=self.port) as client:
+            client.execute_command("CLUSTER ADDSLOTS", *range(16384))
+            while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
+                time.sleep(0.01)
+        return self

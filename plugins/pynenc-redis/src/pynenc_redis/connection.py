@@ -134,6 +134,7 @@ class Endpoint:
         def connect() -> Connection:
             connection = cast(Connection, pool.make_connection())
             connection.retry = Retry(ExponentialBackoff(), 0)
+            connection.connect()  # only this asks Sentinel where the primary is
             return connection
 
         return Wire(connect, self._conf.redis_pool_max_connections)

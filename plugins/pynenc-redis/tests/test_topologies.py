@@ -1,0 +1,75 @@
+"""Sentinel and Cluster, with real servers."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import kit_tasks
+import pytest
+from redis_server import ClusterNode, RedisServer, Sentinel
+from test_conformance import redis_storage
+from test_faults import make_app
+
+from pynenc.testing import LifeSuite, StorageSuite
+from pynenc.testing.app_fixtures import MakeApp, running
+from pynenc.testing.storage_fixtures import MakeStorage
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterNode]:
+    with ClusterNode(tmp_path_factory.mktemp("cluster")) as node:
+        yield node  # type: ignore[misc]
+
+
+class TestClusterStorage(StorageSuite):
+    @pytest.fixture
+    def make_storage(self, cluster: ClusterNode) -> MakeStorage:
+        return partial(redis_storage, url=cluster.url)
+
+
+class TestClusterLife(LifeSuite):
+    @pytest.fixture
+    def make_app(self, cluster: ClusterNode) -> MakeApp:
+        return lambda app_id, **more: make_app(cluster.url, app_id, **more)
+
+
+@pytest.mark.timeout(120)
+def test_work_goes_on_after_a_fail_over(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two", "sentinel")]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        RedisServer(folders[0]) as primary,
+        RedisServer(folders[1], replicaof=f"127.0.0.1 {primary.port}"),
+        Sentinel(folders[2], primary.port) as sentinel,
+    ):
+        app = make_app(f"redis+sentinel://127.0.0.1:{sentinel.port}/main/0")
+        add = app.task(kit_tasks.add)
+        with running(app):
+            assert add(1, 2).result == 3
+            waiting = add.options(delay=2.0)(2, 2)
+            while primary_offset(primary) != replica_offset(primary):
+                pass
+            primary.stop(signal.SIGKILL)
+            assert waiting.result == 4
+            assert add(3, 2).result == 5
+
+
+def _replication(server: RedisServer) -> dict[str, object]:
+    import redis
+
+    with redis.Redis(port=server.port) as client:
+        return dict(client.info("replication"))
+
+
+def primary_offset(server: RedisServer) -> object:
+    return _replication(server)["master_repl_offset"]
+
+
+def replica_offset(server: RedisServer) -> object:
+    replica = _replication(server)["slave0"]
+    assert isinstance(replica, dict)
+    return replica["offset"]
