@@ -103,7 +103,10 @@ def _life(app: Pynenc) -> Iterator[Finding]:
         skew = app.orchestrator.now() - time.time()
         level = _WARNING if abs(skew) > _SKEW_WARNING_S else _OK
         yield Finding("clock", level, f"{skew * 1000:+.1f} ms from the clock that runners share")
-        runners = app.orchestrator.live_runners(app.orchestrator.now() - app.conf.dead_after_seconds)
+        now = app.orchestrator.now()
+        runners = app.orchestrator.live_runners(now - app.conf.dead_after_seconds)
+        known = app.state_backend.read_runners(runners)
+        beats = app.orchestrator.last_heartbeats(runners)
         queues = app.broker.queues()
         depths = app.broker.depth(queues)
     except Exception as error:  # noqa: BLE001 - what goes wrong is the finding
@@ -121,4 +124,8 @@ def _life(app: Pynenc) -> Iterator[Finding]:
             f"none is alive, and {waiting} message(s) wait: start one with 'pynenc runner start'",
         )
     else:
-        yield Finding("runners", _OK, f"{len(runners)} alive")
+        yield Finding("runners", _OK, f"{len(runners)} alive: they look at their queues, or run something")
+    for runner_id, runner, beat in zip(runners, known, beats, strict=True):
+        told = f"{runner.runner_cls} in process {runner.pid} of {runner.hostname}" if runner else "unknown"
+        age = f", last sign of life {now - beat:.1f} s ago" if beat is not None else ""
+        yield Finding("runner", _OK, f"{runner_id}: {told}{age}")

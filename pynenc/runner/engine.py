@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
 _LONGEST_TAKE_S = 30.0
+_SILENT_AFTER_S = 2 * _LONGEST_TAKE_S
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.1, 5.0
 _STALLED_S = 0.25
 _CANDIDATES = 8
@@ -82,7 +83,8 @@ class Engine:
         self._force = force
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
-        self._keeper = Keeper(app, [identity.runner_id], self._look_after)
+        self._last_look = time.monotonic()
+        self._keeper = Keeper(app, [identity.runner_id], self._look_after, self._is_sound)
 
     # --- life --------------------------------------------------------------------------
 
@@ -136,6 +138,11 @@ class Engine:
         with self._changed:
             busy = bool(self._claimed) or bool(self._started) or bool(self._running.ids())
             return 0.0 if busy else time.monotonic() - self._last_progress
+
+    def _is_sound(self) -> bool:
+        """Whether it works or looks for work: a look that does not come back is neither."""
+        busy = self._claimed or self._started or self._running.ids()
+        return bool(busy) or time.monotonic() - self._last_look < _SILENT_AFTER_S
 
     # --- workers -----------------------------------------------------------------------
 
@@ -231,6 +238,7 @@ class Engine:
             if self._quota is not None:
                 limit = 1
         claims: list[Claim] = []
+        self._last_look = time.monotonic()
         try:
             claims = claim(self.app.ports, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
         finally:

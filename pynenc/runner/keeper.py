@@ -21,12 +21,21 @@ class Keeper:
         runner_ids: For whom.
         check: Called after each rest, with whether a request to cancel may be there; returns how
             long the next rest may be at most, in seconds, or None for no bound.
+        is_sound: Whether they do their work; while they do not, no sign of life is given, so that
+            they count as dead although their process lives.
     """
 
-    def __init__(self, app: Pynenc, runner_ids: Sequence[str], check: Callable[[bool], float | None]) -> None:
+    def __init__(
+        self,
+        app: Pynenc,
+        runner_ids: Sequence[str],
+        check: Callable[[bool], float | None],
+        is_sound: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._app = app
         self._runner_ids = list(runner_ids)
         self._check = check
+        self._is_sound = is_sound
         self._stopped = threading.Event()
         self._subscription = app.orchestrator.subscribe(map(runner_channel, self._runner_ids))
         self._thread = threading.Thread(target=self._run, name="pynenc-keeper", daemon=True)
@@ -49,6 +58,9 @@ class Keeper:
         self._subscription.wake()
 
     def _beat(self) -> None:
+        if not self._is_sound():
+            self._app.logger.error("no sign of life: the queues have not been looked at for too long")
+            return
         orchestrator = self._app.orchestrator
         orchestrator.heartbeat(self._runner_ids, orchestrator.now())
 

@@ -93,6 +93,15 @@ def test_a_waiting_invocation_is_cancelled_and_an_ended_one_is_called_again(task
         assert tasks.app.get_invocation(again).result == 2
 
 
+def test_the_doctor_tells_which_runners_are_alive(tasks: Any) -> None:
+    with running(tasks.app):
+        tasks.divide(1, 1).wait()
+        findings = {each["subject"]: each["text"] for each in json.loads(call("doctor", "--json").output)}
+    assert findings["runners"].startswith("1 alive")
+    assert "ThreadRunner in process" in findings["runner"]
+    assert "last sign of life" in findings["runner"]
+
+
 def test_queues_are_counted_and_emptied(tasks: Any) -> None:
     assert answer("queue", "depth") == {}
     tasks.divide(1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from pynenc import Pynenc
 from pynenc.exceptions import InvocationError, StorageUnavailableError, ValueTooLargeError
 from pynenc.invocation.status import InvocationStatus
+from pynenc.runner import engine
 from pynenc.testing.app_fixtures import running
 
 RUNNERS = ["ThreadRunner", "AsyncRunner"]
@@ -99,3 +101,35 @@ def test_an_invocation_whose_call_is_gone_fails_clearly() -> None:
     app.state_backend.purge()
     with running(app), pytest.raises(InvocationError, match="its call is gone from the state backend"):
         _ = invocation.result
+
+
+def test_a_runner_whose_look_never_comes_back_counts_as_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_SILENT_AFTER_S", 0.2)
+    monkeypatch.setattr(engine, "_LONGEST_TAKE_S", 0.05)
+    app = Pynenc(
+        {
+            "app_id": "silent",
+            "runner_cls": "ThreadRunner",
+            "heartbeat_interval_seconds": 0.02,
+            "logging_level": "critical",
+        }
+    )
+    stuck, take = threading.Event(), app.broker.take
+
+    def hang(*arguments: Any) -> Any:
+        stuck.wait()
+        return take(*arguments)
+
+    monkeypatch.setattr(app.broker, "take", hang)
+
+    def alive() -> list[str]:
+        return app.orchestrator.live_runners(app.orchestrator.now() - 0.1)
+
+    with running(app):
+        while not alive():
+            pass
+        while alive():
+            pass
+        stuck.set()
+        while not alive():
+            pass
