@@ -13,6 +13,7 @@ FORMS = {
     "drain_2": ("drained/s, 2 workers", "{:,.0f}"),
     "gather": ("gathered/s (1,000)", "{:,.0f}"),
     "round_trip_ms": ("round trip, ms", "{:.2f}"),
+    "after_kill": ("of 100, ended 15 s after a kill", "{:.0f}"),
 }
 
 

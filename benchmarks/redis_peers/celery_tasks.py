@@ -1,6 +1,7 @@
 """Celery's app and its no-op task."""
 
 import os
+import time
 
 from celery import Celery
 
@@ -10,3 +11,8 @@ app = Celery("bench", broker=os.environ["BENCH_REDIS"] + "/0", backend=os.enviro
 @app.task
 def add(x: int, y: int) -> int:
     return x + y
+
+
+@app.task
+def rest(seconds: float) -> None:
+    time.sleep(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
@@ -63,19 +64,29 @@ class Peer(Contender):
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
 
-    def kill_workers(self) -> None:
-        """Every process of the workers, at once."""
-        for pid in worker_pids():
+    def rest(self, count: int, seconds: float) -> None:
+        """Submit tasks that only sleep."""
+        raise NotImplementedError
+
+
+def kill_workers() -> None:
+    """Every process that this one started but the server, at once."""
+    for pid in worker_pids():
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def worker_pids() -> list[int]:
-    """Processes that this one started, and theirs."""
-    table = subprocess.run(["ps", "-eo", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
-    parents = [tuple(map(int, line.split())) for line in table.splitlines()]
-    found, fresh = [], {os.getpid()}
+    """Processes that this one started, and theirs; not the server."""
+    command = ["ps", "-eo", "pid=,ppid=,comm="]
+    table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    rows = [(int(pid), int(parent), name) for pid, parent, name in map(str.split, table.splitlines())]
+    found: list[int] = []
+    fresh = {os.getpid()}
     while fresh:
-        fresh = {pid for pid, parent in parents if parent in fresh}
+        fresh = {
+            pid for pid, parent, name in rows if parent in fresh and not name.startswith(("redis", "ps"))
+        }
         found += sorted(fresh)
     return found
 
@@ -93,6 +104,10 @@ class CeleryRedis(Peer):
     def submit(self, count: int) -> None:
         for number in range(count):
             self.tasks.add.delay(number, 1)
+
+    def rest(self, count: int, seconds: float) -> None:
+        for _ in range(count):
+            self.tasks.rest.delay(seconds)
 
     def gather(self, count: int) -> int:
         results = [self.tasks.add.delay(number, 1) for number in range(count)]
@@ -114,6 +129,10 @@ class DramatiqRedis(Peer):
     def submit(self, count: int) -> None:
         for number in range(count):
             self.tasks.add.send(number, 1)
+
+    def rest(self, count: int, seconds: float) -> None:
+        for _ in range(count):
+            self.tasks.rest.send(seconds)
 
     def _result(self, message: Any) -> int:
         return int(message.get_result(backend=self.tasks.backend, block=True, timeout=int(WAIT_S * 1000)))
@@ -143,6 +162,10 @@ class HueyRedis(Peer):
     def submit(self, count: int) -> None:
         for number in range(count):
             self.tasks.add(number, 1)
+
+    def rest(self, count: int, seconds: float) -> None:
+        for _ in range(count):
+            self.tasks.rest(seconds)
 
     def gather(self, count: int) -> int:
         results = [self.tasks.add(number, 1) for number in range(count)]
@@ -176,6 +199,10 @@ class RqRedis(Peer):
     def submit(self, count: int) -> None:
         for number in range(count):
             self._queue.enqueue(self.tasks.add, number, 1)
+
+    def rest(self, count: int, seconds: float) -> None:
+        for _ in range(count):
+            self._queue.enqueue(self.tasks.rest, seconds)
 
     def _result(self, job: Any) -> int:
         result = job.latest_result(timeout=int(WAIT_S))
@@ -213,6 +240,13 @@ class TaskiqRedis(Peer):
     def submit(self, count: int) -> None:
         self._wait(self._submit(count))
 
+    async def _rest(self, count: int, seconds: float) -> None:
+        for _ in range(count):
+            await self.tasks.rest.kiq(seconds)
+
+    def rest(self, count: int, seconds: float) -> None:
+        self._wait(self._rest(count, seconds))
+
     async def _gather(self, count: int) -> int:
         sent = await self._submit(count)
         found = await asyncio.gather(
@@ -240,6 +274,22 @@ class OursRedis(Ours):
         os.environ["PYNENC__REDIS_URL"] = url + "/0"
         super().__init__("redis", "")
         self.name = "pynenc"
+
+    def rest(self, count: int, seconds: float) -> None:
+        """Submit tasks that only sleep."""
+        self._sleep.parallelize([(seconds,) for _ in range(count)])
+
+    @contextmanager
+    def workers(self, processes: int) -> Iterator[None]:
+        # A runner of its own process, as the others have it.
+        os.environ["PYNENC__NUM_PROCESSES"] = str(processes)
+        command = [sys.executable, "-m", "pynenc.cli.main", "--app", "benchmarks.noop_tasks.app"]
+        runner = subprocess.Popen([*command, "runner", "start"])
+        try:
+            yield
+        finally:
+            runner.send_signal(signal.SIGTERM)
+            runner.wait()
 
 
 CONTENDERS: dict[str, type[Any]] = {

@@ -1,6 +1,7 @@
 """Dramatiq's broker and its no-op actor."""
 
 import os
+import time
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -16,3 +17,9 @@ dramatiq.set_broker(broker)
 @dramatiq.actor(store_results=True)
 def add(x: int, y: int) -> int:
     return x + y
+
+
+@dramatiq.actor(store_results=True)
+def rest(seconds: float) -> bool:
+    time.sleep(seconds)
+    return True

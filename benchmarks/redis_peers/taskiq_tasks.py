@@ -1,5 +1,6 @@
 """Taskiq's broker and its no-op task."""
 
+import asyncio
 import os
 
 from taskiq_redis import ListQueueBroker, RedisAsyncResultBackend
@@ -11,3 +12,8 @@ broker = ListQueueBroker(os.environ["BENCH_REDIS"] + "/0").with_result_backend(r
 @broker.task
 async def add(x: int, y: int) -> int:
     return x + y
+
+
+@broker.task
+async def rest(seconds: float) -> None:
+    await asyncio.sleep(seconds)
