@@ -15,26 +15,13 @@ import pytest
 import redis
 from pynenc_redis.settings import ConfigRedis
 from pynenc_redis.storage import RedisStorage
+from redis_apps import make_app
 from redis_server import RedisServer, free_port
 
 from pynenc import Pynenc
 from pynenc.exceptions import ConfigError, StorageLayoutError, StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import running
-
-
-def make_app(url: str, app_id: str = "faults", **settings: Any) -> Pynenc:
-    return Pynenc(
-        {
-            "app_id": app_id,
-            "backend": "redis",
-            "redis_url": url,
-            "runner_cls": "ThreadRunner",
-            "max_threads": 2,
-            "logging_level": "critical",
-            **settings,
-        }
-    )
 
 
 @pytest.fixture

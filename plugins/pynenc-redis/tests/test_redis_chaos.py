@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 from proxy import Proxy
-from pynenc_redis.settings import ConfigRedis
-from pynenc_redis.storage import RedisStorage
+from redis_apps import redis_storage
 from redis_server import RedisServer
 
 from pynenc.invocation.status import InvocationStatus
@@ -103,7 +102,7 @@ def test_all_end_once_whatever_breaks(chaos: ModuleType, proxy: Proxy, server: R
 
 def observer(server: RedisServer) -> Any:
     """The app's status records, read past the proxy, so that the faults do not blind the test."""
-    return RedisStorage("chaos", ConfigRedis(redis_url=server.url))
+    return redis_storage("chaos", server.url)
 
 
 def ended(beside: Any, ids: list[str]) -> int:

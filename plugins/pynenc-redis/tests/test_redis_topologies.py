@@ -9,9 +9,8 @@ from pathlib import Path
 
 import kit_tasks
 import pytest
+from redis_apps import make_app, redis_storage
 from redis_server import ClusterNode, RedisServer, Sentinel
-from test_conformance import redis_storage
-from test_faults import make_app
 
 from pynenc.testing import LifeSuite, StorageSuite
 from pynenc.testing.app_fixtures import MakeApp, running
