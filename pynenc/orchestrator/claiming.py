@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pynenc.broker.base_broker import Delivery
 from pynenc.exceptions import InvocationError
 from pynenc.invocation.status import InvocationStatus
@@ -22,7 +24,12 @@ from pynenc.storage.group import Group
 
 
 def claim(
-    ports: Ports, runner_id: str, queues: Sequence[str], limit: int, timeout_s: float | None
+    ports: Ports,
+    runner_id: str,
+    queues: Sequence[str],
+    limit: int,
+    timeout_s: float | None,
+    starts: int = 0,
 ) -> list[Claim]:
     """Take messages and claim their invocations: two round trips.
 
@@ -32,19 +39,22 @@ def claim(
         queues: Where to look, most important first.
         limit: Most invocations to claim.
         timeout_s: Longest wait for the first, in seconds.
+        starts: How many of the first to start as well, where nothing speaks against it.
 
     Returns:
-        What was claimed. Stale and duplicate messages have fallen away, so it may be empty
-        even though something was taken.
+        What was claimed, PENDING or RUNNING. Stale and duplicate messages have fallen away, so it
+        may be empty even though something was taken.
     """
     deliveries = ports.broker.take(queues, limit, timeout_s)
     if not deliveries:
         return []
-    return claim_deliveries(ports, runner_id, deliveries)
+    return claim_deliveries(ports, runner_id, deliveries, starts)
 
 
-def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery]) -> list[Claim]:
-    """Claim the invocations of messages that were taken."""
+def claim_deliveries(
+    ports: Ports, runner_id: str, deliveries: Sequence[Delivery], starts: int = 0
+) -> list[Claim]:
+    """Claim the invocations of messages that were taken, and start the first of them."""
     now = ports.now()
     changes = [
         changed(_as_told(delivery), InvocationStatus.PENDING, runner_id, now) for delivery in deliveries
@@ -52,16 +62,28 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
     ids = [delivery.message.invocation_id for delivery in deliveries]
     group = Group()
     outcomes = ports.orchestrator.stage_change(group, changes, runner_id)
+    starting = [
+        msgspec.structs.replace(
+            changed(change.target, InvocationStatus.RUNNING, runner_id, now), if_free=True
+        )
+        for change in changes[:starts]
+    ]
+    begun = ports.orchestrator.stage_change(group, starting, runner_id)
     ports.broker.stage_ack(group, deliveries)
     states = ports.orchestrator.stage_read(group, ids)
     data = ports.state_backend.stage_read_invocations(group, ids)
     group.send()
     claims: list[Claim] = []
     bare: list[InvocationState] = []
+    targets = {change.target.invocation_id: change.target for change in changes}
+    for change, outcome in zip(starting, begun.get(), strict=True):
+        if outcome.applied:
+            targets[change.target.invocation_id] = change.target
     for change, outcome, state, known in zip(changes, outcomes.get(), states.get(), data.get(), strict=True):
+        target = targets[change.target.invocation_id]
         if not outcome.applied:
             _note_refusal(ports, change, outcome)
-        elif state is None or not _is_still(state, change.target):
+        elif state is None or not _is_still(state, target):
             continue  # somebody has taken it away already
         elif known is None:
             bare.append(state)
@@ -69,8 +91,12 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
             claims.append(Claim(known, state))
     if bare:
         _end_bare(ports, bare, runner_id)
-    ports.hooks.status_changed([claimed.state for claimed in claims])
-    return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
+    owned = {each.data.invocation_id for each in claims}
+    ports.hooks.status_changed([change.target for change in changes if change.target.invocation_id in owned])
+    running = [each for each in claims if each.state.status == InvocationStatus.RUNNING]
+    pending = [each for each in claims if each.state.status == InvocationStatus.PENDING]
+    ports.hooks.status_changed([each.state for each in running])
+    return running + acquire(ports, end_cancelled(ports, pending, runner_id), runner_id)
 
 
 def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], limit: int) -> list[Claim]:
@@ -118,11 +144,14 @@ def _end_bare(ports: Ports, states: Sequence[InvocationState], runner_id: str) -
         )
         ports.logger.error("%s", error)
         key = outcome_id(state.invocation_id, state.claim)
-        running = changed(state, InvocationStatus.RUNNING, runner_id, now)
-        failed = changed(running.target, InvocationStatus.FAILED, runner_id, now, outcome_id=key)
+        way: list[Change] = []
+        if state.status == InvocationStatus.PENDING:
+            way.append(changed(state, InvocationStatus.RUNNING, runner_id, now))
+        current = way[-1].target if way else state
+        way.append(changed(current, InvocationStatus.FAILED, runner_id, now, outcome_id=key))
         outcome = OutcomeData(key, 1, ports.values.pack_error(error))
         ports.state_backend.stage_save_outcomes(group, [outcome])
-        ports.orchestrator.stage_change(group, [running, failed], runner_id)
+        ports.orchestrator.stage_change(group, way, runner_id)
     ports.orchestrator.stage_announce(group, [state.invocation_id for state in states])
     group.send()
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
+from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
@@ -237,14 +238,18 @@ class Engine:
             limit = min(self._conf.max_prefetch, (1 + self._idle) * self._pace.limit())
             if self._quota is not None:
                 limit = 1
+            starts = max(1 + self._idle, self._pace.starts())
         claims: list[Claim] = []
         self._last_look = time.monotonic()
         try:
-            claims = claim(self.app.ports, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
+            runner_id, turn = self.identity.runner_id, self._turn()
+            claims = claim(self.app.ports, runner_id, turn, limit, _LONGEST_TAKE_S, starts)
         finally:
             with self._changed:
                 self._fetching = False
-                self._claimed.extend(claims)
+                for each in claims:
+                    is_running = each.state.status == InvocationStatus.RUNNING
+                    (self._started if is_running else self._claimed).append(each)
                 if claims:
                     self._last_progress = time.monotonic()
                 if self._quota and self._away == 0:
