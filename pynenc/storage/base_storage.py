@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import cast
 
-from pynenc.identifiers.ids import new_id
+from pynenc.storage.blocking_take import BlockingTake
 from pynenc.storage.operations import (
     Ack,
     Cursor,
@@ -35,17 +35,6 @@ from pynenc.storage.operations import (
 
 LAYOUT_VERSION = 1
 """Version of the stored data's layout. A newer one is refused, an older one is read."""
-
-FIRST_LOOK_S = 1.0
-"""A blocked take looks again by itself after this long, in case a wake-up was lost."""
-
-LAST_LOOK_S = 5.0
-"""The looks of a blocked take grow apart up to this long."""
-
-
-def queue_channel(queue: str) -> str:
-    """The channel that is notified when items enter `queue`."""
-    return f"queue:{queue}"
 
 
 class Subscription(ABC):
@@ -91,12 +80,15 @@ class Storage(ABC):
 
     Args:
         app_id: Every key carries it; two apps in one engine never see each other.
+
+    Attributes:
+        blocking: The blocking takes; `close` of a driver closes it first, and a forked child of a
+            process that has one makes its own.
     """
 
     def __init__(self, app_id: str) -> None:
         self.app_id = app_id
-        self._interrupt_channel = queue_channel(f":interrupt:{new_id()}")
-        self._interrupts = 0
+        self.blocking = BlockingTake(self)
 
     # --- records -----------------------------------------------------------------------
 
@@ -172,35 +164,11 @@ class Storage(ABC):
             timeout_s: Longest wait in seconds, 0 for none, None for no bound.
             first_look_s: When to look by itself for the first time, in case a wake-up was lost.
         """
-        taken = self.take(queues, limit, lease_s)
-        if taken.items or timeout_s == 0:
-            return taken.items
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        look = FIRST_LOOK_S if first_look_s is None else first_look_s
-        last_look = max(look, LAST_LOOK_S)
-        interrupts = self._interrupts
-        channels = [*map(queue_channel, queues), self._interrupt_channel]
-        with self.subscribe(channels) as subscription:
-            while interrupts == self._interrupts:
-                taken = self.take(queues, limit, lease_s)
-                if taken.items:
-                    return taken.items
-                pause = look
-                if taken.next_due is not None:
-                    pause = min(pause, max(0.0, taken.next_due - self.now()))
-                if deadline is not None:
-                    remaining = deadline - time.monotonic()
-                    if remaining <= 0:
-                        return ()
-                    pause = min(pause, remaining)
-                if not subscription.wait(pause):
-                    look = min(look * 2, last_look)
-        return ()
+        return self.blocking.pop(queues, limit, lease_s, timeout_s, first_look_s)
 
     def interrupt(self) -> None:
         """Make the blocked takes of this process return early, with nothing."""
-        self._interrupts += 1
-        self.notify([self._interrupt_channel])
+        self.blocking.interrupt()
 
     # --- signals -----------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription, queue_channel
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.blocking_take import queue_channel
 from pynenc.storage.memory_tables import MemoryQueue, MemoryTable
 from pynenc.storage.operations import (
     Ack,
@@ -155,3 +156,4 @@ class MemoryStorage(Storage):
 
     def close(self) -> None:
         """Keep the data: it lives as long as this object."""
+        self.blocking.close()

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import assert_never
 
 from pynenc.exceptions import StorageError, StorageLayoutError
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription, queue_channel
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.blocking_take import BlockingTake, queue_channel
 from pynenc.storage.fifo_wakeup import FifoWakeups
 from pynenc.storage.operations import (
     APPLIED,
@@ -278,12 +279,14 @@ class SQLiteStorage(Storage):
         self._file.write(lambda connection: [connection.execute(f"DELETE FROM {name}") for name in names])
 
     def close(self) -> None:
+        self.blocking.close()
         self._wakeups.close()
         self._file.close()
         self._wakeups = self._new_wakeups()
 
     def after_fork(self) -> None:
         """Leave what belongs to the parent process alone."""
+        self.blocking = BlockingTake(self)
         self._file.after_fork()
         self._wakeups = self._new_wakeups()
 

@@ -138,4 +138,5 @@ class FaultyStorage(Storage):
         self.inner.purge(tables, queues, blobs)
 
     def close(self) -> None:
+        self.blocking.close()
         self.inner.close()

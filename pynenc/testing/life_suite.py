@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pynenc.app import Pynenc
+from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import (
     InvocationNotFoundError,
     RecoveryLimitError,
@@ -65,7 +66,7 @@ class LifeSuite(AppFixtures):
 
     def test_a_claim_starts_what_it_may(self, app: Pynenc) -> None:
         add = app.task(kit_functions.add)
-        alone = app.task(running_concurrency="task")(kit_functions.spread)
+        alone = app.task(running_concurrency=ConcurrencyControlType.TASK)(kit_functions.spread)
         for number in range(2):
             add(number)
         alone(1)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pynenc.storage import base_storage
+from pynenc.storage import blocking_take
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.operations import QueueDepth, QueueItem
 from pynenc.testing.storage_fixtures import MakeStorage, StorageFixtures, in_processes
@@ -29,8 +29,8 @@ class QueueSuite(StorageFixtures):
     @pytest.fixture
     def no_timed_looks(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make timed looks so rare that only a wake-up ends a wait."""
-        monkeypatch.setattr(base_storage, "FIRST_LOOK_S", 3600.0)
-        monkeypatch.setattr(base_storage, "LAST_LOOK_S", 3600.0)
+        monkeypatch.setattr(blocking_take, "FIRST_LOOK_S", 3600.0)
+        monkeypatch.setattr(blocking_take, "LAST_LOOK_S", 3600.0)
 
     def test_items_come_by_priority_then_age(self, storage: Storage) -> None:
         storage.push("q", [QueueItem("old"), QueueItem("high", priority=5), QueueItem("low", priority=-5)])
@@ -115,6 +115,15 @@ class QueueSuite(StorageFixtures):
             done.acquire()
         thread.join()
         assert taken == ["i0", "i1", "i2"]
+
+    def test_who_waits_after_a_close_is_woken_as_well(self, storage: Storage, no_timed_looks: None) -> None:
+        for name in ("before", "after"):
+            thread = threading.Thread(target=lambda: storage.pop(["q"], 1, _LEASE_S, None))
+            thread.start()
+            storage.push("q", [QueueItem(name)])
+            thread.join()
+            storage.ack([name])
+            storage.close()
 
     def test_an_interrupt_ends_a_blocked_pop(self, storage: Storage, no_timed_looks: None) -> None:
         ended = threading.Event()

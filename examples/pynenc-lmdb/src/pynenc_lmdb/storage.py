@@ -13,7 +13,8 @@ import msgspec
 
 from pynenc.exceptions import StorageLayoutError, StorageUnavailableError, ValueTooLargeError
 from pynenc.identifiers.ids import monotonic_tick
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription, queue_channel
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.blocking_take import queue_channel
 from pynenc.storage.fifo_wakeup import FifoWakeups
 from pynenc.storage.operations import (
     APPLIED,
@@ -344,6 +345,7 @@ class LMDBStorage(Storage):
         self._do(clear)
 
     def close(self) -> None:
+        self.blocking.close()
         self._wakeups.close()
         self._wakeups = FifoWakeups(Path(f"{self.path}.wake"))
 

@@ -14,6 +14,7 @@ import redis
 
 from pynenc.exceptions import StorageLayoutError, StorageUnavailableError
 from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.blocking_take import BlockingTake
 from pynenc.storage.operations import (
     APPLIED,
     Ack,
@@ -288,6 +289,7 @@ class RedisStorage(Storage):
                 client.unlink(*keys[start : start + _DELETED_AT_ONCE])
 
     def close(self) -> None:
+        self.blocking.close()
         with self._lock:
             client, wire, listener = self._client, self._wire, self._listener
             self._reset()
@@ -301,6 +303,7 @@ class RedisStorage(Storage):
     def after_fork(self) -> None:
         """Leave what belongs to the parent process alone."""
         self._lock = threading.Lock()
+        self.blocking = BlockingTake(self)
         self._reset()
 
 
