@@ -46,8 +46,13 @@ def encode_fields(values: Mapping[str, Scalar]) -> list[str]:
     return [part for name, value in values.items() for part in (name, encode(value))]
 
 
+def packed_entry(text: str) -> str:
+    """One entry of an append-only field: its length in bytes, a colon and its text."""
+    return f"{len(text.encode())}:{text}"
+
+
 def entries(text: str | bool | None) -> tuple[str, ...]:
-    """The entries of an append-only field: each is its length in bytes, a colon and its text."""
+    """The entries of an append-only field, as `packed_entry` writes them."""
     if not isinstance(text, str):
         return ()
     data, found, at = text.encode(), [], 0

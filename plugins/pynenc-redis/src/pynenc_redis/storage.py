@@ -16,32 +16,23 @@ from pynenc.exceptions import StorageLayoutError, StorageUnavailableError
 from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
 from pynenc.storage.blocking_take import BlockingTake
 from pynenc.storage.operations import (
-    APPLIED,
-    Ack,
     Cursor,
-    Delete,
     EngineInfo,
-    Insert,
-    Notify,
     Operation,
-    Outcome,
-    Patch,
-    Push,
     Query,
     QueueDepth,
     QueueItem,
-    Read,
     Record,
     Reply,
-    Scalar,
     Table,
     Taken,
     check_query,
 )
 from pynenc_redis.clock import EngineClock
 from pynenc_redis.connection import Client, Endpoint, explained, listening_connection
-from pynenc_redis.encoding import decode, decode_fields, encode, encode_fields
+from pynenc_redis.encoding import decode_fields, encode
 from pynenc_redis.listener import Listener
+from pynenc_redis.program import Program, index_key, orders_of
 from pynenc_redis.settings import ConfigRedis
 from pynenc_redis.wire import Runs, Script
 
@@ -137,7 +128,7 @@ class RedisStorage(Storage):
         """Nothing to do: keys come with what is written."""
 
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
-        program = _Program(operations)
+        program = Program(self._prefix, operations)
         packed = self._run(self._apply, [self._prefix], program.packed)
         return program.replies(_unpack(packed))
 
@@ -157,7 +148,7 @@ class RedisStorage(Storage):
         )
         begin = f"{self._prefix}:r:{query.table.name}:"
         rows = _unpack(self._run(self._find, [self._index(query), begin], request))
-        orders = _orders(query.table)
+        orders = orders_of(query.table)
         return [
             {"key": key, **decode_fields(fields, texts, query.table.append_only, orders)}
             for key, *texts in rows
@@ -173,9 +164,7 @@ class RedisStorage(Storage):
 
     def _index(self, query: Query) -> str:
         number = query.table.indexes.index(query.index) + 1
-        values = map(encode, query.equals)
-        own = "".join(f"{len(value.encode())}:{value}" for value in values)
-        return f"{self._prefix}:x:{query.table.name}:{number}:{own}"
+        return index_key(self._prefix, query.table, number, map(encode, query.equals))
 
     # --- queues ------------------------------------------------------------------------
 
@@ -307,81 +296,8 @@ class RedisStorage(Storage):
         self._reset()
 
 
-class _Program:
-    """Operations as the script reads them, and its replies as ours."""
-
-    def __init__(self, operations: Sequence[Operation]) -> None:
-        self._operations = operations
-        self._tables: dict[str, int] = {}
-        self._specs: list[Any] = []
-        steps = [self._step(operation) for operation in operations]
-        self.packed = _pack((self._specs, steps))
-
-    def _number(self, table: Table) -> int:
-        number = self._tables.get(table.name)
-        if number is None:
-            number = self._tables[table.name] = len(self._specs) + 1
-            self._specs.append((table.name, [(index.by, index.order) for index in table.indexes]))
-        return number
-
-    def _step(self, operation: Operation) -> tuple[Any, ...]:
-        match operation:
-            case Patch(table, key, values, expect, append):
-                guard = encode_fields(expect)
-                return "P", self._number(table), key, encode_fields(values), guard, _pairs(append)
-            case Insert(table, key, values, append):
-                return "I", self._number(table), key, encode_fields(values), _pairs(append)
-            case Read(table, keys, fields):
-                return "R", self._number(table), keys, fields or (*table.fields, *table.append_only)
-            case Delete(table, key, expect):
-                return "D", self._number(table), key, encode_fields(expect)
-            case Push(queue, items):
-                return "U", queue, [part for item in items for part in _item(item)]
-            case Ack(item_ids):
-                return "A", item_ids
-            case Notify(channels):
-                return "N", channels
-        raise TypeError(f"{operation!r} is no operation")
-
-    def replies(self, raw: list[Any]) -> list[Reply]:
-        return [self._reply(operation, reply) for operation, reply in zip(self._operations, raw, strict=True)]
-
-    @staticmethod
-    def _reply(operation: Operation, reply: Any) -> Reply:
-        if isinstance(operation, Read):
-            table = operation.table
-            names = operation.fields or (*table.fields, *table.append_only)
-            orders = _orders(table)
-            return [
-                {"key": key, **decode_fields(names, texts, table.append_only, orders)} if texts else None
-                for key, texts in zip(operation.keys, reply, strict=True)
-            ]
-        if not isinstance(operation, (Insert, Patch, Delete)):
-            return None
-        if reply == 1:
-            return APPLIED
-        (current,) = reply
-        if current is False:
-            return Outcome(False)
-        expect: Mapping[str, Scalar] = {} if isinstance(operation, Insert) else operation.expect
-        return Outcome(False, dict(zip(expect, map(decode, current), strict=False)))
-
-
-def _pairs(entries: Mapping[str, str]) -> list[str]:
-    return [part for pair in entries.items() for part in pair]
-
-
-def _item(item: QueueItem) -> tuple[str, str, str, str]:
-    due = repr(item.not_before) if item.not_before > 0 else "0"
-    return item.item_id, item.payload, str(-item.priority), due
-
-
 def _bound(value: float | None) -> str | bool:
     return False if value is None else repr(value)
-
-
-def _orders(table: Table) -> tuple[str, ...]:
-    return tuple(index.order for index in table.indexes)
 
 
 def _after_fork_in_child() -> None:

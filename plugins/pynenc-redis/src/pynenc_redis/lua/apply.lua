@@ -62,26 +62,14 @@ local function entry(text)
   return #text .. ':' .. text
 end
 
-local function insert(of, key, values, append)
-  local record = record_key(of, key)
+-- Everything about a new record is known beforehand: its fields, and where it stands in each index.
+local function insert(record, set, places)
   if call('EXISTS', record) == 1 then
     return { {} }
   end
-  local set, known = { MARK, '' }, {}
-  for at = 1, #values, 2 do
-    known[values[at]] = values[at + 1]
-    if values[at + 1] ~= 'n' then
-      set[#set + 1] = values[at]
-      set[#set + 1] = values[at + 1]
-    end
-  end
-  for at = 1, #append, 2 do
-    set[#set + 1] = append[at]
-    set[#set + 1] = entry(append[at + 1])
-  end
   call('HSET', record, unpack(set))
-  for number, index in ipairs(of[2]) do
-    call('ZADD', index_key(of, number, known), score(known[index[2]]), key)
+  for at = 1, #places, 3 do
+    call('ZADD', places[at], places[at + 1], places[at + 2])
   end
   return 1
 end
@@ -225,12 +213,13 @@ end
 
 local replies = {}
 for at, operation in ipairs(operations) do
-  local kind, of = operation[1], tables[operation[2]]
+  local kind = operation[1]
+  local of = tables[operation[2]]
   local reply = 1
   if kind == 'P' then
     reply = patch(of, operation[3], operation[4], operation[5], operation[6])
   elseif kind == 'I' then
-    reply = insert(of, operation[3], operation[4], operation[5])
+    reply = insert(operation[2], operation[3], operation[4])
   elseif kind == 'R' then
     reply = read(of, operation[3], operation[4])
   elseif kind == 'D' then
