@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 
+from rich.table import Table
+
 from benchmarks.peers import Contender, until
 
 FORMS = {
@@ -15,6 +17,15 @@ FORMS = {
     "round_trip_ms": ("round trip, ms", "{:.2f}"),
     "after_kill": ("of 100, ended 15 s after a kill", "{:.0f}"),
 }
+
+
+def as_table(best: dict[str, dict[str, float]]) -> Table:
+    """The figures of all contenders, with the measures that each of them went through."""
+    table = Table("", *best)
+    for key, (title, form) in FORMS.items():
+        if all(key in figures for figures in best.values()):
+            table.add_row(title, *(form.format(figures[key]) for figures in best.values()))
+    return table
 
 
 def better(key: str, one: float | None, other: float) -> float:

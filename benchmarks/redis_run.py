@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.measuring import FORMS, better, measure_two_workers
+from benchmarks.measuring import as_table, better, measure_two_workers
 from benchmarks.peers import is_installed, until
 
 _TASKS, _SECONDS, _KILL_AT, _PATIENCE_S = 100, 0.05, 30, 15.0
@@ -82,11 +81,7 @@ def main() -> None:
             kept = best.setdefault(report["name"], {})
             for key, value in report["figures"].items():
                 kept[key] = better(key, kept.get(key), value)
-    table = Table("", *best)
-    for key, (title, form) in FORMS.items():
-        if all(key in figures for figures in best.values()):
-            table.add_row(title, *(form.format(figures[key]) for figures in best.values()))
-    Console(width=140).print(table)
+    Console(width=140).print(as_table(best))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,8 @@ import subprocess
 import sys
 
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.measuring import FORMS, better, drained, measure_two_workers, submits
+from benchmarks.measuring import as_table, better, drained, measure_two_workers, submits
 from benchmarks.peers import Contender, HueySqlite, Ours, is_installed, scratch
 
 CONTENDERS = ("mem", "sqlite", "huey-sqlite")
@@ -67,10 +66,7 @@ def _keep_best(best: dict[str, float], figures: dict[str, float]) -> None:
 
 def _print(best: dict[str, dict[str, float]], operations: dict[str, dict[str, float]]) -> None:
     console = Console(width=140)
-    table = Table("", *best)
-    for key, (title, form) in FORMS.items():
-        table.add_row(title, *(form.format(figures[key]) for figures in best.values()))
-    console.print(table)
+    console.print(as_table(best))
     for name, counts in operations.items():
         for step, count in counts.items():
             console.print(f"{name}: {count:.2f} round trips per invocation, {step}")
