@@ -13,6 +13,7 @@ from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
 from pynenc.context import current_invocation_id, current_runner
 
 ROOT = "pynenc"
+_PARTS = ("storage", "plugins")
 _SHORT = 8
 _RESET = "\033[0m"
 _COLOURS = {
@@ -113,12 +114,24 @@ def app_logger(conf: ConfigPynenc) -> logging.Logger:
     It hands records on to the root logger as well only where that has handlers of its own.
     """
     logger = logging.getLogger(f"{ROOT}.app.{conf.app_id}")
+    handler = _handler(conf)
+    _set_up(logger, conf, handler)
+    for part in _PARTS:  # they serve all apps of a process; the latest says how they are shown
+        _set_up(logging.getLogger(f"{ROOT}.{part}"), conf, handler)
+    return logger
+
+
+def _set_up(logger: logging.Logger, conf: ConfigPynenc, handler: logging.Handler) -> None:
     logger.setLevel(conf.logging_level.upper())
-    for old in [handler for handler in logger.handlers if isinstance(handler, _CurrentStreamHandler)]:
+    for old in [each for each in logger.handlers if isinstance(each, _CurrentStreamHandler)]:
         logger.removeHandler(old)
     for known in [each for each in logger.filters if isinstance(each, _ContextFilter)]:
         logger.removeFilter(known)
     logger.addFilter(_ContextFilter(conf.app_id))
+    logger.addHandler(handler)
+
+
+def _handler(conf: ConfigPynenc) -> logging.Handler:
     handler = _CurrentStreamHandler(conf.log_stream)
     if conf.log_format == LogFormat.JSON:
         handler.setFormatter(JsonFormatter())
@@ -126,8 +139,7 @@ def app_logger(conf: ConfigPynenc) -> logging.Logger:
         terminal = getattr(getattr(sys, conf.log_stream), "isatty", lambda: False)()
         colours = terminal if conf.log_use_colors is None else conf.log_use_colors
         handler.setFormatter(TextFormatter(colours, conf.compact_log_context))
-    logger.addHandler(handler)
-    return logger
+    return handler
 
 
 def shown_arguments(conf: ConfigPynenc, arguments: Mapping[str, object]) -> str:

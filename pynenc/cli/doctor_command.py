@@ -124,7 +124,8 @@ def _life(app: Pynenc) -> Iterator[Finding]:
             f"none is alive, and {waiting} message(s) wait: start one with 'pynenc runner start'",
         )
     else:
-        yield Finding("runners", _OK, f"{len(runners)} alive: they look at their queues, or run something")
+        doing = ": they look at their queues, or run something" if runners else ""
+        yield Finding("runners", _OK, f"{len(runners) or 'none'} alive{doing}")
     for runner_id, runner, beat in zip(runners, known, beats, strict=True):
         told = f"{runner.runner_cls} in process {runner.pid} of {runner.hostname}" if runner else "unknown"
         age = f", last sign of life {now - beat:.1f} s ago" if beat is not None else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import plain_tasks
@@ -75,3 +76,12 @@ def test_arguments_appear_as_the_settings_say(settings: dict[str, Any], expected
 def test_a_call_shows_itself() -> None:
     app = Pynenc({"app_id": "logs", "dev_mode_force_sync_tasks": True})
     assert str(app.task(plain_tasks.add)(1, 2).call) == "plain_tasks.add(x=1, y=2)"
+
+
+def test_what_serves_all_apps_logs_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    Pynenc({"app_id": "logs", "log_stream": "stdout", "logging_level": "warning"})
+    logging.getLogger("pynenc.storage").warning("the server is away")
+    logging.getLogger("pynenc.storage").info("not shown")
+    out = capsys.readouterr().out
+    assert out.endswith("[logs] the server is away\n")
+    assert "WARNING" in out

@@ -67,6 +67,7 @@ def test_a_pipe_that_overflowed_wakes_everybody(folder: Path) -> None:
 def test_without_a_folder_waiting_still_works_inside_the_process(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING", "pynenc.storage")
     wakeups = FifoWakeups(tmp_path / "missing" / "x.wake")
     with wakeups.subscribe(["a"], None) as subscription:
         wakeups.notify(["a"])

@@ -170,13 +170,13 @@ def explained(location: str) -> Iterator[None]:
 
 
 def _translated(error: redis.RedisError, location: str) -> StorageError:
-    text = str(error)
+    text = str(error).rstrip(".")
     # An error inside a script is a plain one, with the server's own word somewhere in its text.
     if isinstance(error, _REFUSED) or any(
         word in text for word in ("NOAUTH", "WRONGPASS", "NOPERM", "DENIED")
     ):
         return StorageUnavailableError(
-            f"Redis at {location} refuses us: {error}. Check 'redis_username' and 'redis_password', or those "
+            f"Redis at {location} refuses us: {text}. Check 'redis_username' and 'redis_password', or those "
             f"in 'redis_url', and what this user may do."
         )
     if isinstance(error, redis.ReadOnlyError) or "READONLY" in text:
@@ -191,7 +191,7 @@ def _translated(error: redis.RedisError, location: str) -> StorageError:
         )
     if isinstance(error, _AWAY):
         return StorageUnavailableError(
-            f"cannot reach Redis at {location}: {error}. Check that it runs, that 'redis_url' (or "
+            f"cannot reach Redis at {location}: {text}. Check that it runs, that 'redis_url' (or "
             f"'redis_host' and 'redis_port') is right, and that the network lets this machine through."
         )
     if "exceeds maximum allowed size" in text or "invalid bulk length" in text:
