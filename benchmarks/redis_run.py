@@ -36,7 +36,19 @@ def measure(name: str, count: int) -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder, RedisServer(Path(folder)) as server:
         contender = CONTENDERS[name](server.url.removesuffix("/0"))
         figures = measure_two_workers(contender, count) if count else killed(contender)
-        return {"name": contender.name, "figures": figures}
+        counts = ours_counted(contender, server.url) if name == "pynenc" else {}
+        return {"name": contender.name, "figures": figures, "operations": counts}
+
+
+def ours_counted(contender: Any, url: str) -> dict[str, float]:
+    """Round trips of each step, and what the server did for each of 1,000 gathered invocations."""
+    from benchmarks.redis_peers.contenders import commands_per_invocation  # noqa: PLC0415 - likewise
+
+    counts: dict[str, float] = contender.operations()
+    with contender.workers(2):
+        contender.round_trip()
+        counts.update(commands_per_invocation(url, lambda: contender.gather(1000), 1000))
+    return counts
 
 
 def killed(contender: Any) -> dict[str, float]:
@@ -70,6 +82,7 @@ def main() -> None:
         print(json.dumps(measure(options.only, options.count)))
         return
     best: dict[str, dict[str, float]] = {}
+    operations: dict[str, float] = {}
     counts = [options.count] * options.rounds + [0]
     for count in counts:
         for name in names:
@@ -79,9 +92,13 @@ def main() -> None:
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             report = json.loads(done.stdout.splitlines()[-1])
             kept = best.setdefault(report["name"], {})
+            operations.update(report["operations"])
             for key, value in report["figures"].items():
                 kept[key] = better(key, kept.get(key), value)
-    Console(width=140).print(as_table(best))
+    console = Console(width=140)
+    console.print(as_table(best))
+    for what, figure in operations.items():
+        console.print(f"pynenc: {figure:.2f} per invocation: {what}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -89,6 +89,30 @@ def worker_pids() -> list[int]:
         }
         found += sorted(fresh)
     return found
+
+
+def commands_per_invocation(url: str, live: Callable[[], None], count: int) -> dict[str, float]:
+    """What the server did for each of some invocations: requests of clients, and commands in scripts.
+
+    Args:
+        url: The server.
+        live: Runs the invocations to their ends.
+        count: How many these are.
+    """
+    with redis.Redis.from_url(url) as client:
+        before = _calls(client)
+        live()
+        after = _calls(client)
+    more = {name: calls - before.get(name, 0) for name, calls in after.items()}
+    sent = sum(calls for name, calls in more.items() if name in _SENT)
+    return {"requests": sent / count, "commands in scripts": (sum(more.values()) - sent) / count}
+
+
+_SENT = ("cmdstat_evalsha", "cmdstat_subscribe", "cmdstat_unsubscribe", "cmdstat_time", "cmdstat_info")
+
+
+def _calls(client: redis.Redis) -> dict[str, int]:
+    return {name: int(stats["calls"]) for name, stats in client.info("commandstats").items()}
 
 
 class CeleryRedis(Peer):
