@@ -75,17 +75,10 @@ class InvocationState(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A change of one record, made if status, owner and claim number are as in `current`.
-
-    Attributes:
-        current: The record before.
-        target: The record after.
-        if_free: Made only if, besides, it needs no slot and nobody asked to cancel it.
-    """
+    """A change of one record, made if status, owner and claim number are as in `current`."""
 
     current: InvocationState
     target: InvocationState
-    if_free: bool = False
 
 
 class ChangeOutcome(msgspec.Struct, frozen=True):

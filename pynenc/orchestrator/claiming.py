@@ -24,12 +24,7 @@ from pynenc.storage.group import Group
 
 
 def claim(
-    ports: Ports,
-    runner_id: str,
-    queues: Sequence[str],
-    limit: int,
-    timeout_s: float | None,
-    starts: int = 0,
+    ports: Ports, runner_id: str, queues: Sequence[str], limit: int, timeout_s: float | None
 ) -> list[Claim]:
     """Take messages and claim their invocations: two round trips.
 
@@ -39,22 +34,21 @@ def claim(
         queues: Where to look, most important first.
         limit: Most invocations to claim.
         timeout_s: Longest wait for the first, in seconds.
-        starts: How many of the first to start as well, where nothing speaks against it.
 
     Returns:
-        What was claimed, PENDING or RUNNING. Stale and duplicate messages have fallen away, so it
-        may be empty even though something was taken.
+        What was claimed. Stale and duplicate messages have fallen away, so it may be empty
+        even though something was taken. It is PENDING and no more: if the reply is lost, so that
+        nobody knows of the claim, it is taken back after `max_pending_seconds`; RUNNING would
+        stay for as long as this runner lives.
     """
     deliveries = ports.broker.take(queues, limit, timeout_s)
     if not deliveries:
         return []
-    return claim_deliveries(ports, runner_id, deliveries, starts)
+    return claim_deliveries(ports, runner_id, deliveries)
 
 
-def claim_deliveries(
-    ports: Ports, runner_id: str, deliveries: Sequence[Delivery], starts: int = 0
-) -> list[Claim]:
-    """Claim the invocations of messages that were taken, and start the first of them."""
+def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery]) -> list[Claim]:
+    """Claim the invocations of messages that were taken."""
     now = ports.now()
     changes = [
         changed(_as_told(delivery), InvocationStatus.PENDING, runner_id, now) for delivery in deliveries
@@ -62,28 +56,16 @@ def claim_deliveries(
     ids = [delivery.message.invocation_id for delivery in deliveries]
     group = Group()
     outcomes = ports.orchestrator.stage_change(group, changes, runner_id)
-    starting = [
-        msgspec.structs.replace(
-            changed(change.target, InvocationStatus.RUNNING, runner_id, now), if_free=True
-        )
-        for change in changes[:starts]
-    ]
-    begun = ports.orchestrator.stage_change(group, starting, runner_id)
     ports.broker.stage_ack(group, deliveries)
     states = ports.orchestrator.stage_read(group, ids)
     data = ports.state_backend.stage_read_invocations(group, ids)
     group.send()
     claims: list[Claim] = []
     bare: list[InvocationState] = []
-    targets = {change.target.invocation_id: change.target for change in changes}
-    for change, outcome in zip(starting, begun.get(), strict=True):
-        if outcome.applied:
-            targets[change.target.invocation_id] = change.target
     for change, outcome, state, known in zip(changes, outcomes.get(), states.get(), data.get(), strict=True):
-        target = targets[change.target.invocation_id]
         if not outcome.applied:
             _note_refusal(ports, change, outcome)
-        elif state is None or not _is_still(state, target):
+        elif state is None or not _is_still(state, change.target):
             continue  # somebody has taken it away already
         elif known is None:
             bare.append(state)
@@ -91,12 +73,8 @@ def claim_deliveries(
             claims.append(Claim(known, state))
     if bare:
         _end_bare(ports, bare, runner_id)
-    owned = {each.data.invocation_id for each in claims}
-    ports.hooks.status_changed([change.target for change in changes if change.target.invocation_id in owned])
-    running = [each for each in claims if each.state.status == InvocationStatus.RUNNING]
-    pending = [each for each in claims if each.state.status == InvocationStatus.PENDING]
-    ports.hooks.status_changed([each.state for each in running])
-    return running + acquire(ports, end_cancelled(ports, pending, runner_id), runner_id)
+    ports.hooks.status_changed([claimed.state for claimed in claims])
+    return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
 
 
 def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], limit: int) -> list[Claim]:
@@ -144,14 +122,11 @@ def _end_bare(ports: Ports, states: Sequence[InvocationState], runner_id: str) -
         )
         ports.logger.error("%s", error)
         key = outcome_id(state.invocation_id, state.claim)
-        way: list[Change] = []
-        if state.status == InvocationStatus.PENDING:
-            way.append(changed(state, InvocationStatus.RUNNING, runner_id, now))
-        current = way[-1].target if way else state
-        way.append(changed(current, InvocationStatus.FAILED, runner_id, now, outcome_id=key))
+        running = changed(state, InvocationStatus.RUNNING, runner_id, now)
+        failed = changed(running.target, InvocationStatus.FAILED, runner_id, now, outcome_id=key)
         outcome = OutcomeData(key, 1, ports.values.pack_error(error))
         ports.state_backend.stage_save_outcomes(group, [outcome])
-        ports.orchestrator.stage_change(group, way, runner_id)
+        ports.orchestrator.stage_change(group, [running, failed], runner_id)
     ports.orchestrator.stage_announce(group, [state.invocation_id for state in states])
     group.send()
 
@@ -180,13 +155,27 @@ def _note_refusal(ports: Ports, change: Change, outcome: ChangeOutcome) -> None:
     )
 
 
-def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
-    """Return claimed invocations that were not started, to be claimed by anybody."""
+def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
+    """Return claimed invocations that were not started, to be claimed by anybody.
+
+    Returns:
+        Those that were started under the same claim all the same; they are as they were.
+    """
     if not claims:
-        return
+        return []
     now, group = ports.now(), Group()
     changes = [changed(each.state, InvocationStatus.REROUTED, runner_id, now) for each in claims]
-    ports.orchestrator.stage_change(group, changes, runner_id)
+    replies = ports.orchestrator.stage_change(group, changes, runner_id)
     ports.broker.stage_push(group, [message_for(change.target) for change in changes])
     group.send()
-    release(ports, [change.target for change in changes], runner_id)
+    outcomes = replies.get()
+    running = [
+        Claim(each.data, msgspec.structs.replace(each.state, status=InvocationStatus.RUNNING))
+        for each, outcome in zip(claims, outcomes, strict=True)
+        if (outcome.status, outcome.runner_id, outcome.claim)
+        == (InvocationStatus.RUNNING, runner_id, each.state.claim)
+    ]
+    kept = {each.data.invocation_id for each in running}
+    given = [change.target for change in changes if change.target.invocation_id not in kept]
+    release(ports, given, runner_id)
+    return running

@@ -65,9 +65,6 @@ def _growth(change: Change, actor_id: str | None) -> dict[str, str]:
     return {_HISTORY: _entry(change.target, actor_id)}
 
 
-_FREE: dict[str, Scalar] = {"slot_key": None, "cancel_requested": 0}
-
-
 def _guard(state: InvocationState) -> dict[str, Scalar]:
     return {"status": state.status.value, "runner_id": state.runner_id, "claim": state.claim}
 
@@ -129,7 +126,7 @@ class StorageOrchestrator(StorageComponent, BaseOrchestrator):
                 _STATES.table,
                 change.current.invocation_id,
                 _STATES.changes(change.current, change.target),
-                {**_guard(change.current), **_FREE} if change.if_free else _guard(change.current),
+                _guard(change.current),
                 _growth(change, actor_id),
             )
             for change in changes

@@ -25,6 +25,7 @@ from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.ports import Ports
 from pynenc.storage.base_storage import Subscription
 
+_MANY, _GATHER_S = 32, 0.005
 LAST_LOOK_S = 5.0
 """Timed looks grow apart up to this long."""
 
@@ -110,6 +111,10 @@ def _block(
             if pause <= 0:
                 return []
         woken = subscription.wait(pause).intersection(waiting)
+        if woken and len(waiting) > _MANY:
+            # Many end one after the other: a moment later one look sees several of them.
+            time.sleep(_GATHER_S)
+            woken |= subscription.wait(0).intersection(waiting)
         if not woken:
             look_s = min(look_s * 2, LAST_LOOK_S)
         try:

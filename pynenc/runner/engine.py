@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
@@ -238,18 +237,14 @@ class Engine:
             limit = min(self._conf.max_prefetch, (1 + self._idle) * self._pace.limit())
             if self._quota is not None:
                 limit = 1
-            starts = max(1 + self._idle, self._pace.starts())
         claims: list[Claim] = []
         self._last_look = time.monotonic()
         try:
-            runner_id, turn = self.identity.runner_id, self._turn()
-            claims = claim(self.app.ports, runner_id, turn, limit, _LONGEST_TAKE_S, starts)
+            claims = claim(self.app.ports, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
         finally:
             with self._changed:
                 self._fetching = False
-                for each in claims:
-                    is_running = each.state.status == InvocationStatus.RUNNING
-                    (self._started if is_running else self._claimed).append(each)
+                self._claimed.extend(claims)
                 if claims:
                     self._last_progress = time.monotonic()
                 if self._quota and self._away == 0:
@@ -348,6 +343,14 @@ class Engine:
         with self._changed:
             waiting, self._claimed = list(self._claimed), deque()
             started, self._started = list(self._started), deque()
-        give_back(self.app.ports, waiting, self.identity.runner_id)
-        if started:
-            surrender(self.app.ports, started, self.identity.runner_id)
+        try:
+            # One whose start was written without an answer may be RUNNING for all we know.
+            started += give_back(self.app.ports, waiting, self.identity.runner_id)
+            waiting = []
+            if started:
+                surrender(self.app.ports, started, self.identity.runner_id)
+        except BaseException:
+            with self._changed:
+                self._claimed.extendleft(reversed(waiting))
+                self._started.extendleft(reversed(started))
+            raise

@@ -218,6 +218,10 @@ class SQLiteFile:
         with self._open_lock, self._writer_lock, self._reader_lock:
             self._release()
 
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # an interpreter that ends may have taken things away already
+            self._release()
+
     def _release(self) -> None:
         for connection in (self._writer, self._reader):
             if connection is not None:

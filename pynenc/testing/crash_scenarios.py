@@ -16,7 +16,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
 from pynenc.orchestrator.cancellation import cancel
 from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.claiming import claim, claim_awaited, claim_deliveries, give_back
+from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
 from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
 from pynenc.task import Task
 from pynenc.testing import kit_functions
@@ -90,23 +90,6 @@ def run_one(life: Life) -> None:
     """Submit, claim, start, finish."""
     life.submit(life.task(), 1)
     life.end(life.start(life.claim()))
-
-
-def start_at_the_claim(life: Life) -> None:
-    """Claimed and started in one go: plain ones, one that needs a slot, and one told of twice."""
-    for number in range(2):
-        life.submit(life.task(), number)
-    limited = {"running_concurrency": "task", "reroute_on_concurrency_control": True}
-    for number in range(2):
-        life.submit(life.task(**limited), number)
-    app = life.app
-    deliveries = app.broker.take(QUEUES, 10, 0)
-    claims = claim_deliveries(app.ports, "r1", deliveries, starts=4)
-    claim_deliveries(app.ports, "r1", deliveries, starts=4)
-    life.held += claims
-    pending = [each for each in claims if each.state.status == _S.PENDING]
-    running = [each for each in claims if each.state.status == _S.RUNNING]
-    life.end(running + life.start(pending))
 
 
 def run_chained(life: Life) -> None:
@@ -289,7 +272,6 @@ SCENARIOS: list[Callable[[Life], None]] = [
     submit_one,
     submit_many,
     run_one,
-    start_at_the_claim,
     run_chained,
     fail_one,
     retry_one,

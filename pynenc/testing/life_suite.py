@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from pynenc.app import Pynenc
-from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import (
     InvocationNotFoundError,
     RecoveryLimitError,
@@ -63,19 +62,6 @@ class LifeSuite(AppFixtures):
             assert add(5).result == 15
         statuses = [entry.status for entry in invocation.history]
         assert statuses == [_S.REGISTERED, _S.PENDING, _S.RUNNING, _S.SUCCESS]
-
-    def test_a_claim_starts_what_it_may(self, app: Pynenc) -> None:
-        add = app.task(kit_functions.add)
-        alone = app.task(running_concurrency=ConcurrencyControlType.TASK)(kit_functions.spread)
-        for number in range(2):
-            add(number)
-        alone(1)
-        doomed = add(9)
-        claims = claim(app.ports, "r1", _QUEUES, 10, 0, starts=3)
-        assert [each.state.status for each in claims] == [_S.RUNNING, _S.RUNNING, _S.PENDING, _S.PENDING]
-        statuses = [entry.status for entry in app.orchestrator.history(claims[0].state.invocation_id)]
-        assert statuses == [_S.REGISTERED, _S.PENDING, _S.RUNNING]
-        assert claims[3].state.invocation_id == doomed.invocation_id
 
     def test_a_coroutine_function_gives_its_result(self, app: Pynenc) -> None:
         add = app.task(kit_functions.add_async)

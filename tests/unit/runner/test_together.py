@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,10 @@ import plain_tasks
 import pytest
 
 from pynenc import Pynenc, Task
+from pynenc.exceptions import StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.runner.ends import Ends
+from pynenc.storage.operations import Patch
 from pynenc.testing.app_fixtures import running
 
 
@@ -95,3 +98,27 @@ def test_ends_that_could_not_be_written_are_kept() -> None:
     ends.put_back(taken)
     ends.close()
     assert written == ["one", "two"]
+
+
+def test_a_start_without_an_answer_is_not_lost(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start is written, but the answer is lost; then the storage is away for a while."""
+    task = app.task(plain_tasks.pass_gate)
+    storage: Any = app.orchestrator
+    inner, away = storage.storage.execute, threading.Event()
+    invocation = task(1, 0)
+
+    def execute(operations: Any) -> Any:
+        if away.is_set():
+            raise StorageUnavailableError("the storage is away")
+        replies = inner(operations)
+        if any(isinstance(each, Patch) and each.values.get("status") == "running" for each in operations):
+            away.set()
+            raise StorageUnavailableError("the answer is lost")
+        return replies
+
+    monkeypatch.setattr(storage.storage, "execute", execute)
+    with running(app):
+        assert away.wait(60)
+        threading.Event().wait(0.6)  # longer than it takes to hand back what no worker begins
+        monkeypatch.setattr(storage.storage, "execute", inner)
+        assert invocation.result == 1
