@@ -72,3 +72,12 @@ def replica_offset(server: RedisServer) -> object:
     replica = _replication(server)["slave0"]
     assert isinstance(replica, dict)
     return replica["offset"]
+
+
+def test_a_unix_socket(tmp_path: Path) -> None:
+    with RedisServer(tmp_path, unixsocket=str(tmp_path / "redis.sock")):
+        app = make_app(f"unix://{tmp_path}/redis.sock?db=1")
+        add = app.task(kit_tasks.add)
+        with running(app):
+            assert add(1, 2).result == 3
+        assert "redis.sock" in str(app.orchestrator.ping())
