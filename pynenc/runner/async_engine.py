@@ -18,11 +18,13 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
-from pynenc.orchestrator.execution import Finished, pause, resume, surrender
+from pynenc.orchestrator.claiming import claim, give_back
+from pynenc.orchestrator.execution import Finished, surrender
 from pynenc.runner.invoking import current_claim, invoke_async
 from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
+from pynenc.runner.patience import FIRST_PAUSE_S, LAST_PAUSE_S
+from pynenc.runner.pausing import paused
 from pynenc.runner.running_set import RunningSet
 
 if TYPE_CHECKING:
@@ -30,8 +32,6 @@ if TYPE_CHECKING:
 
 _LONGEST_TAKE_S = 30.0
 _MOST_AT_ONCE = 200
-_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.1, 5.0
-_CANDIDATES = 8
 
 
 class AsyncEngine:
@@ -107,7 +107,7 @@ class AsyncEngine:
     # --- claiming ----------------------------------------------------------------------
 
     def _claim(self) -> None:
-        backoff_s = _FIRST_BACKOFF_S
+        backoff_s = FIRST_PAUSE_S
         while True:
             with self._changed:
                 while self._busy >= self._slots and not self._stopping:
@@ -120,11 +120,11 @@ class AsyncEngine:
                 claims = claim(
                     self.app.ports, self.identity.runner_id, self._conf.queues, limit, _LONGEST_TAKE_S
                 )
-                backoff_s = _FIRST_BACKOFF_S
+                backoff_s = FIRST_PAUSE_S
             except Exception:
                 self.app.logger.exception("claiming failed; it is tried again in %.1f s", backoff_s)
                 time.sleep(backoff_s)
-                backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+                backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
                 continue
             if self._stopping:
                 give_back(self.app.ports, claims, self.identity.runner_id)
@@ -182,7 +182,7 @@ class AsyncEngine:
             writing.add_done_callback(self._tasks.discard)
 
     async def _write(self) -> None:
-        backoff_s = _FIRST_BACKOFF_S
+        backoff_s = FIRST_PAUSE_S
         while self._starting or self._finished:
             starting, self._starting[:] = list(self._starting), []
             finished, self._finished[:] = list(self._finished), []
@@ -200,9 +200,9 @@ class AsyncEngine:
                 self._starting[:0] = starting
                 self._finished[:0] = finished
                 await asyncio.sleep(backoff_s)
-                backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+                backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
                 continue
-            backoff_s = _FIRST_BACKOFF_S
+            backoff_s = FIRST_PAUSE_S
             running = {each.state.invocation_id: each for each in advanced.started}
             for each, started in starting:
                 if not started.done():
@@ -221,20 +221,16 @@ class AsyncEngine:
         if running is None or not self.app.orchestrator.conf.blocking_control:
             yield
             return
-        ports, runner_id = self.app.ports, self.identity.runner_id
-        paused = pause(ports, running, runner_id, invocation_ids)
-        awaited = claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1)
-        with self._changed:
-            self._busy -= 1
-            self._changed.notify_all()
-        self._take_on(awaited)
-        try:
-            yield
-        finally:
+        with paused(self.app, running, self.identity.runner_id, invocation_ids) as awaited:
             with self._changed:
-                self._busy += 1
-            if paused is not None:
-                resume(ports, paused, runner_id)
+                self._busy -= 1
+                self._changed.notify_all()
+            self._take_on(awaited)
+            try:
+                yield
+            finally:
+                with self._changed:
+                    self._busy += 1
 
     def _look_after(self, may_be_cancelled: bool) -> float | None:
         running = self._running.ids() if may_be_cancelled else []

@@ -21,14 +21,15 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
-from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
+from pynenc.orchestrator.claiming import claim, give_back
+from pynenc.orchestrator.execution import Finished, advance, surrender
 from pynenc.runner.ends import Ends
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
 from pynenc.runner.pace import Pace
-from pynenc.runner.patience import patiently
+from pynenc.runner.patience import FIRST_PAUSE_S, LAST_PAUSE_S
+from pynenc.runner.pausing import paused
 from pynenc.runner.running_set import RunningBody, RunningSet
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TAKE_S = 30.0
 _SILENT_AFTER_S = 2 * _LONGEST_TAKE_S
-_FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.1, 5.0
 _STALLED_S = 0.25
-_CANDIDATES = 8
 
 
 class Engine:
@@ -147,18 +146,18 @@ class Engine:
     # --- workers -----------------------------------------------------------------------
 
     def _work(self) -> None:
-        backoff_s = _FIRST_BACKOFF_S
+        backoff_s = FIRST_PAUSE_S
         while True:
             running: Claim | None = None
             try:
                 running = self._next_started()
                 if running is None and not self._advance() and not self._fetch():
                     return
-                backoff_s = _FIRST_BACKOFF_S
+                backoff_s = FIRST_PAUSE_S
             except Exception:
                 self.app.logger.exception("a worker could not go on; it tries again in %.1f s", backoff_s)
                 time.sleep(backoff_s)
-                backoff_s = min(backoff_s * 2, _LAST_BACKOFF_S)
+                backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
             if running is not None:
                 self._ends.add(self._execute(running), soon=bool(self._started))
 
@@ -269,25 +268,19 @@ class Engine:
         if running is None or not self.app.orchestrator.conf.blocking_control:
             yield
             return
-        ports, runner_id = self.app.ports, self.identity.runner_id
-        paused = patiently(self.app, lambda: pause(ports, running, runner_id, invocation_ids))
-        awaited = patiently(
-            self.app, lambda: claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1)
-        )
-        with self._changed:
-            self._away += 1
-            self._claimed.extendleft(awaited)
-            self._prefer(frozenset(invocation_ids))
-            # The new worker looks at what is claimed first, so what is waited for begins even
-            # if all other workers are busy or block while they look for more.
-            self._add_worker()
-        try:
-            yield
-        finally:
+        with paused(self.app, running, self.identity.runner_id, invocation_ids) as awaited:
             with self._changed:
-                self._away -= 1
-            if paused is not None:
-                patiently(self.app, lambda: resume(ports, paused, runner_id))
+                self._away += 1
+                self._claimed.extendleft(awaited)
+                self._prefer(frozenset(invocation_ids))
+                # The new worker looks at what is claimed first, so what is waited for begins even
+                # if all other workers are busy or block while they look for more.
+                self._add_worker()
+            try:
+                yield
+            finally:
+                with self._changed:
+                    self._away -= 1
 
     def _prefer(self, invocation_ids: frozenset[str]) -> None:
         """Move what is waited for to the front of what was claimed."""

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
 T = TypeVar("T")
-_FIRST_S, _LAST_S = 0.1, 5.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 5.0
 
 
 def pauses() -> Iterator[float]:
     """How long to wait before each new try, in seconds: doubling, up to a bound."""
-    pause_s = _FIRST_S
+    pause_s = FIRST_PAUSE_S
     while True:
         yield pause_s
-        pause_s = min(pause_s * 2, _LAST_S)
+        pause_s = min(pause_s * 2, LAST_PAUSE_S)
 
 
 def patiently(app: Pynenc, act: Callable[[], T]) -> T:

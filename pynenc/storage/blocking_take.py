@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pynenc.identifiers.ids import new_id
-from pynenc.storage.operations import QueueItem, Taken
+from pynenc.storage.operations import Notify, Operation, Push, QueueItem, Taken
 
 if TYPE_CHECKING:
     from pynenc.storage.base_storage import Storage, Subscription
@@ -24,6 +24,17 @@ Items = tuple[tuple[str, QueueItem], ...]
 def queue_channel(queue: str) -> str:
     """The channel that is notified when items enter `queue`."""
     return f"queue:{queue}"
+
+
+def channels_of(operations: Iterable[Operation]) -> list[str]:
+    """The channels to notify after some operations were carried out."""
+    channels: list[str] = []
+    for operation in operations:
+        if isinstance(operation, Push):
+            channels.append(queue_channel(operation.queue))
+        elif isinstance(operation, Notify):
+            channels.extend(operation.channels)
+    return channels
 
 
 class BlockingTake:

@@ -11,7 +11,7 @@ from typing import assert_never
 
 from pynenc.exceptions import StorageError, StorageLayoutError
 from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
-from pynenc.storage.blocking_take import BlockingTake, queue_channel
+from pynenc.storage.blocking_take import BlockingTake, channels_of
 from pynenc.storage.fifo_wakeup import FifoWakeups
 from pynenc.storage.operations import (
     APPLIED,
@@ -133,12 +133,7 @@ class SQLiteStorage(Storage):
         if all(isinstance(operation, Read) for operation in operations):
             return self._file.read(lambda connection: self._apply_all(connection, operations))
         replies = self._file.write(lambda connection: self._apply_all(connection, operations))
-        channels: list[str] = []
-        for operation in operations:
-            if isinstance(operation, Push):
-                channels.append(queue_channel(operation.queue))
-            elif isinstance(operation, Notify):
-                channels.extend(operation.channels)
+        channels = channels_of(operations)
         if channels:
             self._wakeups.notify(channels)
         return replies

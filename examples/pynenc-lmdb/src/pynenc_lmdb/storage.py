@@ -14,7 +14,7 @@ import msgspec
 from pynenc.exceptions import StorageLayoutError, StorageUnavailableError, ValueTooLargeError
 from pynenc.identifiers.ids import monotonic_tick
 from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
-from pynenc.storage.blocking_take import queue_channel
+from pynenc.storage.blocking_take import channels_of
 from pynenc.storage.fifo_wakeup import FifoWakeups
 from pynenc.storage.operations import (
     APPLIED,
@@ -25,7 +25,6 @@ from pynenc.storage.operations import (
     EngineInfo,
     Index,
     Insert,
-    Notify,
     Operation,
     Outcome,
     Patch,
@@ -108,12 +107,7 @@ class LMDBStorage(Storage):
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
         reading = all(isinstance(operation, Read) for operation in operations)
         replies = self._do(lambda own: [self._apply(own, each) for each in operations], not reading)
-        channels: list[str] = []
-        for operation in operations:
-            if isinstance(operation, Push):
-                channels.append(queue_channel(operation.queue))
-            elif isinstance(operation, Notify):
-                channels.extend(operation.channels)
+        channels = channels_of(operations)
         if channels:
             self._wakeups.notify(channels)
         return replies

@@ -21,13 +21,11 @@ from pynenc.exceptions import (
     ValueTooLargeError,
 )
 from pynenc_redis.settings import ConfigRedis
-from pynenc_redis.wire import ClusterWire, Runs, Wire
+from pynenc_redis.wire import FIRST_PAUSE_S, LAST_PAUSE_S, RETRIES, ClusterWire, Runs, Wire
 
 Client: TypeAlias = "redis.Redis | RedisCluster"
 _CLUSTER, _SENTINEL = "redis+cluster", "redis+sentinel"
 _PLAIN = ("redis", "rediss", "unix")
-_RETRIES, _FIRST_PAUSE_S, _LAST_PAUSE_S = 6, 0.02, 1.0
-"""A server that restarts is waited for this long before an operation fails: some two seconds."""
 _REFUSED = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 _AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterDownError)
 
@@ -65,7 +63,7 @@ class Endpoint:
             "socket_connect_timeout": conf.socket_connect_timeout,
             "health_check_interval": conf.health_check_interval,
             "protocol": 2,
-            "retry": Retry(ExponentialBackoff(_LAST_PAUSE_S, _FIRST_PAUSE_S), _RETRIES),
+            "retry": Retry(ExponentialBackoff(LAST_PAUSE_S, FIRST_PAUSE_S), RETRIES),
         }
 
     def connect(self) -> Client:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import redis
 from redis.connection import Connection
 
-_RETRIES, _FIRST_PAUSE_S, _LAST_PAUSE_S = 6, 0.02, 1.0
+RETRIES, FIRST_PAUSE_S, LAST_PAUSE_S = 6, 0.02, 1.0
+"""A server that restarts is waited for this long before an operation fails: some two seconds."""
 
 
 class Script:
@@ -75,9 +76,9 @@ class Wire:
         Raises:
             redis.RedisError: The server refuses it, or cannot be reached for some two seconds.
         """
-        pause_s = _FIRST_PAUSE_S
+        pause_s = FIRST_PAUSE_S
         with self._free:
-            for tries_left in range(_RETRIES, -1, -1):
+            for tries_left in range(RETRIES, -1, -1):
                 try:
                     return self._run(script, keys, arguments)
                 except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
@@ -87,7 +88,7 @@ class Wire:
                         raise
                 self._drop_idle()
                 time.sleep(pause_s)
-                pause_s = min(pause_s * 2, _LAST_PAUSE_S)
+                pause_s = min(pause_s * 2, LAST_PAUSE_S)
         raise AssertionError("the last try returns or raises")
 
     def _run(self, script: Script, keys: Sequence[str], arguments: Sequence[Any]) -> Any:

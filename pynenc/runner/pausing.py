@@ -1,0 +1,36 @@
+"""What an engine does for a body that waits for other invocations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.claiming import claim_awaited
+from pynenc.orchestrator.execution import pause, resume
+from pynenc.runner.patience import patiently
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+_CANDIDATES = 8
+
+
+@contextmanager
+def paused(
+    app: Pynenc, running: Claim, runner_id: str, invocation_ids: Sequence[str]
+) -> Iterator[list[Claim]]:
+    """Have an invocation PAUSED inside the block.
+
+    Gives what of the awaited ones was claimed past the queue, to be run first. A storage that is
+    away for a while is not the body's fault.
+    """
+    ports = app.ports
+    noted = patiently(app, lambda: pause(ports, running, runner_id, invocation_ids))
+    awaited = patiently(app, lambda: claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1))
+    try:
+        yield awaited
+    finally:
+        if noted is not None:
+            patiently(app, lambda: resume(ports, noted, runner_id))
