@@ -16,7 +16,7 @@ from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
-from pynenc.orchestrator.waiting import wait_final, wait_final_async
+from pynenc.orchestrator.waiting import Ended, wait_final, wait_final_async
 from pynenc.running import running_runner
 from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.storage.operations import Cursor
@@ -135,7 +135,7 @@ class InvocationAccess:
 
     def wait_final(
         self, invocation_ids: Sequence[str], timeout_s: float | None = None
-    ) -> Iterator[list[InvocationState]]:
+    ) -> Iterator[list[Ended]]:
         """Block until invocations end; gives their records in batches as they do.
 
         After some time in which nothing ended and no runner is alive, a warning says so.
@@ -152,10 +152,10 @@ class InvocationAccess:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             patience = remind if remaining is None else min(remind, remaining)
             try:
-                for states in wait_final(self.ports, waiting, self._first_look(), patience, blocked):
-                    done = {state.invocation_id for state in states}
+                for ended in wait_final(self.ports, waiting, self._first_look(), patience, blocked):
+                    done = {each.state.invocation_id for each in ended}
                     waiting = [each for each in waiting if each not in done]
-                    yield states
+                    yield ended
             except TimeoutError:
                 if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(
@@ -179,7 +179,7 @@ class InvocationAccess:
                 self.app_id,
             )
 
-    def wait_final_async(self, invocation_ids: Sequence[str]) -> AsyncIterator[list[InvocationState]]:
+    def wait_final_async(self, invocation_ids: Sequence[str]) -> AsyncIterator[list[Ended]]:
         """Like `wait_final`, without blocking the event loop."""
         return wait_final_async(self.ports, invocation_ids, self._first_look(), self._blocked())
 

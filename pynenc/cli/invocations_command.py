@@ -17,7 +17,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.logs import shown_arguments
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.waiting import RaisedError, load_results
+from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
 from pynenc.state_backend.base_state_backend import InvocationData
 
 _IDS = click.argument("invocation_ids", metavar="ID...", nargs=-1, required=True)
@@ -100,7 +100,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
         ],
     }
     if record.status.is_final():
-        (outcome,) = load_results(app.ports, [record])
+        (outcome,) = load_results(app.ports, [Ended(record)])
         if isinstance(outcome, RaisedError):
             shown["error"] = f"{type(outcome.error).__name__}: {outcome.error}"
         else:

@@ -12,7 +12,7 @@ from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGrou
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import HistoryEntry, InvocationState
 from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.waiting import RaisedError, load_results, read_states
+from pynenc.orchestrator.waiting import Ended, RaisedError, load_results, read_states
 from pynenc.types import Params, Result
 from pynenc.workflow.identity import WorkflowIdentity
 
@@ -88,14 +88,14 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             TimeoutError: It has not ended in time; it goes on all the same.
         """
         if self._outcome is None:
-            for states in self.app.wait_final([self.invocation_id], timeout_s):
-                _settle([self], states)
+            for ended in self.app.wait_final([self.invocation_id], timeout_s):
+                _settle([self], ended)
         return self._value()
 
     async def async_result(self) -> Result:
         if self._outcome is None:
-            async for states in self.app.wait_final_async([self.invocation_id]):
-                _settle([self], states)
+            async for ended in self.app.wait_final_async([self.invocation_id]):
+                _settle([self], ended)
         return self._value()
 
     def _value(self) -> Result:
@@ -120,17 +120,15 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         return _restore, (self.app, self.invocation_id)
 
 
-def _settle(
-    invocations: Sequence[DistributedInvocation[Params, Result]], states: Sequence[InvocationState]
-) -> None:
+def _settle(invocations: Sequence[DistributedInvocation[Params, Result]], ended: Sequence[Ended]) -> None:
     """Load what came of those that have ended."""
     by_id: dict[str, list[DistributedInvocation[Params, Result]]] = {}
     for invocation in invocations:
         by_id.setdefault(invocation.invocation_id, []).append(invocation)
     ports = invocations[0].app.ports
-    for state, value in zip(states, load_results(ports, states), strict=True):
-        for invocation in by_id.get(state.invocation_id, ()):
-            invocation.settle(state, value)
+    for each, value in zip(ended, load_results(ports, ended), strict=True):
+        for invocation in by_id.get(each.state.invocation_id, ()):
+            invocation.settle(each.state, value)
 
 
 def _restore(app: Pynenc, invocation_id: str) -> DistributedInvocation[..., Any]:
@@ -150,8 +148,8 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         at = 0
         waiting = self._waiting()
         if waiting:
-            for states in self.task.app.wait_final(waiting):
-                _settle(self.invocations, states)
+            for ended in self.task.app.wait_final(waiting):
+                _settle(self.invocations, ended)
                 while at < len(self.invocations) and self.invocations[at].is_settled:
                     yield self.invocations[at].result
                     at += 1
@@ -166,17 +164,17 @@ class DistributedInvocationGroup(BaseInvocationGroup[Params, Result]):
         if not waiting:
             return
         by_id = {each.invocation_id: each for each in self.invocations}
-        for states in self.task.app.wait_final(waiting):
-            _settle(self.invocations, states)
-            for state in states:
-                yield by_id[state.invocation_id]
+        for ended in self.task.app.wait_final(waiting):
+            _settle(self.invocations, ended)
+            for each in ended:
+                yield by_id[each.state.invocation_id]
 
     async def async_results(self) -> AsyncIterator[Result]:
         at = 0
         waiting = self._waiting()
         if waiting:
-            async for states in self.task.app.wait_final_async(waiting):
-                _settle(self.invocations, states)
+            async for ended in self.task.app.wait_final_async(waiting):
+                _settle(self.invocations, ended)
                 while at < len(self.invocations) and self.invocations[at].is_settled:
                     yield self.invocations[at].result
                     at += 1

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Seque
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import msgspec
+
 from pynenc.exceptions import (
     ConcurrencyControlledError,
     InvocationCancelledError,
@@ -23,11 +25,25 @@ from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.ports import Ports
+from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.base_storage import Subscription
+from pynenc.storage.group import Group
 
 _MANY, _GATHER_S = 32, 0.005
 LAST_LOOK_S = 5.0
 """Timed looks grow apart up to this long."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """An invocation that has ended.
+
+    Attributes:
+        state: Its record, which is final.
+        outcome: What came of it, if that was read along with the record.
+    """
+
+    state: InvocationState
+    outcome: OutcomeData | None = None
 
 
 def read_states(ports: Ports, invocation_ids: Sequence[str]) -> list[InvocationState]:
@@ -36,15 +52,36 @@ def read_states(ports: Ports, invocation_ids: Sequence[str]) -> list[InvocationS
     Raises:
         InvocationNotFoundError: There is no record for one of them.
     """
-    states = ports.orchestrator.read(invocation_ids)
+    return _all_known(invocation_ids, ports.orchestrator.read(invocation_ids))
+
+
+def _all_known(
+    invocation_ids: Sequence[str], states: Sequence[InvocationState | None]
+) -> list[InvocationState]:
     for invocation_id, state in zip(invocation_ids, states, strict=True):
         if state is None:
             raise InvocationNotFoundError(invocation_id)
     return [state for state in states if state is not None]
 
 
-def _final_among(ports: Ports, invocation_ids: Collection[str]) -> list[InvocationState]:
-    return [state for state in read_states(ports, sorted(invocation_ids)) if state.status.is_final()]
+def _final_among(ports: Ports, invocation_ids: Collection[str]) -> list[Ended]:
+    """Those that have ended.
+
+    Of a few the outcome of their first claim is read along: it is nearly always the one that
+    counts, and it saves a round trip.
+    """
+    ids = sorted(invocation_ids)
+    if len(ids) > _MANY:
+        return [Ended(state) for state in read_states(ports, ids) if state.status.is_final()]
+    group = Group()
+    states = ports.orchestrator.stage_read(group, ids)
+    outcomes = ports.state_backend.stage_read_outcomes(group, [outcome_id(each, 1) for each in ids])
+    group.send()
+    return [
+        Ended(state, outcome)
+        for state, outcome in zip(_all_known(ids, states.get()), outcomes.get(), strict=True)
+        if state.status.is_final()
+    ]
 
 
 Blocked = Callable[[Sequence[str]], AbstractContextManager[None]]
@@ -61,7 +98,7 @@ def wait_final(
     first_look_s: float,
     timeout_s: float | None = None,
     blocked: Blocked = _not_noted,
-) -> Iterator[list[InvocationState]]:
+) -> Iterator[list[Ended]]:
     """Block until invocations end, and give their records in batches as they do.
 
     Args:
@@ -82,7 +119,7 @@ def wait_final(
     with ports.orchestrator.subscribe(waiting) as subscription:
         final = _final_among(ports, waiting)
         while True:
-            waiting.difference_update(state.invocation_id for state in final)
+            waiting.difference_update(each.state.invocation_id for each in final)
             if final:
                 yield final
             if not waiting:
@@ -101,7 +138,7 @@ def _block(
     look_s: float,
     deadline: float | None,
     interruption: Interruption,
-) -> list[InvocationState]:
+) -> list[Ended]:
     """The next records that are final; none when the time is over."""
     while True:
         interruption.check()
@@ -131,7 +168,7 @@ def _block(
 
 async def wait_final_async(
     ports: Ports, invocation_ids: Sequence[str], first_look_s: float, blocked: Blocked = _not_noted
-) -> AsyncIterator[list[InvocationState]]:
+) -> AsyncIterator[list[Ended]]:
     """Like `wait_final`, without blocking the event loop or a thread."""
     waiting = set(invocation_ids)
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
@@ -142,7 +179,7 @@ async def wait_final_async(
     with ports.orchestrator.subscribe(waiting, wake) as subscription:
         final = _final_among(ports, waiting)
         while True:
-            waiting.difference_update(state.invocation_id for state in final)
+            waiting.difference_update(each.state.invocation_id for each in final)
             if final:
                 yield final
             if not waiting:
@@ -162,7 +199,7 @@ async def _block_async(
     subscription: Subscription,
     woken: asyncio.Event,
     look_s: float,
-) -> list[InvocationState]:
+) -> list[Ended]:
     """The next records that are final."""
     while True:
         try:
@@ -175,14 +212,14 @@ async def _block_async(
             return final
 
 
-def load_results(ports: Ports, states: Sequence[InvocationState]) -> list[Any]:
+def load_results(ports: Ports, ended: Sequence[Ended]) -> list[Any]:
     """What came of invocations that have ended, in order.
 
     Returns:
         For each its result, or the exception that its `result` raises.
     """
-    ids = [state.outcome_id or "" for state in states]
-    outcomes = ports.state_backend.read_outcomes(ids)
+    outcomes = _outcomes(ports, ended)
+    states = [each.state for each in ended]
     good = [
         outcome.payload
         for state, outcome in zip(states, outcomes, strict=True)
@@ -198,6 +235,18 @@ def load_results(ports: Ports, states: Sequence[InvocationState]) -> list[Any]:
         else:
             loaded.append(RaisedError(_without_outcome(state)))
     return loaded
+
+
+def _outcomes(ports: Ports, ended: Sequence[Ended]) -> list[OutcomeData | None]:
+    """The outcomes that the records name; those that were not read along are read now."""
+    read: dict[str, OutcomeData | None] = {
+        each.outcome.outcome_id: each.outcome for each in ended if each.outcome is not None
+    }
+    wanted = [each.state.outcome_id or "" for each in ended]
+    missing = [key for key in wanted if key and key not in read]
+    if missing:
+        read.update(zip(missing, ports.state_backend.read_outcomes(missing), strict=True))
+    return [read.get(key) for key in wanted]
 
 
 class RaisedError:

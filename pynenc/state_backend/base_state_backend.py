@@ -166,3 +166,9 @@ class BaseStateBackend(Component):
     def stage_save_outcomes(self, group: Group, outcomes: Sequence[OutcomeData]) -> None:
         """Save outcomes as a step of a group."""
         group.call(lambda: self.save_outcomes(outcomes))
+
+    def stage_read_outcomes(
+        self, group: Group, outcome_ids: Sequence[str]
+    ) -> Pending[list[OutcomeData | None]]:
+        """Read outcomes as a step of a group."""
+        return group.call(lambda: self.read_outcomes(outcome_ids))

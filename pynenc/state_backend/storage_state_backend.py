@@ -65,6 +65,11 @@ class StorageStateBackend(StorageComponent, BaseStateBackend):
     def read_outcomes(self, outcome_ids: Sequence[str]) -> list[OutcomeData | None]:
         return _OUTCOMES.decode_all(self.storage.read(_OUTCOMES.table, outcome_ids))
 
+    def stage_read_outcomes(
+        self, group: Group, outcome_ids: Sequence[str]
+    ) -> Pending[list[OutcomeData | None]]:
+        return Mapped(group.read(self.storage, _OUTCOMES.table, outcome_ids), _OUTCOMES.decode_all)
+
     def delete(self, claims: Sequence[tuple[str, int]]) -> None:
         deletes = [Delete(_INVOCATIONS.table, invocation_id) for invocation_id, _ in claims]
         for invocation_id, last in claims:

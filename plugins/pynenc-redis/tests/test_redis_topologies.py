@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import signal
+import ssl
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import kit_tasks
 import pytest
+import trustme
 from redis_apps import make_app, redis_storage
 from redis_server import ClusterNode, RedisServer, Sentinel
+from tls_terminator import TlsTerminator
 
+from pynenc.exceptions import StorageUnavailableError
 from pynenc.testing import LifeSuite, StorageSuite
 from pynenc.testing.app_fixtures import MakeApp, running
 from pynenc.testing.storage_fixtures import MakeStorage
@@ -81,3 +85,19 @@ def test_a_unix_socket(tmp_path: Path) -> None:
         with running(app):
             assert add(1, 2).result == 3
         assert "redis.sock" in str(app.orchestrator.ping())
+
+
+def test_tls_with_a_certificate_of_an_own_authority(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    with RedisServer(tmp_path, requirepass="secret") as server, TlsTerminator(server.port, tls) as front:
+        url = f"rediss://:secret@127.0.0.1:{front.port}/0"
+        app = make_app(f"{url}?ssl_ca_certs={tmp_path}/ca.pem")
+        add = app.task(kit_tasks.add)
+        with running(app):
+            assert add(1, 2).result == 3
+        with pytest.raises(StorageUnavailableError, match="CERTIFICATE_VERIFY_FAILED") as refusal:
+            make_app(url, "strangers").orchestrator.ping()
+        assert "secret" not in str(refusal.value)
