@@ -15,6 +15,7 @@ import redis
 from pynenc.exceptions import StorageLayoutError, StorageUnavailableError
 from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
 from pynenc.storage.blocking_take import BlockingTake
+from pynenc.storage.engine_clock import EngineClock
 from pynenc.storage.operations import (
     Cursor,
     EngineInfo,
@@ -28,7 +29,6 @@ from pynenc.storage.operations import (
     Taken,
     check_query,
 )
-from pynenc_redis.clock import EngineClock
 from pynenc_redis.connection import Client, Endpoint, explained, listening_connection
 from pynenc_redis.encoding import decode_fields, encode
 from pynenc_redis.listener import Listener
