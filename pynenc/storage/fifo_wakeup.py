@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from pynenc.storage.base_storage import Subscription
-from pynenc.storage.wakeup import WakeupHub
+from pynenc.storage.wakeup import WakeupHub, topic_of
 
 logger = logging.getLogger("pynenc.storage")
 
@@ -33,7 +33,6 @@ _WORD = 8
 _MESSAGE = 512  # the smallest size that POSIX lets a system keep atomic
 _READ = 65536
 _OVERFLOW = 4096
-_NO_TOPIC = "other"
 _SETTLED_NS = 100_000_000
 
 
@@ -81,9 +80,7 @@ class FifoWakeups:
 def _by_topic(channels: Iterable[str]) -> dict[str, list[str]]:
     topics: dict[str, list[str]] = {}
     for channel in channels:
-        topic, colon, _ = channel.partition(":")
-        name = topic if colon and topic.isalnum() else _NO_TOPIC
-        topics.setdefault(name, []).append(channel)
+        topics.setdefault(topic_of(channel), []).append(channel)
     return topics
 
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from pynenc.storage.base_storage import Subscription
+
+_NO_TOPIC = "other"
+
+
+def topic_of(channel: str) -> str:
+    """What stands before the colon of a channel's name: who waits for one topic need not hear of others."""
+    topic, colon, _ = channel.partition(":")
+    return topic if colon and topic.isalnum() else _NO_TOPIC
 
 
 class WakeupHub:
@@ -47,6 +55,12 @@ class WakeupHub:
     def has(self, channel: str) -> bool:
         """Whether anybody in this process listens to the channel."""
         return channel in self._listeners
+
+    def fire_topics(self, topics: Collection[str]) -> None:
+        """Wake everybody who waits for a channel of these topics."""
+        with self._lock:
+            channels = [channel for channel in self._listeners if topic_of(channel) in topics]
+        self.fire(channels)
 
     def register(self, subscription: HubSubscription, channels: Iterable[str]) -> None:
         """Add channels to what a subscription hears."""
