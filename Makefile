@@ -17,12 +17,12 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml plugins/pynenc-redis/pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[dev]' -e plugins/pynenc-redis
+$(VENV)/.dev: pyproject.toml plugins/pynenc-redis/pyproject.toml plugins/pynenc-mongo/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -e plugins/pynenc-redis -e plugins/pynenc-mongo
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[bench]' -e plugins/pynenc-redis
+	$(BIN)/python -m pip install --quiet -e '.[bench]' -e plugins/pynenc-redis -e plugins/pynenc-mongo
 	@touch $@ $(VENV)/.core
 
 demo: $(VENV)/.core

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from pynenc.invocation.status import InvocationStatus
@@ -12,47 +14,59 @@ from pynenc.orchestrator.execution import Finished, advance
 _COUNT = 20
 
 
-def counted(app: Any, task: Callable[..., Any]) -> dict[str, float]:
-    """Round trips (calls of the storage) per invocation at each step of its life.
+def counted(
+    app: Any, task: Callable[..., Any], requests: Callable[[], int] | None = None
+) -> dict[str, float]:
+    """Round trips per invocation at each step of its life.
 
     The claim takes `_COUNT` at once; `finish` writes the end of one and the start of the next.
+
+    Args:
+        app: An app whose components share a storage.
+        task: One of its tasks, which takes two numbers.
+        requests: How many requests were sent so far; without it the calls of the storage count.
     """
-    storage = app.broker.storage
-    calls = 0
-    execute, take = storage.execute, storage.take
-
-    def counting_execute(*arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        return execute(*arguments)
-
-    def counting_take(*arguments: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        return take(*arguments)
-
     app.purge()
     task(0, 0)
     app.purge()
-    storage.execute, storage.take = counting_execute, counting_take
-    try:
+    with _calls(app.broker.storage) as calls:
+        sent = requests or calls
+        marks = [sent()]
         for number in range(_COUNT):
             task(number, 1)
-        submitting, calls = calls, 0
+        marks.append(sent())
         claims = claim(app.ports, "bench", ["default"], _COUNT, 0)
-        claiming, calls = calls, 0
+        marks.append(sent())
         finished: list[Finished] = []
         for claimed in claims:
             (started,) = advance(app.ports, "bench", finished, [claimed]).started
             finished = [Finished(started, InvocationStatus.SUCCESS, "1")]
         advance(app.ports, "bench", finished, [])
-        finishing = calls
+        marks.append(sent())
+    app.purge()
+    steps = ("submit", f"claim (batch of {_COUNT})", "start and finish")
+    each = [(after - before) / _COUNT for before, after in pairwise(marks)]
+    return {**dict(zip(steps, each, strict=True)), "whole life": sum(each)}
+
+
+@contextmanager
+def _calls(storage: Any) -> Iterator[Callable[[], int]]:
+    """How often the storage was called so far."""
+    count = 0
+    execute, take = storage.execute, storage.take
+
+    def counting_execute(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        return execute(*arguments)
+
+    def counting_take(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        return take(*arguments)
+
+    storage.execute, storage.take = counting_execute, counting_take
+    try:
+        yield lambda: count
     finally:
         del storage.execute, storage.take
-        app.purge()
-    return {
-        "submit": submitting / _COUNT,
-        f"claim (batch of {_COUNT})": claiming / _COUNT,
-        "start and finish": finishing / _COUNT,
-        "whole life": (submitting + claiming + finishing) / _COUNT,
-    }

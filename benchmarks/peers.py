@@ -56,9 +56,11 @@ class Contender(ABC):
 class Ours(Contender):
     """pynenc on one of its storages."""
 
-    def __init__(self, backend: str, folder: str) -> None:
-        self.name = f"pynenc ({backend})"
+    def __init__(self, engine: str, folder: str, requests: Callable[[], int] | None = None) -> None:
+        self.name = f"pynenc ({engine})"
         self._folder = folder
+        self._requests = requests
+        backend = engine.partition("-")[0]
         os.environ["PYNENC__BACKEND"] = backend
         os.environ["PYNENC__SQLITE_DB_PATH"] = str(Path(folder, "pynenc.db"))
         os.environ["PYNENC__LOGGING_LEVEL"] = "error"
@@ -113,7 +115,7 @@ class Ours(Contender):
         return list(self._app.orchestrator.live_runners(0.0))
 
     def operations(self) -> dict[str, float]:
-        return counted(self._app, self._add)
+        return counted(self._app, self._add, self._requests)
 
 
 class HueySqlite(Contender):

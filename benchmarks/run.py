@@ -10,24 +10,32 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.engines import engine
 from benchmarks.measuring import as_table, better, drained, measure_two_workers, submits
 from benchmarks.peers import Contender, HueySqlite, Ours, is_installed, scratch
 
-CONTENDERS = ("mem", "sqlite", "huey-sqlite")
+CONTENDERS = ("mem", "sqlite", "redis", "mongo", "mongo-set", "huey-sqlite")
 
 
-def make(name: str, folder: str) -> Contender:
-    """The contender with a name."""
-    return HueySqlite(folder) if name == "huey-sqlite" else Ours(name, folder)
+@contextmanager
+def made(name: str, folder: str) -> Iterator[Contender]:
+    """The contender with a name, and the server that it needs."""
+    if name == "huey-sqlite":
+        yield HueySqlite(folder)
+        return
+    with engine(name, Path(folder)) as requests:
+        yield Ours(name, folder, requests)
 
 
 def measure(name: str, count: int) -> dict[str, object]:
     """All measures of one contender, in this process."""
-    with scratch() as folder:
-        contender = make(name, folder)
+    with scratch() as folder, made(name, folder) as contender:
         figures = {"submit": submits(contender, count)}
         before = contender.done()
         with contender.workers(1):
@@ -41,12 +49,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=4000, help="invocations per measure")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contender")
+    parser.add_argument("--engines", nargs="+", default=CONTENDERS, help="which to measure")
     parser.add_argument("--only", choices=CONTENDERS, help="measure one, here, and print JSON")
     options = parser.parse_args()
     if options.only:
         print(json.dumps(measure(options.only, options.count)))
         return
-    names = [name for name in CONTENDERS if name != "huey-sqlite" or is_installed("huey")]
+    names = [name for name in options.engines if name != "huey-sqlite" or is_installed("huey")]
     best: dict[str, dict[str, float]] = {}
     operations: dict[str, dict[str, float]] = {}
     for _ in range(options.rounds):

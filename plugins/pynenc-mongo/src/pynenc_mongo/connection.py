@@ -166,9 +166,12 @@ def _write_concern(text: str) -> str | int:
     return int(text) if text.isdigit() else text
 
 
-def unconfirmed() -> WriteConcern:
-    """For writes that may be lost."""
-    return WriteConcern(w=0)
+UNCONFIRMED = WriteConcern(w=0)
+"""For what may be lost, as timed looks make up for it."""
+
+LOOSE = WriteConcern(w=1, j=False)
+"""For what a crash of the server may undo without harm: leases, which the guards of the records back,
+and acknowledgements, without which a message comes once more and falls away."""
 
 
 def _is_passing(error: Exception) -> bool:

@@ -1,7 +1,8 @@
 """One listener a process: it hears what others notify, whatever happens to its connection.
 
-Notifications are documents of a small capped collection. On a replica set a change stream brings
-them, on a single server a tailable cursor; both wait in the server, so waiting costs nothing.
+Notifications are documents of a small capped collection, which a tailable cursor follows. It waits
+in the server, so waiting costs nothing. A change stream would do the same on a replica set, but
+only after the majority has the notification in its journal, which takes up to a tenth of a second.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pymongo.errors import InvalidOperation, PyMongoError
 from pynenc.identifiers.ids import new_id
 from pynenc.storage.base_storage import Subscription
 from pynenc.storage.wakeup import WakeupHub, topic_of
-from pynenc_mongo.connection import Document, unconfirmed
+from pynenc_mongo.connection import UNCONFIRMED, Document
 
 logger = logging.getLogger("pynenc.storage")
 
@@ -26,13 +27,13 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.05, 2.0
 _SERVER_WAITS_MS = 1000
 _AT_ONCE = 500
 
-Connect = Callable[[], tuple[MongoClient[Document], Collection[Document], bool]]
-"""Gives a client of its own, the notifications seen through it, and whether a replica set keeps them."""
+Connect = Callable[[], tuple[MongoClient[Document], Collection[Document]]]
+"""Gives a client of its own, and the notifications seen through it."""
 
 
 def send(signals: Collection[Document], app: str, channels: Sequence[str]) -> None:
     """Notify, without waiting for an answer."""
-    unheard = signals.with_options(write_concern=unconfirmed())
+    unheard = signals.with_options(write_concern=UNCONFIRMED)
     for start in range(0, len(channels), _AT_ONCE):
         some = list(channels[start : start + _AT_ONCE])
         topics = sorted(set(map(topic_of, some)))
@@ -44,21 +45,6 @@ def send(signals: Collection[Document], app: str, channels: Sequence[str]) -> No
 
 Source = Callable[[], Document | None]
 """Gives the next notification, or None when a while has passed without any."""
-
-
-@contextmanager
-def _stream(signals: Collection[Document], app: str, topics: Sequence[str]) -> Iterator[Source]:
-    """Notifications from the moment that this is entered, by a change stream."""
-    wanted = {"operationType": "insert", "fullDocument.app": app, "fullDocument.topics": {"$in": topics}}
-    with signals.watch([{"$match": wanted}], max_await_time_ms=_SERVER_WAITS_MS) as stream:
-
-        def source() -> Document | None:
-            change = stream.try_next()
-            if change is None and not stream.alive:
-                raise ConnectionError("the change stream has ended")
-            return None if change is None else change["fullDocument"]
-
-        yield source
 
 
 @contextmanager
@@ -145,10 +131,10 @@ class Listener:
         pause_s = _FIRST_PAUSE_S
         while not self._closed:
             try:
-                client, signals, is_replicated = self._connect()
+                client, signals = self._connect()
                 with client:
                     while not self._closed:
-                        self._listen(signals, is_replicated)
+                        self._listen(signals)
                         pause_s = _FIRST_PAUSE_S
             except (PyMongoError, InvalidOperation, OSError) as error:
                 if not self._closed:
@@ -162,10 +148,10 @@ class Listener:
                     self._changed.wait_for(lambda: self._closed, pause_s)
             pause_s = min(pause_s * 2, _LAST_PAUSE_S)
 
-    def _listen(self, signals: Collection[Document], is_replicated: bool) -> None:
+    def _listen(self, signals: Collection[Document]) -> None:
         """Hear what is wanted now, until something else is wanted."""
         topics = frozenset(self._wanted)
-        with (_stream if is_replicated else _tail)(signals, self._app, sorted(topics)) as source:
+        with _tail(signals, self._app, sorted(topics)) as source:
             with self._changed:
                 missed, self._missed = self._missed | self._heard, set()
                 self._heard, self._signals = topics, signals

@@ -13,7 +13,7 @@ from pymongo.collection import Collection
 
 from pynenc.identifiers.ids import new_id
 from pynenc.storage.operations import QueueDepth, Taken
-from pynenc_mongo.connection import Document
+from pynenc_mongo.connection import LOOSE, Document
 from pynenc_mongo.documents import HELD, QUEUED, READY, Names, as_item
 from pynenc_mongo.schema import HELD_INDEX, READY_INDEX, RECORDS
 
@@ -32,6 +32,7 @@ class Queues:
 
     def __init__(self, records: Collection[Document], names: Names) -> None:
         self._records = records
+        self._leases = records.with_options(write_concern=LOOSE)
         self._names = names
 
     def _items(self, queue: str, held: int) -> dict[str, Any]:
@@ -60,7 +61,7 @@ class Queues:
             # The first ones due need not be the best: all that are due become ready.
             for queue in queues:
                 overdue = {**self._items(queue, HELD), "due": {"$lte": now}}
-                self._records.update_many(overdue, {"$set": {"held": READY}})
+                self._leases.update_many(overdue, {"$set": {"held": READY}})
         place = {queue: at for at, queue in enumerate(queues)}
         seen.sort(key=lambda each: (place[each["queue"]], each["rank"], each["tick"]))
         return seen[:limit]
@@ -81,7 +82,7 @@ class Queues:
         ids = [each["_id"] for each in seen]
         free = {"_id": {"$in": ids}, "$or": [{"held": READY}, {"due": {"$lte": now}}]}
         lease = {"$set": {"held": HELD, "due": until, "taker": token}}
-        count = self._records.update_many(free, lease).modified_count
+        count = self._leases.update_many(free, lease).modified_count
         if count == len(ids):
             return list(seen)
         if not count:

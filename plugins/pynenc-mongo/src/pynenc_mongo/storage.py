@@ -188,10 +188,9 @@ class MongoStorage(Storage):
             ears = self._listener
         return ears.subscribe(channels, on_wake)
 
-    def _listening(self) -> tuple[Client, Collection[Document], bool]:
+    def _listening(self) -> tuple[Client, Collection[Document]]:
         client = self._endpoint.connect()
-        is_replicated = "setName" in client.admin.command("hello")
-        return client, self._endpoint.database(client)[schema.SIGNALS], is_replicated
+        return client, self._endpoint.database(client)[schema.SIGNALS]
 
     # --- blobs -------------------------------------------------------------------------
 
@@ -284,8 +283,12 @@ class _Connection:
         endpoint, names = storage._endpoint, storage._names
         self.client = endpoint.connect()
         self.database = endpoint.database(self.client)
-        endpoint.carry_out(lambda: schema.prepare(self.database))
-        endpoint.carry_out(lambda: storage._check_layout(self.database[schema.META]))
+        try:
+            endpoint.carry_out(lambda: schema.prepare(self.database))
+            endpoint.carry_out(lambda: storage._check_layout(self.database[schema.META]))
+        except BaseException:
+            self.client.close()
+            raise
         self.records = self.database[schema.RECORDS]
         self.signals = self.database[schema.SIGNALS]
         self.writer = Writer(self.records, names, storage._next_tick)

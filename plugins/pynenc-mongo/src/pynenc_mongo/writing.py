@@ -33,7 +33,7 @@ from pynenc.storage.operations import (
     Scalar,
     Table,
 )
-from pynenc_mongo.connection import Document
+from pynenc_mongo.connection import LOOSE, Document
 from pynenc_mongo.documents import Names, decode, encode, new_item, new_record
 
 _INVALID, _DUPLICATE = 121, 11000
@@ -51,6 +51,7 @@ class Writer:
 
     def __init__(self, records: Collection[Document], names: Names, tick: Callable[[], int]) -> None:
         self._records = records
+        self._loose = records.with_options(write_concern=LOOSE)
         self._names = names
         self._tick = tick
 
@@ -161,7 +162,7 @@ class Writer:
         acks = [each for each in operations if isinstance(each, Ack)]
         ids = [self._names.item(item_id) for ack in acks for item_id in ack.item_ids]
         if ids:
-            self._records.delete_many({"_id": {"$in": ids}})
+            self._loose.delete_many({"_id": {"$in": ids}})
         return [None] * len(acks)
 
     def _read(self, operations: Sequence[Operation]) -> list[Reply]:

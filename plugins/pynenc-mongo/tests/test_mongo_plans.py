@@ -1,0 +1,103 @@
+"""Every query that the core issues is answered by an index."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import mongo_tasks
+import pytest
+from mongo_apps import make_mongo_app
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener, CommandStartedEvent, register
+from pynenc_mongo.schema import RECORDS
+
+from pynenc.invocation.status import InvocationStatus
+from pynenc.testing.app_fixtures import running
+
+_LOOKS = ("find", "aggregate", "update", "delete", "distinct", "count")
+_PASSED_ON = {"explain", "lsid", "$db", "$clusterTime", "txnNumber", "$readPreference", "writeConcern"}
+
+
+class _Recorder(CommandListener):
+    """Keeps the commands of one application by their shape."""
+
+    def __init__(self) -> None:
+        self.commands: dict[str, dict[str, Any]] = {}
+        self.is_on = False
+        self._lock = threading.Lock()
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if not self.is_on or event.command_name not in _LOOKS:
+            return
+        command = {name: value for name, value in event.command.items() if name not in _PASSED_ON}
+        if command[event.command_name] != RECORDS:
+            return
+        for statement in command.pop("updates", []):
+            self._keep({**command, "updates": [statement]})
+        for statement in command.pop("deletes", []):
+            self._keep({**command, "deletes": [statement]})
+        if event.command_name not in ("update", "delete"):
+            self._keep(command)
+
+    def _keep(self, command: dict[str, Any]) -> None:
+        with self._lock:
+            self.commands.setdefault(str(_shape(command)), command)
+
+    def succeeded(self, event: object) -> None:
+        """Not of interest."""
+
+    def failed(self, event: object) -> None:
+        """Not of interest."""
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_shape(value[0])] if value else []
+    return type(value).__name__
+
+
+_recorder = _Recorder()
+register(_recorder)
+
+
+@pytest.fixture
+def recorder() -> Iterator[_Recorder]:
+    _recorder.commands.clear()
+    _recorder.is_on = True
+    yield _recorder
+    _recorder.is_on = False
+
+
+def test_no_query_scans_the_collection(recorder: _Recorder, mongo_url: str) -> None:
+    app = make_mongo_app(mongo_url, "plans", recovery_interval_seconds=0.1)
+    add, fail = app.task(mongo_tasks.add), app.task(max_retries=1)(mongo_tasks.fail)
+    single = app.task(running_concurrency="task", reroute_on_concurrency_control=True)(mongo_tasks.repeat)
+    late = add.options(delay=3600.0)(1, 1)
+    with running(app):
+        assert list(add.parallelize([(number, 1) for number in range(50)]).results) == list(range(1, 51))
+        assert [each.result for each in [single("x", 1), single("x", 2)]] == ["x", "xx"]
+        with pytest.raises(ValueError, match="as asked"):
+            _ = fail().result
+        late.cancel()
+    app.find_invocations(task=add, limit=5)
+    app.find_invocations(statuses=[InvocationStatus.SUCCESS], limit=5)
+    app.broker.queues()
+    app.broker.depth(["default"])
+    for status in InvocationStatus:
+        app.orchestrator.count(status)
+    app.purge()
+    recorder.is_on = False
+    assert {name for command in recorder.commands.values() for name in command} >= {
+        "find",
+        "aggregate",
+        "update",
+    }
+    with MongoClient(mongo_url) as client:
+        database = client.get_default_database()
+        for command in recorder.commands.values():
+            plan = database.command({"explain": command, "verbosity": "queryPlanner"})
+            assert "COLLSCAN" not in str(plan), command
