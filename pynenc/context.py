@@ -36,6 +36,9 @@ class RunnerContext:
 current_invocation_id: ContextVar[str | None] = ContextVar("pynenc_invocation_id", default=None)
 """The invocation whose body runs in this context."""
 
+current_trigger_depth: ContextVar[int] = ContextVar("pynenc_trigger_depth", default=0)
+"""How many triggers in a row led to the invocation whose body runs in this context."""
+
 current_runner: ContextVar[RunnerContext | None] = ContextVar("pynenc_runner", default=None)
 """The runner that executes in this context."""
 

@@ -216,3 +216,18 @@ class StorageLayoutError(StorageError):
 
 class RunnerError(PynencError):
     """A runner cannot start or work with this configuration."""
+
+
+# --- triggers ------------------------------------------------------------------------
+
+
+class TriggerError(PynencError):
+    """A trigger could not be evaluated or fired."""
+
+
+class TriggerFunctionError(TriggerError):
+    """A function of a trigger cannot be called in this process."""
+
+
+class TriggerNotFoundError(TriggerError):
+    """No trigger with this id is stored."""

@@ -29,6 +29,8 @@ class InvocationData(msgspec.Struct, frozen=True):
         parent_invocation_id: The invocation whose body submitted this one, if any.
         submitter_id: The runner (or external process) that submitted it.
         timeout: Seconds after which a run is asked to end, or None.
+        triggered_by: The run of a trigger that started it, if one did.
+        trigger_depth: How many triggers in a row led to it.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -41,6 +43,8 @@ class InvocationData(msgspec.Struct, frozen=True):
     parent_invocation_id: str | None
     submitter_id: str
     timeout: float | None = None
+    triggered_by: str | None = None
+    trigger_depth: int | None = None
 
 
 class OutcomeData(msgspec.Struct, frozen=True):

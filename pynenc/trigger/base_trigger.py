@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -11,14 +11,25 @@ import msgspec
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_components import ConfigTrigger
+from pynenc.context import current_invocation_id, current_trigger_depth
 from pynenc.exceptions import SerializationError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
-from pynenc.plugins.component import Component
+from pynenc.plugins.component import Component, ComponentContext
+from pynenc.storage.base_storage import Subscription
+from pynenc.storage.group import Group
+from pynenc.storage.operations import Cursor
 from pynenc.trigger.builder import Statuses, TaskReference, TriggerBuilder
 from pynenc.trigger.conditions import Filter
-from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
+from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition
+from pynenc.trigger.records import EVENT, Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun
+
+OCCURRED = "trigger:occurred"
+"""The channel that is notified when something may start tasks."""
+
+DEFINED = "trigger:defined"
+"""The channel that is notified when definitions have changed."""
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -31,44 +42,119 @@ class StoredEvent(msgspec.Struct, frozen=True):
         emitted_at: Seconds since the epoch.
     """
 
-    event_id: str = msgspec.field(name="key")
+    event_id: str
     code: str
     payload: str
     emitted_at: float
 
 
 class BaseTrigger(Component):
-    """Keeps trigger definitions and events."""
+    """Keeps trigger definitions, what has occurred, and what came of it."""
 
     config_class: ClassVar[type[PynencConfig]] = ConfigTrigger
     conf: ConfigTrigger
 
-    # --- storage -----------------------------------------------------------------------
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self._lock = threading.Lock()
+        self._last_at = 0.0
+
+    # --- definitions -------------------------------------------------------------------
 
     @abstractmethod
     def save_definitions(self, triggers: Sequence[StoredTrigger]) -> None:
-        """Store definitions; one that is there already is left alone."""
+        """Store definitions and wake evaluators; one that is there already is left alone."""
 
     @abstractmethod
-    def find_definitions(self, task_id: str) -> list[StoredTrigger]:
-        """The definitions of a task."""
+    def find_definitions(self, task_id: str | None = None) -> list[StoredTrigger]:
+        """The definitions of a task, or all of them."""
 
     @abstractmethod
     def delete_definitions(self, trigger_ids: Sequence[str]) -> None:
-        """Delete definitions; absent ones are fine."""
+        """Delete definitions and wake evaluators; absent ones are fine."""
+
+    # --- occurrences -------------------------------------------------------------------
 
     @abstractmethod
-    def save_events(self, events: Sequence[StoredEvent]) -> None:
-        """Store events; one that is there already is left alone."""
+    def stage_occurrences(self, group: Group, occurrences: Sequence[Occurrence]) -> None:
+        """Store occurrences and wake evaluators, as a step of a group; known ones are left alone."""
 
     @abstractmethod
-    def find_events(self, code: str, since: float | None = None, limit: int = 100) -> list[StoredEvent]:
-        """Events with a code, oldest first.
+    def open_occurrences(self, limit: int, after: Cursor | None = None) -> list[Occurrence]:
+        """Those not evaluated yet, oldest first, behind `after` (its `at` and id) if given."""
+
+    @abstractmethod
+    def settle(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> None:
+        """Note that occurrences were evaluated, and what came of it: runs are stored, or replace
+        those that are FIRING."""
+
+    @abstractmethod
+    def find_occurrences(
+        self, kind: str, code: str, since: float | None = None, limit: int = 100
+    ) -> list[Occurrence]:
+        """Occurrences of a kind with a code, oldest first.
 
         Args:
-            code: Which.
-            since: Emitted at this time or later, in seconds since the epoch.
+            kind: Which kind.
+            code: Which code.
+            since: At this time or later, in seconds since the epoch.
             limit: Most to return.
+        """
+
+    # --- runs --------------------------------------------------------------------------
+
+    @abstractmethod
+    def save_runs(self, runs: Sequence[TriggerRun]) -> None:
+        """Store runs; one that is there already is left alone."""
+
+    @abstractmethod
+    def find_runs(
+        self, trigger_id: str | None = None, state: RunState | None = None, limit: int = 100
+    ) -> list[TriggerRun]:
+        """Runs of a trigger, or those in a state, newest first."""
+
+    @abstractmethod
+    def count_runs(self, trigger_id: str, since: float) -> int:
+        """How many runs of a trigger there were since a moment."""
+
+    # --- parts of composites -----------------------------------------------------------
+
+    @abstractmethod
+    def save_parts(self, parts: Sequence[Part]) -> None:
+        """Store parts; one that is there already is left alone."""
+
+    @abstractmethod
+    def waiting_parts(self, slot: str, since: float, limit: int) -> list[Part]:
+        """The parts of a slot that no run has used, from a moment on, oldest first."""
+
+    @abstractmethod
+    def use_parts(self, part_ids: Sequence[str], run_id: str) -> None:
+        """Note which run has used parts; those that are used already are left alone."""
+
+    # --- marks and signals -------------------------------------------------------------
+
+    @abstractmethod
+    def read_marks(self, names: Sequence[str]) -> list[Mark | None]:
+        """Marks in order, None where there is none."""
+
+    @abstractmethod
+    def swap_marks(self, swaps: Sequence[MarkSwap]) -> list[bool]:
+        """Change marks that are as they were read; whether each was changed."""
+
+    @abstractmethod
+    def subscribe(self) -> Subscription:
+        """Listen to `OCCURRED` and `DEFINED`."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Seconds since the epoch by the clock that all users of the store share."""
+
+    @abstractmethod
+    def forget(self, before: float, limit: int = 500) -> int:
+        """Delete evaluated occurrences, runs and parts of before a moment, up to some number of each.
+
+        Returns:
+            How many were deleted.
         """
 
     @abstractmethod
@@ -81,17 +167,22 @@ class BaseTrigger(Component):
         """Make these the triggers of a task; those it had before and has no longer are dropped."""
         wanted = {trigger.trigger_id: trigger for trigger in (each.stored() for each in definitions)}
         present = {trigger.trigger_id for trigger in self.find_definitions(task_id.key)}
-        self.delete_definitions(sorted(present - wanted.keys()))
+        gone = sorted(present - wanted.keys())
+        if gone:
+            self.delete_definitions(gone)
         new = [trigger for trigger_id, trigger in wanted.items() if trigger_id not in present]
         if new:
             self.save_definitions(new)
 
-    def emit_event(self, code: str, payload: Mapping[str, Any] | None = None) -> str:
-        """Emit an event.
+    def emit_event(
+        self, code: str, payload: Mapping[str, Any] | None = None, event_id: str | None = None
+    ) -> str:
+        """Emit an event; the triggers that wait for it start their tasks at once.
 
         Args:
             code: What kind of event.
             payload: Values that JSON can hold.
+            event_id: Its id, if the same event may be emitted more than once and is to count once.
 
         Returns:
             The id of the event.
@@ -99,19 +190,44 @@ class BaseTrigger(Component):
         Raises:
             SerializationError: The payload cannot be written as JSON; nothing is stored.
         """
+        if not isinstance(code, str) or not code:
+            raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
         try:
             text = msgspec.json.encode(dict(payload or {})).decode()
         except (TypeError, ValueError) as error:
             raise SerializationError(f"the payload of event '{code}' is no JSON: {error}") from error
-        event = StoredEvent(new_id(), code, text, time.time())
-        self.save_events([event])
-        return event.event_id
+        source, depth = current_invocation_id.get(), current_trigger_depth.get()
+        event = Occurrence(event_id or new_id(), EVENT, code, text, self._next_moment(), depth, source)
+        group = Group()
+        self.stage_occurrences(group, [event])
+        group.send()
+        return event.occurrence_id
+
+    def find_events(self, code: str, since: float | None = None, limit: int = 100) -> list[StoredEvent]:
+        """Events with a code, oldest first.
+
+        Args:
+            code: Which.
+            since: Emitted at this time or later, in seconds since the epoch.
+            limit: Most to return.
+        """
+        found = self.find_occurrences(EVENT, code, since, limit)
+        return [StoredEvent(each.occurrence_id, each.code, each.payload, each.at) for each in found]
+
+    def _next_moment(self) -> float:
+        """Now, and later than any moment before, so that what one process emits keeps its order."""
+        now = self.now()
+        with self._lock:
+            self._last_at = now if now > self._last_at else self._last_at + 1e-6
+            return self._last_at
 
     # The fluent form: app.trigger.on_cron(...) begins a builder.
 
-    def on_cron(self, expression: str, timezone: str = "UTC") -> TriggerBuilder:
+    def on_cron(
+        self, expression: str, timezone: str = "UTC", misfire: Misfire | str = Misfire.FIRE_ONCE
+    ) -> TriggerBuilder:
         """Begin a builder with a cron condition."""
-        return TriggerBuilder().on_cron(expression, timezone)
+        return TriggerBuilder().on_cron(expression, timezone, misfire)
 
     def on_event(
         self, code: str, payload_filter: Filter | None = None, filters: Filter | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -22,7 +23,8 @@ from pynenc.trigger.conditions import (
     ResultCondition,
     StatusCondition,
 )
-from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
+from pynenc.trigger.definition import ArgumentProvider, Misfire, TriggerDefinition, TriggerOptions
+from pynenc.trigger.filters import check_filter, check_operators
 
 if TYPE_CHECKING:
     from typing import Self
@@ -40,7 +42,7 @@ TaskReference = HasTaskId | TaskId | str
 """A task, its id, or its name: `module.function`, or `function` in the module of the trigger."""
 
 Statuses = Iterable[InvocationStatus | str] | InvocationStatus | str
-ArgumentsMaker = Callable[[Any], dict[str, Any]]
+ArgumentsMaker = Callable[[Any], Mapping[str, Any]]
 
 
 class TriggerBuilder:
@@ -54,6 +56,7 @@ class TriggerBuilder:
         self._conditions: list[Condition] = []
         self._logic = CompositeLogic.OR
         self._providers: list[ArgumentProvider] = []
+        self._options: dict[str, Any] = {}
 
     # --- conditions --------------------------------------------------------------------
 
@@ -64,16 +67,25 @@ class TriggerBuilder:
         self._conditions.append(condition)
         return self
 
-    def on_cron(self, expression: str, timezone: str = "UTC") -> Self:
+    def on_cron(
+        self, expression: str, timezone: str = "UTC", misfire: Misfire | str = Misfire.FIRE_ONCE
+    ) -> Self:
         """Start at every tick of a cron expression.
 
         Args:
             expression: Five fields, or six with seconds at the end.
             timezone: IANA name of the time zone in which the expression is read.
+            misfire: What becomes of ticks at which no runner was there: `skip` them, `fire_once` for
+                the last of them, or `fire_all`.
 
         Raises:
-            TaskDefinitionError: The expression or the time zone is not valid.
+            TaskDefinitionError: The expression, the time zone or the policy is not valid.
         """
+        try:
+            self._options["misfire"] = Misfire(misfire)
+        except ValueError:
+            known = ", ".join(f"'{each}'" for each in Misfire)
+            raise TaskDefinitionError(f"misfire={misfire!r} is none of {known}") from None
         if not isinstance(expression, str) or not croniter.is_valid(expression):
             raise TaskDefinitionError(
                 f"'{expression}' is no cron expression: it needs five fields (minute, hour, day of "
@@ -97,7 +109,9 @@ class TriggerBuilder:
             raise TaskDefinitionError("give 'payload_filter' or 'filters', which mean the same, not both")
         if not code:
             raise TaskDefinitionError("an event needs a code")
-        return self.add_condition(EventCondition(code, payload_filter if filters is None else filters))
+        chosen = payload_filter if filters is None else filters
+        check_filter(chosen, f"event '{code}'")
+        return self.add_condition(EventCondition(code, chosen))
 
     def on_status(
         self,
@@ -110,16 +124,20 @@ class TriggerBuilder:
         Raises:
             TaskDefinitionError: There is no such status.
         """
+        check_filter(call_arguments, f"the arguments of '{_name(task)}'")
         return self.add_condition(StatusCondition(_name(task), _statuses(statuses), call_arguments))
 
     def on_result(
         self, task: TaskReference, filter_result: Any = None, call_arguments: Filter | None = None
     ) -> Self:
         """Start when a task gives a result for which the function is true, or an equal one."""
+        check_filter(call_arguments, f"the arguments of '{_name(task)}'")
+        check_operators(filter_result, f"the result of '{_name(task)}'")
         return self.add_condition(ResultCondition(_name(task), filter_result, call_arguments=call_arguments))
 
     def on_any_result(self, task: TaskReference, call_arguments: Filter | None = None) -> Self:
         """Start when a task gives a result, whatever it is."""
+        check_filter(call_arguments, f"the arguments of '{_name(task)}'")
         return self.add_condition(
             ResultCondition(_name(task), any_result=True, call_arguments=call_arguments)
         )
@@ -139,6 +157,7 @@ class TriggerBuilder:
         call_arguments: Filter | None = None,
     ) -> Self:
         """Start when an invocation of a task fails with one of the exceptions, or any."""
+        check_filter(call_arguments, f"the arguments of '{_name(task)}'")
         given = exception_types
         if isinstance(given, (str, type)):
             given = (given,)
@@ -147,16 +166,37 @@ class TriggerBuilder:
 
     # --- logic and arguments -----------------------------------------------------------
 
-    def with_logic(self, logic: CompositeLogic | str) -> Self:
+    def with_logic(self, logic: CompositeLogic | str, window: float | timedelta = timedelta(days=1)) -> Self:
         """Say whether all conditions must be met (`and`) or any (`or`).
 
+        Args:
+            logic: Which.
+            window: With `and`: how far apart the parts may lie (seconds or timedelta). Each
+                occurrence is used once; the oldest that waits goes first.
+
         Raises:
-            TaskDefinitionError: There is no such logic.
+            TaskDefinitionError: There is no such logic, or the window is not positive.
         """
+        self._options["window_s"] = _positive_seconds(window, "window")
         try:
             self._logic = CompositeLogic(logic.lower())
         except (ValueError, AttributeError):
             raise TaskDefinitionError(f"the logic {logic!r} is neither 'and' nor 'or'") from None
+        return self
+
+    def with_rate_cap(self, starts: int, per: float | timedelta = 60.0) -> Self:
+        """Start the task no more often than this; what goes beyond is noted and not started.
+
+        Args:
+            starts: Most starts.
+            per: Within this much time (seconds or timedelta).
+
+        Raises:
+            TaskDefinitionError: A value is not positive.
+        """
+        if not isinstance(starts, int) or starts < 1:
+            raise TaskDefinitionError(f"a rate cap needs at least one start, not {starts!r}")
+        self._options.update(cap=starts, cap_s=_positive_seconds(per, "per"))
         return self
 
     def with_arguments(self, arguments: Mapping[str, Any] | ArgumentsMaker) -> Self:
@@ -207,7 +247,15 @@ class TriggerBuilder:
         if not self._conditions:
             raise TaskDefinitionError(f"a trigger of task '{wanted}' has no condition, such as on_cron(...)")
         conditions = tuple(_in_module(each, wanted.module) for each in self._conditions)
-        return TriggerDefinition(wanted.key, conditions, self._logic, tuple(self._providers))
+        options = TriggerOptions(**self._options)
+        return TriggerDefinition(wanted.key, conditions, self._logic, tuple(self._providers), options)
+
+
+def _positive_seconds(value: float | timedelta, name: str) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    if seconds <= 0:
+        raise TaskDefinitionError(f"{name}={value!r} must be more than nothing")
+    return seconds
 
 
 def _name(task: TaskReference) -> str:
@@ -242,9 +290,11 @@ def _statuses(given: Statuses) -> tuple[InvocationStatus, ...]:
     return tuple(found)
 
 
-def on_cron(expression: str, timezone: str = "UTC") -> TriggerBuilder:
+def on_cron(
+    expression: str, timezone: str = "UTC", misfire: Misfire | str = Misfire.FIRE_ONCE
+) -> TriggerBuilder:
     """A builder that starts with `TriggerBuilder.on_cron`."""
-    return TriggerBuilder().on_cron(expression, timezone)
+    return TriggerBuilder().on_cron(expression, timezone, misfire)
 
 
 def on_event(

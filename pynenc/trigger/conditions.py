@@ -93,6 +93,13 @@ class ExceptionCondition(Condition):
     call_arguments: Filter | None = None
 
 
+CONDITIONS: Mapping[str, type[Condition]] = {
+    each.kind: each
+    for each in (CronCondition, EventCondition, StatusCondition, ResultCondition, ExceptionCondition)
+}
+"""The conditions by their kinds."""
+
+
 # --- contexts ------------------------------------------------------------------------
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.ids import derived_id
-from pynenc.trigger.conditions import CompositeLogic, Condition
-from pynenc.trigger.references import reference_to
+from pynenc.invocation.status import InvocationStatus
+from pynenc.trigger.conditions import CONDITIONS, CompositeLogic, Condition
+from pynenc.trigger.references import CallableReference, reference_to, referenced
+
+_CALLABLE = "$callable"
 
 
 class StoredTrigger(msgspec.Struct, frozen=True):
@@ -23,6 +27,7 @@ class StoredTrigger(msgspec.Struct, frozen=True):
         logic: How the conditions combine.
         conditions: JSON text: the conditions, with functions as references.
         arguments: JSON text: how the arguments of the started task come about.
+        options: JSON text: the `TriggerOptions`.
     """
 
     trigger_id: str = msgspec.field(name="key")
@@ -30,6 +35,31 @@ class StoredTrigger(msgspec.Struct, frozen=True):
     logic: str
     conditions: str
     arguments: str
+    options: str = "{}"
+
+
+class Misfire(StrEnum):
+    """What becomes of ticks at which no runner was there."""
+
+    SKIP = "skip"
+    FIRE_ONCE = "fire_once"
+    FIRE_ALL = "fire_all"
+
+
+class TriggerOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a trigger behaves.
+
+    Attributes:
+        misfire: What becomes of missed ticks.
+        window_s: How far apart, in seconds, the parts of an AND composite may lie.
+        cap: Most starts within `cap_s` seconds, or None for no bound.
+        cap_s: See `cap`.
+    """
+
+    misfire: Misfire = Misfire.FIRE_ONCE
+    window_s: float = 86400.0
+    cap: int | None = None
+    cap_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +73,7 @@ class ArgumentProvider:
     """
 
     source: str
-    value: dict[str, Any] | Callable[..., dict[str, Any]]
+    value: dict[str, Any] | Callable[..., Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +85,14 @@ class TriggerDefinition:
         conditions: What it waits for.
         logic: How they combine.
         providers: How the arguments come about; later ones win.
+        options: How it behaves.
     """
 
     task_id: str
     conditions: tuple[Condition, ...]
     logic: CompositeLogic
     providers: tuple[ArgumentProvider, ...] = ()
+    options: TriggerOptions = field(default_factory=TriggerOptions)
 
     def stored(self) -> StoredTrigger:
         """The form in which it is stored.
@@ -70,8 +102,41 @@ class TriggerDefinition:
         """
         conditions = _encode([{"kind": each.kind, **asdict(each)} for each in self.conditions], self.task_id)
         arguments = _encode([asdict(each) for each in self.providers], self.task_id)
-        trigger_id = derived_id(self.task_id, self.logic, conditions, arguments)
-        return StoredTrigger(trigger_id, self.task_id, self.logic.value, conditions, arguments)
+        options = _encode(self.options, self.task_id)
+        trigger_id = derived_id(self.task_id, self.logic, conditions, arguments, options)
+        return StoredTrigger(trigger_id, self.task_id, self.logic.value, conditions, arguments, options)
+
+    @classmethod
+    def restored(cls, stored: StoredTrigger) -> TriggerDefinition:
+        """The definition of a stored trigger; its functions are imported when they are called."""
+        conditions = tuple(_condition(each) for each in msgspec.json.decode(stored.conditions))
+        providers = tuple(
+            ArgumentProvider(each["source"], _with_functions(each["value"]))
+            for each in msgspec.json.decode(stored.arguments)
+        )
+        options = msgspec.json.decode(stored.options, type=TriggerOptions)
+        logic = CompositeLogic(stored.logic)
+        return cls(stored.task_id, conditions, logic, providers, options)
+
+
+def _condition(fields: dict[str, Any]) -> Condition:
+    cls = CONDITIONS[fields.pop("kind")]
+    values = {name: _with_functions(value) for name, value in fields.items()}
+    for name in ("statuses", "exception_types"):
+        if name in values:
+            values[name] = tuple(values[name])
+    if "statuses" in values:
+        values["statuses"] = tuple(InvocationStatus(each) for each in values["statuses"])
+    return cls(**values)
+
+
+def _with_functions(value: Any) -> Any:
+    """A stored value with functions in place of the references to them."""
+    if isinstance(value, dict):
+        if value.keys() == {_CALLABLE}:
+            return referenced(msgspec.convert(value[_CALLABLE], CallableReference))
+        return {name: _with_functions(inner) for name, inner in value.items()}
+    return [_with_functions(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _encode(value: object, task_id: str) -> str:
@@ -85,5 +150,5 @@ def _encode(value: object, task_id: str) -> str:
 
 def _by_reference(value: object) -> object:
     if callable(value):
-        return {"$callable": reference_to(value)}
+        return {_CALLABLE: reference_to(value)}
     raise NotImplementedError(f"{value!r} is no JSON type and no function")

@@ -4,61 +4,170 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pynenc.storage.base_storage import find_all
+from pynenc.storage.base_storage import Subscription, find_all
 from pynenc.storage.codec import RecordCodec
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
-from pynenc.storage.operations import Delete, Index, Query
-from pynenc.trigger.base_trigger import BaseTrigger, StoredEvent
+from pynenc.storage.group import Group
+from pynenc.storage.operations import (
+    Cursor,
+    Delete,
+    Index,
+    Notify,
+    Operation,
+    Patch,
+    Query,
+    Scalar,
+    Write,
+    record_key,
+)
+from pynenc.trigger.base_trigger import DEFINED, OCCURRED, BaseTrigger
 from pynenc.trigger.definition import StoredTrigger
+from pynenc.trigger.records import Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun
 
 
 class _Definition(StoredTrigger, frozen=True):
     saved_at: float = 0.0
 
-    @classmethod
-    def of(cls, trigger: StoredTrigger, saved_at: float) -> _Definition:
-        return cls(
-            trigger.trigger_id,
-            trigger.task_id,
-            trigger.logic,
-            trigger.conditions,
-            trigger.arguments,
-            saved_at=saved_at,
-        )
 
-
+_ALL_DEFINITIONS = Index((), "saved_at")
 _BY_TASK = Index(("task_id",), "saved_at")
-_BY_CODE = Index(("code",), "emitted_at")
-_DEFINITIONS = RecordCodec("trigger", _Definition, (_BY_TASK,))
-_EVENTS = RecordCodec("event", StoredEvent, (_BY_CODE,))
+_OPEN = Index(("is_open",), "at")
+_BY_CODE = Index(("kind", "code"), "at")
+_BY_TRIGGER = Index(("trigger_id",), "at")
+_BY_STATE = Index(("state",), "at")
+_WAITING = Index(("slot", "run_id"), "at")
+_BY_TIME = Index((), "at")
+_DEFINITIONS = RecordCodec("trigger", _Definition, (_ALL_DEFINITIONS, _BY_TASK))
+_OCCURRENCES = RecordCodec("occurrence", Occurrence, (_OPEN, _BY_CODE))
+_RUNS = RecordCodec("trigger_run", TriggerRun, (_BY_TRIGGER, _BY_STATE, _BY_TIME))
+_PARTS = RecordCodec("trigger_part", Part, (_WAITING, _BY_TIME))
+_MARKS = RecordCodec("trigger_mark", Mark)
 
 
 class StorageTrigger(StorageComponent, BaseTrigger):
     """Records of a storage."""
 
-    tables = (_DEFINITIONS.table, _EVENTS.table)
+    tables = (_DEFINITIONS.table, _OCCURRENCES.table, _RUNS.table, _PARTS.table, _MARKS.table)
+
+    # --- definitions -------------------------------------------------------------------
 
     def save_definitions(self, triggers: Sequence[StoredTrigger]) -> None:
         now = self.storage.now()
-        self.storage.write([_DEFINITIONS.insert(_Definition.of(trigger, now)) for trigger in triggers])
+        inserts: list[Operation] = []
+        for trigger in triggers:
+            fields = {name: getattr(trigger, name) for name in trigger.__struct_fields__}
+            inserts.append(_DEFINITIONS.insert(_Definition(**fields, saved_at=now)))
+        self.storage.execute([*inserts, Notify((DEFINED,))])
 
-    def find_definitions(self, task_id: str) -> list[StoredTrigger]:
-        query = Query(_DEFINITIONS.table, _BY_TASK, (task_id,))
+    def find_definitions(self, task_id: str | None = None) -> list[StoredTrigger]:
+        query = Query(_DEFINITIONS.table, _ALL_DEFINITIONS)
+        if task_id is not None:
+            query = Query(_DEFINITIONS.table, _BY_TASK, (task_id,))
         found = (_DEFINITIONS.decode(record) for record in find_all(self.storage, query))
-        return [
-            StoredTrigger(each.trigger_id, each.task_id, each.logic, each.conditions, each.arguments)
-            for each in found
-        ]
+        names = StoredTrigger.__struct_fields__
+        return [StoredTrigger(**{name: getattr(each, name) for name in names}) for each in found]
 
     def delete_definitions(self, trigger_ids: Sequence[str]) -> None:
-        self.storage.write([Delete(_DEFINITIONS.table, trigger_id) for trigger_id in trigger_ids])
+        deletes = [Delete(_DEFINITIONS.table, trigger_id) for trigger_id in trigger_ids]
+        self.storage.execute([*deletes, Notify((DEFINED,))])
 
-    def save_events(self, events: Sequence[StoredEvent]) -> None:
-        self.storage.write([_EVENTS.insert(event) for event in events])
+    # --- occurrences -------------------------------------------------------------------
 
-    def find_events(self, code: str, since: float | None = None, limit: int = 100) -> list[StoredEvent]:
-        query = Query(_EVENTS.table, _BY_CODE, (code,), low=since)
-        return [_EVENTS.decode(record) for record in self.storage.find(query, limit)]
+    def stage_occurrences(self, group: Group, occurrences: Sequence[Occurrence]) -> None:
+        group.write(self.storage, [_OCCURRENCES.insert(each) for each in occurrences])
+        group.add(self.storage, Notify((OCCURRED,)))
+
+    def open_occurrences(self, limit: int, after: Cursor | None = None) -> list[Occurrence]:
+        query = Query(_OCCURRENCES.table, _OPEN, (1,))
+        return [_OCCURRENCES.decode(record) for record in self.storage.find(query, limit, after)]
+
+    def settle(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> None:
+        writes: list[Write] = []
+        for run in runs:
+            writes.append(_RUNS.insert(run))
+            values = {"state": run.state.value, "invocation_id": run.invocation_id, "reason": run.reason}
+            writes.append(Patch(_RUNS.table, run.run_id, values, {"state": RunState.FIRING.value}))
+        writes += [Patch(_OCCURRENCES.table, each, {"is_open": 0}) for each in occurrence_ids]
+        if writes:
+            self.storage.write(writes)
+
+    def find_occurrences(
+        self, kind: str, code: str, since: float | None = None, limit: int = 100
+    ) -> list[Occurrence]:
+        query = Query(_OCCURRENCES.table, _BY_CODE, (kind, code), low=since)
+        return [_OCCURRENCES.decode(record) for record in self.storage.find(query, limit)]
+
+    # --- runs --------------------------------------------------------------------------
+
+    def save_runs(self, runs: Sequence[TriggerRun]) -> None:
+        self.storage.write([_RUNS.insert(run) for run in runs])
+
+    def find_runs(
+        self, trigger_id: str | None = None, state: RunState | None = None, limit: int = 100
+    ) -> list[TriggerRun]:
+        query = Query(_RUNS.table, _BY_TIME, descending=True)
+        if trigger_id is not None:
+            query = Query(_RUNS.table, _BY_TRIGGER, (trigger_id,), descending=True)
+        elif state is not None:
+            query = Query(_RUNS.table, _BY_STATE, (state.value,), descending=True)
+        return [_RUNS.decode(record) for record in self.storage.find(query, limit)]
+
+    def count_runs(self, trigger_id: str, since: float) -> int:
+        return self.storage.count(Query(_RUNS.table, _BY_TRIGGER, (trigger_id,), low=since))
+
+    # --- parts -------------------------------------------------------------------------
+
+    def save_parts(self, parts: Sequence[Part]) -> None:
+        self.storage.write([_PARTS.insert(part) for part in parts])
+
+    def waiting_parts(self, slot: str, since: float, limit: int) -> list[Part]:
+        query = Query(_PARTS.table, _WAITING, (slot, ""), low=since)
+        return [_PARTS.decode(record) for record in self.storage.find(query, limit)]
+
+    def use_parts(self, part_ids: Sequence[str], run_id: str) -> None:
+        self.storage.write(
+            [Patch(_PARTS.table, each, {"run_id": run_id}, {"run_id": ""}) for each in part_ids]
+        )
+
+    # --- marks and signals -------------------------------------------------------------
+
+    def read_marks(self, names: Sequence[str]) -> list[Mark | None]:
+        return _MARKS.decode_all(self.storage.read(_MARKS.table, names))
+
+    def swap_marks(self, swaps: Sequence[MarkSwap]) -> list[bool]:
+        return [outcome.applied for outcome in self.storage.write([_swap(*swap) for swap in swaps])]
+
+    def subscribe(self) -> Subscription:
+        return self.storage.subscribe([OCCURRED, DEFINED])
+
+    def now(self) -> float:
+        return self.storage.now()
+
+    def forget(self, before: float, limit: int = 500) -> int:
+        queries = (
+            Query(_OCCURRENCES.table, _OPEN, (0,), high=before, fields=("at",)),
+            Query(_RUNS.table, _BY_TIME, high=before, fields=("at",)),
+            Query(_PARTS.table, _BY_TIME, high=before, fields=("at",)),
+        )
+        deletes = [
+            Delete(query.table, record_key(record))
+            for query in queries
+            for record in self.storage.find(query, limit)
+        ]
+        if deletes:
+            self.storage.write(deletes)
+        return len(deletes)
+
+
+def _swap(before: Mark | None, after: Mark | None) -> Write:
+    if before is None:
+        if after is None:
+            raise ValueError("a swap needs a mark before or after")
+        return _MARKS.insert(after)
+    guard: dict[str, Scalar] = {"text": before.text, "number": before.number}
+    if after is None:
+        return Delete(_MARKS.table, before.name, guard)
+    return Patch(_MARKS.table, before.name, {"text": after.text, "number": after.number}, guard)
 
 
 class MemTrigger(StorageTrigger):

@@ -1,0 +1,197 @@
+"""What is behind occurrences: contexts for conditions, read in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from pynenc.exceptions import RemoteTaskError
+from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.orchestrator.ports import Ports
+from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
+from pynenc.state_backend.base_state_backend import InvocationData
+from pynenc.trigger.conditions import (
+    AnyContext,
+    Condition,
+    CronCondition,
+    CronContext,
+    EventCondition,
+    EventContext,
+    ExceptionCondition,
+    ExceptionContext,
+    ResultCondition,
+    ResultContext,
+    StatusCondition,
+    StatusContext,
+)
+from pynenc.trigger.cron import CronSchedule
+from pynenc.trigger.filters import passes, result_passes
+from pynenc.trigger.records import EVENT, STATUS, TICK, Occurrence
+from pynenc.trigger.watch import StatusPayload
+
+
+class TickPayload(msgspec.Struct, frozen=True):
+    """What an occurrence of the kind `tick` says: the number of the condition, and the moment."""
+
+    index: int
+    tick: float
+
+
+@dataclass
+class Fact:
+    """An occurrence and what is behind it.
+
+    Attributes:
+        ports: The components.
+        occurrence: The occurrence.
+        state: For a status: the record as it is now.
+        data: For a status: the invocation.
+    """
+
+    ports: Ports
+    occurrence: Occurrence
+    state: InvocationState | None = None
+    data: InvocationData | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many triggers in a row led here."""
+        if self.data is not None:
+            return self.data.trigger_depth or 0
+        return self.occurrence.depth
+
+    @property
+    def code(self) -> str:
+        """The code, or the task whose invocation changed."""
+        return self.data.task_id if self.data is not None else self.occurrence.code
+
+    @cached_property
+    def payload(self) -> Any:
+        """The payload of an event."""
+        return msgspec.json.decode(self.occurrence.payload)
+
+    @cached_property
+    def status(self) -> StatusPayload:
+        """What a status occurrence says."""
+        return msgspec.json.decode(self.occurrence.payload, type=StatusPayload)
+
+    @cached_property
+    def tick(self) -> TickPayload:
+        """What a tick says."""
+        return msgspec.json.decode(self.occurrence.payload, type=TickPayload)
+
+    @cached_property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments of the invocation."""
+        return self.ports.values.unpack_arguments([self.data.arguments])[0] if self.data else {}
+
+    @cached_property
+    def outcome(self) -> Any:
+        """The result, or a `RaisedError`."""
+        return load_results(self.ports, [Ended(self.state)])[0] if self.state else None
+
+    @property
+    def cause(self) -> str:
+        """What occurred, in words."""
+        kind = self.occurrence.kind
+        if kind == EVENT:
+            return f"event '{self.occurrence.code}' ({self.occurrence.occurrence_id})"
+        if kind == TICK:
+            return f"tick of {datetime.fromtimestamp(self.tick.tick, UTC).isoformat()}"
+        return f"{self.status.status} of {self.code} ({self.status.invocation_id})"
+
+    # --- conditions --------------------------------------------------------------------
+
+    def context(self, index: int, condition: Condition) -> AnyContext | None:
+        """What a condition tells its functions, if this meets it."""
+        kind, moment = self.occurrence.kind, datetime.fromtimestamp(self.occurrence.at, UTC)
+        if isinstance(condition, EventCondition):
+            if kind != EVENT or condition.code != self.occurrence.code:
+                return None
+            if not passes(condition.payload_filter, self.payload):
+                return None
+            return EventContext(self.occurrence.occurrence_id, condition.code, self.payload, moment)
+        if isinstance(condition, CronCondition):
+            if kind != TICK or self.tick.index != index:
+                return None
+            local = CronSchedule(condition.expression, condition.timezone).local(self.tick.tick)
+            return CronContext(local, condition.expression)
+        if kind != STATUS or not isinstance(
+            condition, (StatusCondition, ResultCondition, ExceptionCondition)
+        ):
+            return None
+        fits = self.code == condition.task_id and self._fits(condition)
+        return self._told(condition, moment) if fits else None
+
+    def _fits(self, condition: StatusCondition | ResultCondition | ExceptionCondition) -> bool:
+        status = self.status.status
+        if isinstance(condition, StatusCondition):
+            if status not in condition.statuses:
+                return False
+        elif isinstance(condition, ResultCondition):
+            if status != InvocationStatus.SUCCESS or isinstance(self.outcome, RaisedError):
+                return False
+        elif status != InvocationStatus.FAILED or not _is_one_of(self.outcome, condition.exception_types):
+            return False
+        if not passes(condition.call_arguments, self.arguments):
+            return False
+        if isinstance(condition, ResultCondition) and not condition.any_result:
+            return result_passes(condition.filter_result, self.outcome)
+        return True
+
+    def _told(
+        self, condition: StatusCondition | ResultCondition | ExceptionCondition, moment: datetime
+    ) -> AnyContext:
+        invocation_id, arguments = self.status.invocation_id, self.arguments
+        if isinstance(condition, StatusCondition):
+            return StatusContext(invocation_id, self.code, self.status.status, arguments, moment)
+        if isinstance(condition, ResultCondition):
+            return ResultContext(invocation_id, self.code, arguments, self.outcome)
+        error = self.outcome.error
+        name = error.type_name if isinstance(error, RemoteTaskError) else type(error).__name__
+        text = error.remote_message if isinstance(error, RemoteTaskError) else str(error)
+        return ExceptionContext(invocation_id, self.code, arguments, name.rpartition(".")[2], text)
+
+
+def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
+    """Whether an outcome is an exception of one of the classes, or of a class derived from one."""
+    if not isinstance(outcome, RaisedError):
+        return False
+    error = outcome.error
+    if isinstance(error, RemoteTaskError):
+        known = {error.type_name, error.type_name.rpartition(".")[2]}
+    else:
+        known = {each.__name__ for each in type(error).__mro__}
+    return not names or not known.isdisjoint(names)
+
+
+def gather(ports: Ports, occurrences: Sequence[Occurrence]) -> list[Fact]:
+    """The facts behind occurrences, in two round trips or none."""
+    facts = [Fact(ports, each) for each in occurrences]
+    statuses = [fact for fact in facts if fact.occurrence.kind == STATUS]
+    if statuses:
+        ids = [fact.status.invocation_id for fact in statuses]
+        states = ports.orchestrator.read(ids)
+        data = ports.state_backend.read_invocations(ids)
+        for fact, state, known in zip(statuses, states, data, strict=True):
+            fact.state, fact.data = state, known
+    return facts
+
+
+def has_happened(fact: Fact) -> bool:
+    """Whether the change of status was really made; one that was only meant is not in the record."""
+    if fact.occurrence.kind != STATUS:
+        return True
+    if fact.state is None or fact.data is None:
+        return False
+    wanted = (fact.status.status, fact.status.claim)
+    if (fact.state.status, fact.state.claim) == wanted:
+        return True
+    history = fact.ports.orchestrator.history(fact.state.invocation_id)
+    return any((entry.status, entry.claim) == wanted for entry in history)

@@ -1,0 +1,212 @@
+"""Firing: from a trigger that is met to the task that it starts.
+
+The invocation's id is derived from the trigger and its occurrences, and it is stored if absent.
+So firing again, after a crash or on another machine, does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+
+from pynenc.exceptions import StorageUnavailableError, TriggerError
+from pynenc.identifiers.ids import derived_id
+from pynenc.trigger.base_trigger import BaseTrigger
+from pynenc.trigger.conditions import (
+    AnyContext,
+    EventContext,
+    ExceptionContext,
+    ResultContext,
+    StatusContext,
+    TriggerContext,
+)
+from pynenc.trigger.definition import TriggerDefinition
+from pynenc.trigger.records import Occurrence, RunState, TriggerRun
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A task to start.
+
+    Attributes:
+        task_id: Which.
+        arguments: Its arguments, or None to take those of `offered` that it has parameters for.
+        offered: See `arguments`.
+        invocation_id: The id of its invocation.
+        run_id: The run that starts it.
+        depth: How many triggers in a row led here.
+    """
+
+    task_id: str
+    arguments: Mapping[str, Any] | None
+    offered: Mapping[str, Any]
+    invocation_id: str
+    run_id: str
+    depth: int
+
+
+class Starter(Protocol):
+    """Starts tasks; the app does."""
+
+    def __call__(self, starts: Sequence[Start]) -> list[str | None]:
+        """Start tasks, those with an id that is known already excepted.
+
+        Returns:
+            For each the reason why it could not be started, or None.
+
+        Raises:
+            StorageUnavailableError: A storage is away; all of it can be tried again.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """A trigger that is met.
+
+    Attributes:
+        trigger_id: Which.
+        definition: Its definition.
+        contexts: What met its conditions, by their kinds.
+        occurrences: What occurred.
+        cause: The same in words.
+        depth: How many triggers in a row led to the occurrences.
+        problem: What went wrong when its conditions were looked at.
+    """
+
+    trigger_id: str
+    definition: TriggerDefinition
+    contexts: Mapping[str, AnyContext]
+    occurrences: Sequence[Occurrence]
+    cause: str
+    depth: int
+    problem: str | None = None
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run, the same whenever the same is met."""
+        return derived_id("run", self.trigger_id, *(each.occurrence_id for each in self.occurrences))
+
+
+@dataclass
+class Firing:
+    """Fires triggers that are met.
+
+    Args:
+        store: The trigger store.
+        starter: Starts tasks.
+        max_depth: How many triggers in a row may lead to a start.
+    """
+
+    store: BaseTrigger
+    starter: Starter
+    max_depth: int
+    _counts: dict[str, int] = field(default_factory=dict)
+
+    def fire(self, met: Sequence[Met]) -> list[TriggerRun]:
+        """Start the tasks; what came of each, to be stored. Those of one trigger keep their order."""
+        self._counts.clear()
+        now = self.store.now()
+        runs: dict[int, TriggerRun] = {}
+        starts: list[tuple[int, Start]] = []
+        for at, each in sorted(enumerate(met), key=lambda pair: pair[1].trigger_id):
+            refusal = self._refusal(each, now)
+            if refusal is None:
+                try:
+                    starts.append((at, _start(each)))
+                    continue
+                except StorageUnavailableError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a function of the user's; the run tells of it
+                    refusal = RunState.FAILED, f"its arguments could not be made: {_told(error)}"
+            runs[at] = _run(each, now, *refusal)
+        reasons = self.starter([start for _, start in starts]) if starts else []
+        for (at, _), reason in zip(starts, reasons, strict=True):
+            runs[at] = _run(met[at], now, RunState.FAILED if reason else RunState.FIRED, reason)
+        return [runs[at] for at in range(len(met))]
+
+    def _refusal(self, met: Met, now: float) -> tuple[RunState, str] | None:
+        if met.problem is not None:
+            return RunState.FAILED, met.problem
+        if met.depth >= self.max_depth:
+            return RunState.STOPPED, (
+                f"{met.depth} triggers in a row have led here, so it seems to fire itself in a loop; the "
+                f"setting 'max_trigger_depth' allows {self.max_depth}"
+            )
+        options = met.definition.options
+        if options.cap is not None:
+            if met.trigger_id not in self._counts:
+                self._counts[met.trigger_id] = self.store.count_runs(met.trigger_id, now - options.cap_s)
+            if self._counts[met.trigger_id] >= options.cap:
+                return RunState.CAPPED, f"it has its cap of {options.cap} starts within {options.cap_s:g} s"
+            self._counts[met.trigger_id] += 1
+        return None
+
+
+def planned(met: Met, now: float, occurrences: str) -> TriggerRun:
+    """The run of something that is about to be fired."""
+    run = _run(met, now, RunState.FIRING, None)
+    return msgspec.structs.replace(run, occurrences=occurrences)
+
+
+def _run(met: Met, now: float, state: RunState, reason: str | None) -> TriggerRun:
+    return TriggerRun(
+        met.run_id,
+        met.trigger_id,
+        met.definition.task_id,
+        state,
+        met.cause,
+        now,
+        _invocation_id(met) if state in (RunState.FIRED, RunState.FIRING) else "",
+        msgspec.json.encode([each.occurrence_id for each in met.occurrences]).decode(),
+        met.depth + 1,
+        reason,
+    )
+
+
+def _invocation_id(met: Met) -> str:
+    """Ordered by time like other ids, and the same whenever the same is met."""
+    moment = int(max((each.at for each in met.occurrences), default=0.0) * 1e9)
+    return f"{moment:016x}{derived_id('invocation', met.run_id)[:16]}"
+
+
+def _start(met: Met) -> Start:
+    offered: dict[str, Any] = {}
+    for context in met.contexts.values():
+        offered.update(_offer(context))
+    arguments = _arguments(met) if met.definition.providers else None
+    return Start(met.definition.task_id, arguments, offered, _invocation_id(met), met.run_id, met.depth + 1)
+
+
+def _offer(context: AnyContext) -> Mapping[str, Any]:
+    """What a context has for parameters of the same name."""
+    if isinstance(context, EventContext):
+        return context.payload
+    if isinstance(context, (StatusContext, ResultContext, ExceptionContext)):
+        return context.arguments
+    return {}
+
+
+def _arguments(met: Met) -> dict[str, Any]:
+    """What the providers make; later ones win, and those for another kind of condition are left out."""
+    arguments: dict[str, Any] = {}
+    for provider in met.definition.providers:
+        if not callable(provider.value):
+            arguments.update(provider.value)
+            continue
+        if provider.source == "trigger":
+            made = provider.value(TriggerContext(met.contexts))
+        elif provider.source in met.contexts:
+            made = provider.value(met.contexts[provider.source])
+        else:
+            continue
+        if not isinstance(made, Mapping):
+            raise TriggerError(f"the function for the arguments gave {made!r}, which is no dictionary")
+        arguments.update(made)
+    return arguments
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

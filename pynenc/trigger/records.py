@@ -1,0 +1,109 @@
+"""What a trigger store keeps beside the definitions."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+EVENT, STATUS, TICK = "event", "status", "tick"
+"""Kinds of occurrences."""
+
+
+class Occurrence(msgspec.Struct, frozen=True):
+    """Something that may start tasks.
+
+    Attributes:
+        occurrence_id: Derived from what happened, so it is stored once.
+        kind: `event`, `status` or `tick`.
+        code: The code of an event, the task whose invocation changed, or the trigger that ticked.
+        payload: JSON text.
+        at: When, in seconds since the epoch.
+        depth: How many triggers in a row led here.
+        source_id: The invocation that emitted the event, if it was one.
+        is_open: 1 until it was evaluated, then 0.
+    """
+
+    occurrence_id: str = msgspec.field(name="key")
+    kind: str
+    code: str
+    payload: str
+    at: float
+    depth: int = 0
+    source_id: str | None = None
+    is_open: int = 1
+
+
+class RunState(StrEnum):
+    """What became of a trigger that was met."""
+
+    FIRING = "firing"
+    FIRED = "fired"
+    FAILED = "failed"
+    CAPPED = "capped"
+    STOPPED = "stopped"
+
+
+class TriggerRun(msgspec.Struct, frozen=True):
+    """A trigger that was met once.
+
+    Attributes:
+        run_id: Derived from the trigger and its occurrences.
+        trigger_id: Which.
+        task_id: The task to start.
+        state: `fired`; `firing` until that is certain; `failed` if it could not be started, `capped`
+            by the rate cap, `stopped` by the limit of depth.
+        cause: What met it, in words.
+        at: When, in seconds since the epoch.
+        invocation_id: The invocation that it started.
+        occurrences: JSON text: what met it.
+        depth: How many triggers in a row led here, this one included.
+        reason: Why it was not fired.
+    """
+
+    run_id: str = msgspec.field(name="key")
+    trigger_id: str
+    task_id: str
+    state: RunState
+    cause: str
+    at: float
+    invocation_id: str
+    occurrences: str
+    depth: int = 1
+    reason: str | None = None
+
+
+class Part(msgspec.Struct, frozen=True):
+    """An occurrence that meets one condition of a composite and waits for the others.
+
+    Attributes:
+        part_id: Derived from the trigger, the condition and the occurrence.
+        slot: The trigger and the number of the condition.
+        occurrence: The occurrence, as JSON text.
+        at: When it happened.
+        run_id: The run that has used it, or an empty text while it waits.
+    """
+
+    part_id: str = msgspec.field(name="key")
+    slot: str
+    occurrence: str
+    at: float
+    run_id: str = ""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """A small fact that changes by compare and set: a lease, the last tick, a pause.
+
+    Attributes:
+        name: Which.
+        text: Who or what.
+        number: A moment in seconds since the epoch.
+    """
+
+    name: str = msgspec.field(name="key")
+    text: str
+    number: float
+
+
+MarkSwap = tuple[Mark | None, Mark | None]
+"""A mark as it was read (None for absent) and as it is to be (None to delete it)."""
