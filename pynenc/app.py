@@ -110,7 +110,9 @@ class Pynenc(TaskHost, InvocationAccess):
     def _start(self) -> None:
         self._conf = self.settings_loader.load(ConfigPynenc)
         self._logger = app_logger(self._conf)
-        self._components = AppComponents(self.settings_loader, self._registry, self._conf, self._logger)
+        self._components = AppComponents(
+            self.settings_loader, self._registry, self._conf, self._logger, self.live_trigger
+        )
 
     def _check_same(self, config_values: dict[str, Any] | None, config_filepath: str | None) -> None:
         """Refuse a second app with the same id and other settings."""
@@ -244,7 +246,9 @@ class Pynenc(TaskHost, InvocationAccess):
     def _reset_cached_components(self) -> None:
         """Close all components; they are made again at their next use."""
         self._components.close()
-        self._components = AppComponents(self.settings_loader, self._registry, self._conf, self._logger)
+        self._components = AppComponents(
+            self.settings_loader, self._registry, self._conf, self._logger, self.live_trigger
+        )
         self._known_runners.clear()
 
     def close(self) -> None:

@@ -20,6 +20,9 @@ from pynenc.plugins.component import Component, ComponentContext, ComponentKind
 from pynenc.plugins.registry import PluginRegistry
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend
+from pynenc.trigger.base_trigger import BaseTrigger
+from pynenc.trigger.catalog import Catalog, FindLive
+from pynenc.trigger.watch import TriggerWatch
 
 C = TypeVar("C", bound=PynencConfig)
 T = TypeVar("T")
@@ -55,6 +58,7 @@ class AppComponents:
         registry: PluginRegistry,
         conf: ConfigPynenc,
         logger: logging.Logger,
+        find_live: FindLive,
     ) -> None:
         self._registry = registry
         self._conf = conf
@@ -64,6 +68,8 @@ class AppComponents:
         self._ports: Ports | None = None
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
+        self.catalog = Catalog(self._trigger, find_live)
+        self._watch = TriggerWatch(self.catalog, self._trigger)
 
     def selected(self, kind: ComponentKind) -> str:
         """The name, alias or path that the settings select."""
@@ -122,9 +128,13 @@ class AppComponents:
                     values,
                     self.hooks,
                     self._logger,
+                    self._watch,
                 )
                 self._ports = ports
         return ports
+
+    def _trigger(self) -> BaseTrigger:
+        return cast(BaseTrigger, self.get(ComponentKind.TRIGGER))
 
     def close(self) -> None:
         """Release what the components hold open."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -14,10 +15,11 @@ from pynenc.identifiers.task_id import TaskId
 from pynenc.task import Task
 from pynenc.task_options import given_options
 from pynenc.trigger.builder import TriggerBuilder
-from pynenc.trigger.definition import TriggerDefinition
+from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.types import AggregateFunc, Func, ParallelFunc, Params, Result
 
 if TYPE_CHECKING:
+    from pynenc.app_components import AppComponents
     from pynenc.conf.config_pynenc import ConfigPynenc
     from pynenc.trigger.base_trigger import BaseTrigger
 
@@ -36,6 +38,8 @@ class TaskHost:
         def conf(self) -> ConfigPynenc: ...
         @property
         def trigger(self) -> BaseTrigger: ...
+        @property
+        def components(self) -> AppComponents: ...
 
     def _set_up_tasks(self) -> None:
         self._tasks: dict[TaskId, Task[..., Any]] = {}
@@ -133,8 +137,28 @@ class TaskHost:
 
     def register_deferred_triggers(self) -> None:
         """Store the triggers of all tasks; runners do it when they start."""
+        known = {task_id.module for task_id in self._tasks}
+        gone = [
+            stored.trigger_id
+            for stored in self.trigger.find_definitions()
+            if (task_id := TaskId.from_key(stored.task_id)).module in known
+            and task_id not in self._deferred_triggers
+        ]
+        if gone:
+            self.trigger.delete_definitions(gone)
         for task_id, definitions in self._deferred_triggers.items():
             self.trigger.register(task_id, definitions)
+        self.components.catalog.expire()
+
+    def live_trigger(self, stored: StoredTrigger) -> TriggerDefinition | None:
+        """What the code of this process says of a stored trigger; None if it does not have it."""
+        task_id = TaskId.from_key(stored.task_id)
+        with contextlib.suppress(TaskNotFoundError):
+            self.find_task(task_id)
+        for definition in self._deferred_triggers.get(task_id, ()):
+            if definition.stored().trigger_id == stored.trigger_id:
+                return definition
+        return None
 
     # --- decorators --------------------------------------------------------------------
 

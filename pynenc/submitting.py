@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pynenc.call import Call
 from pynenc.call_options import CallOptions
 from pynenc.conf.config_task import ConcurrencyControlType
-from pynenc.context import get_current_runner
+from pynenc.context import current_trigger_depth, get_current_runner
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.ids import new_id
 from pynenc.identity import NO_KEYS, CallKeys, has_keys, keys_of
@@ -27,11 +27,26 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
 
+class Origin(NamedTuple):
+    """Where an invocation comes from that nobody calls.
+
+    Attributes:
+        invocation_id: The id that it gets; one that is known already changes nothing.
+        run_id: The run of a trigger that starts it.
+        depth: How many triggers in a row led to it.
+    """
+
+    invocation_id: str
+    run_id: str
+    depth: int
+
+
 def submit_calls(
     app: Pynenc,
     calls: Sequence[Call[Params, Result]],
     options: CallOptions,
     common: Mapping[str, Any] | None = None,
+    origins: Sequence[Origin] = (),
 ) -> list[DistributedInvocation[Params, Result]]:
     """Submit calls of one task.
 
@@ -40,6 +55,7 @@ def submit_calls(
         calls: The calls, all of the same task.
         options: Where, when and how long they run.
         common: Arguments that all calls share; serialized once.
+        origins: For each call where it comes from, if nobody makes it.
 
     Raises:
         SerializationError: An argument cannot be serialized; nothing was stored.
@@ -54,8 +70,9 @@ def submit_calls(
     shared = app.ports.values.pack_arguments([common], conf.disable_cache_args)[0] if common else {}
     packed = [_pack(app, batch, common or {}, shared) for batch in batches]
     invocations: list[DistributedInvocation[Params, Result]] = []
-    for batch, arguments in zip(batches, packed, strict=True):
-        invocations += _Batch(app, batch, arguments, options).submit()
+    for number, (batch, arguments) in enumerate(zip(batches, packed, strict=True)):
+        own = origins[number * size : (number + 1) * size]
+        invocations += _Batch(app, batch, arguments, options, own).submit()
     return invocations
 
 
@@ -85,7 +102,9 @@ class _Batch:
         calls: Sequence[Call[Any, Any]],
         packed: Sequence[PackedArguments],
         options: CallOptions,
+        origins: Sequence[Origin] = (),
     ) -> None:
+        self._origins = iter(origins)
         self._app = app
         self._calls = calls
         self._packed = packed
@@ -138,7 +157,8 @@ class _Batch:
 
     def _new(self, packed: PackedArguments, keys: CallKeys) -> NewInvocation:
         task, options, caller = self._task, self._options, self._caller
-        invocation_id, key = new_id(), task.task_id.key
+        origin = next(self._origins, None)
+        invocation_id, key = origin.invocation_id if origin else new_id(), task.task_id.key
         workflow = WorkflowIdentity.for_new(
             invocation_id, key, caller.workflow if caller else None, task.conf.force_new_workflow
         )
@@ -153,6 +173,8 @@ class _Batch:
             caller.invocation_id if caller else None,
             self._submitter_id,
             options.timeout,
+            origin.run_id if origin else None,
+            (origin.depth if origin else current_trigger_depth.get()) or None,
         )
         state = InvocationState(
             invocation_id,

@@ -56,7 +56,14 @@ class ConfigTrigger(PynencConfig):
         60.0, gt=0, description="Longest time between two looks at time-based triggers."
     )
     max_events_batch_size: int = Field(100, ge=1, description="Events handled in one go.")
-    event_retention_days: float = Field(7.0, ge=0, description="How long events are kept; 0 for ever.")
+    event_retention_days: float = Field(
+        7.0, ge=0, description="How long events and runs of triggers are kept; 0 for ever."
+    )
+    max_trigger_depth: int = Field(
+        20,
+        ge=1,
+        description="How many triggers in a row may lead to a start; beyond, it is taken for a loop.",
+    )
 
 
 class ConfigClientDataStore(PynencConfig):

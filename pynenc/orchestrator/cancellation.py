@@ -40,7 +40,7 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
         changes = [_wanted(state, actor_id, now) for state in states if not state.cancel_requested]
         if not changes:
             return
-        replies = ports.orchestrator.stage_change(group, changes, actor_id)
+        replies = ports.stage_change(group, changes, actor_id)
         channels = [_channel(change.target) for change in changes]
         ports.orchestrator.stage_announce(group, channels)
         group.send()
@@ -77,7 +77,7 @@ def end_cancelled(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list
     if doomed:
         now, group = ports.now(), Group()
         changes = [changed(state, _S.CANCELLED, runner_id, now) for state in doomed]
-        ports.orchestrator.stage_change(group, changes, runner_id)
+        ports.stage_change(group, changes, runner_id)
         ports.orchestrator.stage_announce(group, [state.invocation_id for state in doomed])
         group.send()
         slots.release(ports, [change.target for change in changes], runner_id)

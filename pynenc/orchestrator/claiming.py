@@ -55,7 +55,7 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
     ]
     ids = [delivery.message.invocation_id for delivery in deliveries]
     group = Group()
-    outcomes = ports.orchestrator.stage_change(group, changes, runner_id)
+    outcomes = ports.stage_change(group, changes, runner_id)
     ports.broker.stage_ack(group, deliveries)
     states = ports.orchestrator.stage_read(group, ids)
     data = ports.state_backend.stage_read_invocations(group, ids)
@@ -99,7 +99,7 @@ def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], l
     if not changes:
         return []
     group = Group()
-    outcomes = ports.orchestrator.stage_change(group, changes, runner_id)
+    outcomes = ports.stage_change(group, changes, runner_id)
     ids = [change.target.invocation_id for change in changes]
     data = ports.state_backend.stage_read_invocations(group, ids)
     group.send()
@@ -126,7 +126,7 @@ def _end_bare(ports: Ports, states: Sequence[InvocationState], runner_id: str) -
         failed = changed(running.target, InvocationStatus.FAILED, runner_id, now, outcome_id=key)
         outcome = OutcomeData(key, 1, ports.values.pack_error(error))
         ports.state_backend.stage_save_outcomes(group, [outcome])
-        ports.orchestrator.stage_change(group, [running, failed], runner_id)
+        ports.stage_change(group, [running, failed], runner_id)
     ports.orchestrator.stage_announce(group, [state.invocation_id for state in states])
     group.send()
 
@@ -165,7 +165,7 @@ def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Cla
         return []
     now, group = ports.now(), Group()
     changes = [changed(each.state, InvocationStatus.REROUTED, runner_id, now) for each in claims]
-    replies = ports.orchestrator.stage_change(group, changes, runner_id)
+    replies = ports.stage_change(group, changes, runner_id)
     ports.broker.stage_push(group, [message_for(change.target) for change in changes])
     group.send()
     outcomes = replies.get()

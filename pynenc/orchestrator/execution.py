@@ -64,7 +64,7 @@ def advance(
     outcomes = [_outcome(each) for each in finished if each.status in _WITH_OUTCOME]
     if outcomes:
         ports.state_backend.stage_save_outcomes(group, outcomes)
-    replies = ports.orchestrator.stage_change(group, [*ends, *starts], runner_id)
+    replies = ports.stage_change(group, [*ends, *starts], runner_id)
     again = [change.target for change in ends if change.target.status == InvocationStatus.RETRY]
     if again:
         ports.broker.stage_push(group, [message_for(state) for state in again])
@@ -118,7 +118,10 @@ def _move(
     waits_for: str | None = None,
 ) -> InvocationState | None:
     change = changed(state, wanted, runner_id, ports.now(), waits_for=waits_for)
-    (reply,) = ports.orchestrator.change([change], runner_id)
+    group = Group()
+    pending = ports.stage_change(group, [change], runner_id)
+    group.send()
+    (reply,) = pending.get()
     if not (reply.applied or is_done(change, reply)):
         return None
     ports.hooks.status_changed([change.target])
@@ -136,7 +139,7 @@ def surrender(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
             state = msgspec.structs.replace(claim.state, status=status)
             killed = changed(state, InvocationStatus.KILLED, runner_id, now)
             again = changed(killed.target, InvocationStatus.REROUTED, runner_id, now)
-            ports.orchestrator.stage_change(group, [killed, again], runner_id)
+            ports.stage_change(group, [killed, again], runner_id)
             ports.broker.stage_push(group, [message_for(again.target)])
     group.send()
     slots.release(ports, [claim.state for claim in claims], runner_id)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -14,6 +16,14 @@ from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Change, Chan
 from pynenc.orchestrator.hooks import LifeCycleHooks
 from pynenc.orchestrator.values import ValueCodec
 from pynenc.state_backend.base_state_backend import BaseStateBackend
+from pynenc.storage.group import Group, Pending
+
+
+class StatusWatch(Protocol):
+    """Notes changes of status that somebody waits for."""
+
+    def stage(self, group: Group, targets: Sequence[InvocationState]) -> None:
+        """Note that records are about to get these states, as a step before the change itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,23 @@ class Ports:
     values: ValueCodec
     hooks: LifeCycleHooks
     logger: logging.Logger
+    watch: StatusWatch | None = None
+
+    def stage_change(
+        self, group: Group, changes: Sequence[Change], actor_id: str | None
+    ) -> Pending[list[ChangeOutcome]]:
+        """Change records as a step of a group, and note before it what somebody waits for."""
+        if self.watch is not None:
+            self.watch.stage(group, [each.target for each in changes])
+        return self.orchestrator.stage_change(group, changes, actor_id)
+
+    def stage_register(
+        self, group: Group, states: Sequence[InvocationState], actor_id: str | None
+    ) -> Pending[list[bool]]:
+        """Register records as a step of a group, and note before it what somebody waits for."""
+        if self.watch is not None:
+            self.watch.stage(group, states)
+        return self.orchestrator.stage_register(group, states, actor_id)
 
     def now(self) -> float:
         """Seconds since the epoch by the clock that all runners share."""

@@ -126,7 +126,7 @@ def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> i
     steps: list[list[Change]] = [_way_back(ports, state, actor_id, now) for state in states]
     failed = [way[-1].target for way in steps if way[-1].target.status == _S.FAILED]
     ports.state_backend.stage_save_outcomes(group, [_gave_up(ports, state) for state in failed])
-    replies = [ports.orchestrator.stage_change(group, way, actor_id) for way in steps]
+    replies = [ports.stage_change(group, way, actor_id) for way in steps]
     again = [way[-1].target for way in steps if way[-1].target.status == _S.REROUTED]
     if again:
         ports.broker.stage_push(group, [message_for(state) for state in again])

@@ -97,7 +97,7 @@ def _block(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
     changes = [
         changed(each.state, blocked[bool(each.state.waits_for_slot)], runner_id, now) for each in claims
     ]
-    replies = ports.orchestrator.stage_change(group, changes, runner_id)
+    replies = ports.stage_change(group, changes, runner_id)
     states = [change.target for change in changes]
     final = [state.invocation_id for state in states if state.status.is_final()]
     if final:
@@ -203,7 +203,7 @@ def _wake(ports: Ports, state: InvocationState, line: Sequence[Waiter], actor_id
     """Queue an invocation for which the slot is kept."""
     group = Group()
     change = changed(state, _S.REROUTED, actor_id, ports.now())
-    reply = ports.orchestrator.stage_change(group, [change], actor_id)
+    reply = ports.stage_change(group, [change], actor_id)
     ports.broker.stage_push(group, [message_for(change.target)])
     group.send()
     ports.orchestrator.drop_waiters([each for each in line if each.invocation_id == state.invocation_id])

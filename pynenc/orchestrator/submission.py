@@ -48,7 +48,7 @@ def submit(ports: Ports, new: Sequence[NewInvocation]) -> None:
 def _stage(ports: Ports, group: Group, new: Sequence[NewInvocation]) -> None:
     submitter = new[0].data.submitter_id if new else None
     ports.state_backend.stage_save_invocations(group, [each.data for each in new])
-    ports.orchestrator.stage_register(group, [each.state for each in new], submitter)
+    ports.stage_register(group, [each.state for each in new], submitter)
 
 
 def _call(ports: Ports, hook: str, new: Sequence[NewInvocation]) -> None:

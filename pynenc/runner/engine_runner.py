@@ -11,6 +11,7 @@ from typing import Protocol
 from pynenc.plugins.component import ComponentContext
 from pynenc.runner.base_runner import BaseRunner
 from pynenc.runner.housekeeping import Housekeeping
+from pynenc.runner.trigger_service import TriggerService
 
 
 class Executes(Protocol):
@@ -42,9 +43,12 @@ class EngineRunner(BaseRunner):
         self._hurry.clear()
         self._engine = engine = self.make_engine()
         housekeeping = Housekeeping(self.app, self.runner_id)
+        triggers = TriggerService(self.app, self.runner_id)
         engine.start()
         housekeeping.start()
+        triggers.start()
         self._stopping.wait()
+        triggers.stop()
         housekeeping.stop()
         engine.stop(self.conf.shutdown_grace_seconds, self._hurry)
 

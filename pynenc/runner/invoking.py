@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pynenc.arguments import Arguments
 from pynenc.call import Call
-from pynenc.context import RunnerContext, current_invocation_id, current_runner
+from pynenc.context import RunnerContext, current_invocation_id, current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
@@ -51,6 +51,7 @@ def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption:
     current_claim.set(claim)
     current_interruption.set(interruption)
     current_invocation_id.set(claim.data.invocation_id)
+    current_trigger_depth.set(claim.data.trigger_depth or 0)
 
 
 def _begin(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any] | Finished:

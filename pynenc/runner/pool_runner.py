@@ -10,6 +10,7 @@ from pynenc.plugins.component import ComponentContext
 from pynenc.runner.base_runner import BaseRunner
 from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.keeper import Keeper
+from pynenc.runner.trigger_service import TriggerService
 from pynenc.runner.worker_pool import WorkerHandle, WorkerPool
 
 
@@ -46,13 +47,16 @@ class PoolRunner(BaseRunner):
         self._pool = pool = self.make_pool()
         keeper = Keeper(self.app, [self.runner_id], lambda may_be_cancelled: None)
         housekeeping = Housekeeping(self.app, self.runner_id)
+        triggers = TriggerService(self.app, self.runner_id)
         supervisor = threading.Thread(target=pool.supervise, name="pynenc-supervisor", daemon=True)
         keeper.start()
         supervisor.start()
         for _ in range(max(self.first_workers(), self.conf.min_parallel_slots)):
             pool.start_worker()
         housekeeping.start()
+        triggers.start()
         self.look_after(pool)
+        triggers.stop()
         housekeeping.stop()
         pool.stop(self.conf.shutdown_grace_seconds, self._hurry)
         supervisor.join()

@@ -86,3 +86,16 @@ def meet(number: int) -> int:
             time.sleep(0.001)
         return int(calls[1].result)
     return number
+
+
+def echo(value: Any) -> Any:
+    """Give back what it gets."""
+    return value
+
+
+LOGGED: list[Any] = []
+
+
+def log(value: Any) -> None:
+    """Note what it gets, in this process."""
+    LOGGED.append(value)

@@ -1,0 +1,72 @@
+"""Evaluates triggers beside the work of a runner: woken by what occurs, and at the ticks of crons."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from pynenc.trigger.base_trigger import DEFINED
+from pynenc.trigger.evaluator import Evaluator
+from pynenc.trigger.firing import Firing
+from pynenc.trigger.ticking import Ticker
+from pynenc.triggering import start_tasks
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+
+_LAST_PAUSE_S = 5.0
+
+
+class TriggerService:
+    """Evaluates until it is stopped; does nothing where the settings say so.
+
+    Args:
+        app: Whose triggers.
+        runner_id: Who evaluates.
+    """
+
+    def __init__(self, app: Pynenc, runner_id: str) -> None:
+        self._app = app
+        conf = app.trigger.conf
+        self._is_on = conf.enable_scheduler
+        self._look_s = conf.scheduler_interval_seconds
+        self._catalog = app.components.catalog
+        firing = Firing(app.trigger, lambda starts: start_tasks(app, starts), conf.max_trigger_depth)
+        self._evaluator = Evaluator(app.trigger, app.ports, self._catalog, firing, runner_id, app.logger)
+        self._ticker = Ticker(app.trigger, self._catalog, self._evaluator)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pynenc-triggers", daemon=True)
+        self._subscription = app.trigger.subscribe() if self._is_on else None
+
+    def start(self) -> None:
+        """Begin."""
+        if self._is_on:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End; what is under way is waited for."""
+        self._stopped.set()
+        if self._subscription is not None:
+            self._subscription.wake()
+            self._thread.join()
+            self._subscription.close()
+
+    def _run(self) -> None:
+        subscription = self._subscription
+        assert subscription is not None
+        pause_s = 0.1
+        self._catalog.expire()
+        while not self._stopped.is_set():
+            try:
+                self._catalog.refresh(self._look_s)
+                next_tick_s = self._ticker.tick()
+                recheck_s = self._evaluator.evaluate()
+                pause_s = 0.1
+            except Exception:
+                self._app.logger.exception("triggers could not be evaluated; next try in %.1f s", pause_s)
+                self._stopped.wait(pause_s)
+                pause_s = min(pause_s * 2, _LAST_PAUSE_S)
+                continue
+            waits = [each for each in (next_tick_s, recheck_s, self._look_s) if each is not None]
+            if DEFINED in subscription.wait(max(0.0, min(waits))):
+                self._catalog.expire()
