@@ -110,7 +110,10 @@ class Pynenc(TaskHost, InvocationAccess):
     def _start(self) -> None:
         self._conf = self.settings_loader.load(ConfigPynenc)
         self._logger = app_logger(self._conf)
-        self._components = AppComponents(
+        self._components = self._new_components()
+
+    def _new_components(self) -> AppComponents:
+        return AppComponents(
             self.settings_loader, self._registry, self._conf, self._logger, self.live_trigger
         )
 
@@ -246,9 +249,7 @@ class Pynenc(TaskHost, InvocationAccess):
     def _reset_cached_components(self) -> None:
         """Close all components; they are made again at their next use."""
         self._components.close()
-        self._components = AppComponents(
-            self.settings_loader, self._registry, self._conf, self._logger, self.live_trigger
-        )
+        self._components = self._new_components()
         self._known_runners.clear()
 
     def close(self) -> None:

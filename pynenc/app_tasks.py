@@ -137,17 +137,14 @@ class TaskHost:
 
     def register_deferred_triggers(self) -> None:
         """Store the triggers of all tasks; runners do it when they start."""
-        known = {task_id.module for task_id in self._tasks}
-        gone = [
-            stored.trigger_id
+        modules = {task_id.module for task_id in self._tasks}
+        present = [
+            stored
             for stored in self.trigger.find_definitions()
-            if (task_id := TaskId.from_key(stored.task_id)).module in known
-            and task_id not in self._deferred_triggers
+            if TaskId.from_key(stored.task_id).module in modules
         ]
-        if gone:
-            self.trigger.delete_definitions(gone)
-        for task_id, definitions in self._deferred_triggers.items():
-            self.trigger.register(task_id, definitions)
+        wanted = [each for definitions in self._deferred_triggers.values() for each in definitions]
+        self.trigger.replace(present, wanted)
         self.components.catalog.expire()
 
     def live_trigger(self, stored: StoredTrigger) -> TriggerDefinition | None:

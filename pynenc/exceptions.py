@@ -230,4 +230,11 @@ class TriggerFunctionError(TriggerError):
 
 
 class TriggerNotFoundError(TriggerError):
-    """No trigger with this id is stored."""
+    """No trigger with this id is stored, or its beginning fits several."""
+
+    def __init__(self, trigger_id: str, fitting: int, known: int) -> None:
+        self.trigger_id = trigger_id
+        self.fitting = fitting
+        self.known = known
+        what = f"{fitting} triggers have an id that begins with" if fitting else "there is no trigger"
+        super().__init__(f"{what} '{trigger_id}'; {known} are stored, 'pynenc triggers list' shows them")

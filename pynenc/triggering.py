@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +13,13 @@ from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.call_options import CallOptions
 from pynenc.exceptions import PynencError, StorageUnavailableError
+from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.submitting import Origin, submit_calls
-from pynenc.trigger.firing import Start
+from pynenc.trigger.conditions import EventCondition, EventContext
+from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
+from pynenc.trigger.firing import Firing, Met, Start
+from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -25,6 +32,51 @@ def start_tasks(app: Pynenc, starts: Sequence[Start]) -> list[str | None]:
     for task_id, some in groupby(starts, lambda each: each.task_id):
         reasons += _start_some(app, task_id, list(some))
     return reasons
+
+
+def firing_of(app: Pynenc) -> Firing:
+    """What fires the triggers of an app."""
+    max_depth = app.trigger.conf.max_trigger_depth
+    return Firing(app.trigger, partial(start_tasks, app), max_depth, app.logger)
+
+
+def fire_by_hand(
+    app: Pynenc,
+    trigger_id: str,
+    payload: Mapping[str, Any] | None = None,
+    arguments: Mapping[str, Any] | None = None,
+) -> TriggerRun:
+    """Start the task of a trigger now, though nothing has occurred and even if it is paused.
+
+    Args:
+        app: Whose trigger.
+        trigger_id: Its id, or the beginning of it.
+        payload: What an event would carry, if the trigger waits for events.
+        arguments: The arguments, in place of those that the trigger would make.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        TriggerNotFoundError: There is no such trigger.
+    """
+    store = app.trigger
+    stored = store.get_definition(trigger_id)
+    definition = app.live_trigger(stored) or TriggerDefinition.restored(stored)
+    if arguments is not None:
+        definition = replace(definition, providers=(ArgumentProvider("static", dict(arguments)),))
+    now = store.now()
+    occurrence = Occurrence(new_id(), BY_HAND, stored.trigger_id, "{}", now)
+    moment = datetime.fromtimestamp(now, UTC)
+    parts = [
+        EventContext(occurrence.occurrence_id, condition.code, payload or {}, moment)
+        for condition in definition.conditions
+        if isinstance(condition, EventCondition) and payload is not None
+    ]
+    met = Met(stored.trigger_id, definition, parts, [occurrence], "fired by hand", 0)
+    runs = firing_of(app).fire([met])
+    store.settle([], runs)
+    return runs[0]
 
 
 def _start_some(app: Pynenc, task_id: str, starts: Sequence[Start]) -> list[str | None]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import Any
 
 import click
 from rich.table import Table
 
 from pynenc.app import Pynenc
-from pynenc.cli.state import CliState, as_json, console, print_json
+from pynenc.cli.state import CliState, as_json, console, moment, print_json
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.invocation.status import InvocationStatus
@@ -28,17 +27,13 @@ def invocations() -> None:
     """Look at invocations, cancel them or call again."""
 
 
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
 def _row(data: InvocationData, state: InvocationState) -> dict[str, Any]:
     return {
         "invocation_id": data.invocation_id,
         "task": data.task_id,
         "status": state.status.value,
-        "created_at": _time(data.created_at),
-        "changed_at": _time(state.changed_at),
+        "created_at": moment(data.created_at),
+        "changed_at": moment(state.changed_at),
         "queue": state.queue,
         "priority": state.priority,
         "retries": state.retries,
@@ -89,6 +84,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
         **_row(data, record),
         "arguments": shown_arguments(app.conf, arguments),
         "workflow_id": data.workflow_id,
+        "triggered_by": _cause(app, data),
         "history": [
             {
                 "status": entry.status.value,
@@ -116,6 +112,14 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     for entry in history:
         table.add_row(entry["at"], entry["status"], str(entry["claim"]), entry["runner_id"] or "")
     console().print(table)
+
+
+def _cause(app: Pynenc, data: InvocationData) -> str | None:
+    """What started an invocation, if a trigger did; the run itself may be forgotten already."""
+    if data.triggered_by is None:
+        return None
+    (run,) = app.trigger.read_runs([data.triggered_by])
+    return f"{run.cause}, trigger {run.trigger_id}" if run else f"trigger run {data.triggered_by}"
 
 
 def _stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationState]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -37,6 +38,11 @@ class CliState:
 def print_json(value: Any) -> None:
     """Print a value for scripts."""
     click.echo(json.dumps(value, indent=2, default=str))
+
+
+def moment(seconds: float) -> str:
+    """Seconds since the epoch as text."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def console() -> Console:

@@ -191,8 +191,12 @@ class BaseOrchestrator(Component):
         """Records in order, None where there is none."""
 
     @abstractmethod
+    def histories(self, invocation_ids: Sequence[str]) -> list[list[HistoryEntry]]:
+        """All statuses that records have had, oldest first; nothing for unknown ones."""
+
     def history(self, invocation_id: str) -> list[HistoryEntry]:
-        """Every status that an invocation had, oldest first; empty if there is no record."""
+        """All statuses that a record has had, oldest first; nothing if it is unknown."""
+        return self.histories([invocation_id])[0]
 
     @abstractmethod
     def find(

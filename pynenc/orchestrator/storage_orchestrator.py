@@ -144,10 +144,12 @@ class StorageOrchestrator(StorageComponent, BaseOrchestrator):
         reply = group.read(self.storage, _STATES.table, invocation_ids, _STATES.table.fields)
         return Mapped(reply, _STATES.decode_all)
 
-    def history(self, invocation_id: str) -> list[HistoryEntry]:
-        (record,) = self.storage.read(_STATES.table, [invocation_id], (_HISTORY,))
-        entries = record[_HISTORY] if record is not None else ()
-        return [HistoryEntry.decode(line) for line in entries] if isinstance(entries, tuple) else []
+    def histories(self, invocation_ids: Sequence[str]) -> list[list[HistoryEntry]]:
+        records = self.storage.read(_STATES.table, invocation_ids, (_HISTORY,))
+        lines = [record[_HISTORY] if record is not None else () for record in records]
+        return [
+            [HistoryEntry.decode(line) for line in each] if isinstance(each, tuple) else [] for each in lines
+        ]
 
     def find(
         self,

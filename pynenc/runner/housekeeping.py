@@ -1,4 +1,4 @@
-"""The upkeep that runners do beside their work: recovery and the purge of what has ended."""
+"""The upkeep that runners do beside their work: recovery, and the purge of what is long past."""
 
 from __future__ import annotations
 
@@ -107,5 +107,14 @@ class Housekeeping:
                 recovered += act(ports, self._actor_id)
         if recovered:
             self._app.logger.info("%d invocation(s) were recovered or queued again", recovered)
-        if self._keep_s and self._purge.is_due(now):
-            recovery.purge_final(ports, now - self._keep_s)
+        if self._purge.is_due(now):
+            if self._keep_s:
+                recovery.purge_final(ports, now - self._keep_s)
+            self._forget_occurrences()
+
+    def _forget_occurrences(self) -> None:
+        store = self._app.trigger
+        keep_s = store.conf.event_retention_days * 86400
+        if keep_s:
+            while store.forget(store.now() - keep_s):
+                pass

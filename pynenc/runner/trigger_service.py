@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from pynenc.trigger.base_trigger import DEFINED
 from pynenc.trigger.evaluator import Evaluator
-from pynenc.trigger.firing import Firing
 from pynenc.trigger.ticking import Ticker
-from pynenc.triggering import start_tasks
+from pynenc.triggering import firing_of
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -31,9 +30,9 @@ class TriggerService:
         self._is_on = conf.enable_scheduler
         self._look_s = conf.scheduler_interval_seconds
         self._catalog = app.components.catalog
-        firing = Firing(app.trigger, lambda starts: start_tasks(app, starts), conf.max_trigger_depth)
-        self._evaluator = Evaluator(app.trigger, app.ports, self._catalog, firing, runner_id, app.logger)
-        self._ticker = Ticker(app.trigger, self._catalog, self._evaluator)
+        firing = firing_of(app)
+        self._evaluator = Evaluator(app.trigger, app.ports, self._catalog, firing, runner_id)
+        self._ticker = Ticker(app.trigger, self._catalog, firing)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-triggers", daemon=True)
         self._subscription = app.trigger.subscribe() if self._is_on else None

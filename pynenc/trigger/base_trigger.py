@@ -12,7 +12,7 @@ import msgspec
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_components import ConfigTrigger
 from pynenc.context import current_invocation_id, current_trigger_depth
-from pynenc.exceptions import SerializationError
+from pynenc.exceptions import SerializationError, TriggerNotFoundError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
@@ -22,8 +22,17 @@ from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.trigger.builder import Statuses, TaskReference, TriggerBuilder
 from pynenc.trigger.conditions import Filter
-from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition
-from pynenc.trigger.records import EVENT, Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun
+from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition, tick_marks
+from pynenc.trigger.records import (
+    EVENT,
+    Mark,
+    MarkSwap,
+    Occurrence,
+    Part,
+    RunState,
+    TriggerRun,
+    pause_mark,
+)
 
 OCCURRED = "trigger:occurred"
 """The channel that is notified when something may start tasks."""
@@ -108,6 +117,10 @@ class BaseTrigger(Component):
         """Store runs; one that is there already is left alone."""
 
     @abstractmethod
+    def read_runs(self, run_ids: Sequence[str]) -> list[TriggerRun | None]:
+        """Runs in order, None where there is none."""
+
+    @abstractmethod
     def find_runs(
         self, trigger_id: str | None = None, state: RunState | None = None, limit: int = 100
     ) -> list[TriggerRun]:
@@ -124,12 +137,20 @@ class BaseTrigger(Component):
         """Store parts; one that is there already is left alone."""
 
     @abstractmethod
-    def waiting_parts(self, slot: str, since: float, limit: int) -> list[Part]:
-        """The parts of a slot that no run has used, from a moment on, oldest first."""
+    def waiting_parts(self, slot: str, limit: int) -> list[Part]:
+        """The parts of a slot that no run has used, oldest first."""
 
     @abstractmethod
-    def use_parts(self, part_ids: Sequence[str], run_id: str) -> None:
-        """Note which run has used parts; those that are used already are left alone."""
+    def use_parts(self, uses: Sequence[tuple[str, str]]) -> list[bool]:
+        """Let runs take parts, named by the part's id and the run's; those taken already stay so.
+
+        Returns:
+            Whether each belongs to its run now, or is not there any more.
+        """
+
+    @abstractmethod
+    def free_parts(self, uses: Sequence[tuple[str, str]]) -> None:
+        """Let parts wait again that a run had taken."""
 
     # --- marks and signals -------------------------------------------------------------
 
@@ -138,8 +159,12 @@ class BaseTrigger(Component):
         """Marks in order, None where there is none."""
 
     @abstractmethod
-    def swap_marks(self, swaps: Sequence[MarkSwap]) -> list[bool]:
-        """Change marks that are as they were read; whether each was changed."""
+    def swap_marks(self, swaps: Sequence[MarkSwap], wake: bool = False) -> list[bool]:
+        """Change marks that are as they were read, and wake evaluators if asked to.
+
+        Returns:
+            Whether each was changed.
+        """
 
     @abstractmethod
     def subscribe(self) -> Subscription:
@@ -165,14 +190,69 @@ class BaseTrigger(Component):
 
     def register(self, task_id: TaskId, definitions: Iterable[TriggerDefinition]) -> None:
         """Make these the triggers of a task; those it had before and has no longer are dropped."""
+        self.replace(self.find_definitions(task_id.key), definitions)
+
+    def replace(self, present: Iterable[StoredTrigger], definitions: Iterable[TriggerDefinition]) -> None:
+        """Put definitions in the place of stored ones; those that are equal stay as they are.
+
+        What is dropped forgets when it last ticked, so that nothing counts as missed if it comes back.
+        """
         wanted = {trigger.trigger_id: trigger for trigger in (each.stored() for each in definitions)}
-        present = {trigger.trigger_id for trigger in self.find_definitions(task_id.key)}
-        gone = sorted(present - wanted.keys())
+        known = {trigger.trigger_id: trigger for trigger in present}
+        gone = [trigger for trigger_id, trigger in known.items() if trigger_id not in wanted]
         if gone:
-            self.delete_definitions(gone)
-        new = [trigger for trigger_id, trigger in wanted.items() if trigger_id not in present]
+            self.delete_definitions([trigger.trigger_id for trigger in gone])
+            self._clear([mark for trigger in gone for mark in tick_marks(trigger)])
+        new = [trigger for trigger_id, trigger in wanted.items() if trigger_id not in known]
         if new:
             self.save_definitions(new)
+
+    def pause(self, trigger_id: str) -> bool:
+        """Keep a trigger from starting its task; what occurs meanwhile counts for nothing.
+
+        Returns:
+            False if it was paused already.
+
+        Raises:
+            TriggerNotFoundError: There is no such trigger.
+        """
+        self.get_definition(trigger_id)
+        return self.swap_marks([(None, Mark(pause_mark(trigger_id), "", self.now()))], wake=True)[0]
+
+    def resume(self, trigger_id: str) -> bool:
+        """Let a paused trigger start its task again; ticks of the pause do not count as missed.
+
+        Returns:
+            False if it was not paused.
+
+        Raises:
+            TriggerNotFoundError: There is no such trigger.
+        """
+        names = tick_marks(self.get_definition(trigger_id))
+        *ticks, paused = self.read_marks([*names, pause_mark(trigger_id)])
+        if paused is None:
+            return False
+        now = self.now()
+        self.swap_marks([(mark, Mark(mark.name, "", now)) for mark in ticks if mark is not None])
+        return self.swap_marks([(paused, None)], wake=True)[0]
+
+    def get_definition(self, trigger_id: str) -> StoredTrigger:
+        """The trigger with this id, or the only one whose id begins so.
+
+        Raises:
+            TriggerNotFoundError: There is none, or more than one.
+        """
+        known = self.find_definitions()
+        found = [each for each in known if trigger_id and each.trigger_id.startswith(trigger_id)]
+        exact = [each for each in found if each.trigger_id == trigger_id]
+        if len(exact or found) != 1:
+            raise TriggerNotFoundError(trigger_id, len(found), len(known))
+        return (exact or found)[0]
+
+    def _clear(self, names: Sequence[str]) -> None:
+        marks = [mark for mark in self.read_marks(names) if mark is not None] if names else []
+        if marks:
+            self.swap_marks([(mark, None) for mark in marks])
 
     def emit_event(
         self, code: str, payload: Mapping[str, Any] | None = None, event_id: str | None = None

@@ -20,14 +20,10 @@ from pynenc.trigger.conditions import (
 )
 from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
+from pynenc.trigger.records import pause_mark, tick_mark
 
 FindLive = Callable[[StoredTrigger], TriggerDefinition | None]
 """Gives the definition that the code of this process has for a stored trigger, if it has one."""
-
-
-def pause_mark(trigger_id: str) -> str:
-    """The name of the mark that pauses a trigger."""
-    return f"paused:{trigger_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class CronEntry:
     @property
     def mark(self) -> str:
         """The name of the mark that holds the last tick."""
-        return f"tick:{self.trigger_id}:{self.index}"
+        return tick_mark(self.trigger_id, self.index)
 
 
 @dataclass(slots=True)

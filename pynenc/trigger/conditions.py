@@ -107,6 +107,7 @@ CONDITIONS: Mapping[str, type[Condition]] = {
 class CronContext:
     """A tick: the time that it stands for, in the time zone of the condition."""
 
+    kind: ClassVar[str] = "cron"
     timestamp: datetime
     expression: str
 
@@ -115,6 +116,7 @@ class CronContext:
 class EventContext:
     """An event."""
 
+    kind: ClassVar[str] = "event"
     event_id: str
     code: str
     payload: Mapping[str, Any]
@@ -125,6 +127,7 @@ class EventContext:
 class StatusContext:
     """A change of status."""
 
+    kind: ClassVar[str] = "status"
     invocation_id: str
     task_id: str
     status: InvocationStatus
@@ -136,6 +139,7 @@ class StatusContext:
 class ResultContext:
     """A result."""
 
+    kind: ClassVar[str] = "result"
     invocation_id: str
     task_id: str
     arguments: Mapping[str, Any]
@@ -146,6 +150,7 @@ class ResultContext:
 class ExceptionContext:
     """A failure."""
 
+    kind: ClassVar[str] = "exception"
     invocation_id: str
     task_id: str
     arguments: Mapping[str, Any]
@@ -161,10 +166,13 @@ class TriggerContext:
     """What met the conditions of a composite: `ctx["event"]`, `ctx["status"]` and so on.
 
     Attributes:
-        contexts: The context of each part, by the kind of its condition.
+        contexts: The context of each part, by the kind of its condition; of several of one kind the
+            first.
+        parts: The contexts in the order of the conditions.
     """
 
     contexts: Mapping[str, AnyContext] = field(default_factory=dict)
+    parts: tuple[AnyContext, ...] = ()
 
     def __getitem__(self, kind: str) -> AnyContext:
         try:

@@ -12,7 +12,8 @@ import msgspec
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.status import InvocationStatus
-from pynenc.trigger.conditions import CONDITIONS, CompositeLogic, Condition
+from pynenc.trigger.conditions import CONDITIONS, CompositeLogic, Condition, CronCondition
+from pynenc.trigger.records import tick_mark
 from pynenc.trigger.references import CallableReference, reference_to, referenced
 
 _CALLABLE = "$callable"
@@ -94,6 +95,11 @@ class TriggerDefinition:
     providers: tuple[ArgumentProvider, ...] = ()
     options: TriggerOptions = field(default_factory=TriggerOptions)
 
+    @property
+    def needs_all(self) -> bool:
+        """Whether several conditions must be met together."""
+        return self.logic == CompositeLogic.AND and len(self.conditions) > 1
+
     def stored(self) -> StoredTrigger:
         """The form in which it is stored.
 
@@ -117,6 +123,13 @@ class TriggerDefinition:
         options = msgspec.json.decode(stored.options, type=TriggerOptions)
         logic = CompositeLogic(stored.logic)
         return cls(stored.task_id, conditions, logic, providers, options)
+
+
+def tick_marks(stored: StoredTrigger) -> list[str]:
+    """The names of the marks that hold the last ticks of a trigger."""
+    conditions = msgspec.json.decode(stored.conditions)
+    kinds = [each["kind"] for each in conditions]
+    return [tick_mark(stored.trigger_id, at) for at, kind in enumerate(kinds) if kind == CronCondition.kind]
 
 
 def _condition(fields: dict[str, Any]) -> Condition:

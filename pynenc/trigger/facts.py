@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from pynenc.exceptions import RemoteTaskError
+from pynenc.exceptions import RemoteTaskError, StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.orchestrator.base_orchestrator import HistoryEntry, InvocationState
 from pynenc.orchestrator.ports import Ports
 from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
 from pynenc.state_backend.base_state_backend import InvocationData
@@ -31,9 +32,13 @@ from pynenc.trigger.conditions import (
     StatusContext,
 )
 from pynenc.trigger.cron import CronSchedule
+from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.filters import passes, result_passes
 from pynenc.trigger.records import EVENT, STATUS, TICK, Occurrence
 from pynenc.trigger.watch import StatusPayload
+
+_UNKNOWN_S = 60.0
+"""How long an invocation may be unknown that is about to be registered."""
 
 
 class TickPayload(msgspec.Struct, frozen=True):
@@ -52,12 +57,16 @@ class Fact:
         occurrence: The occurrence.
         state: For a status: the record as it is now.
         data: For a status: the invocation.
+        was_so: For a status: whether the record had it before.
+        beside: For a status: this and the others that were gathered with it.
     """
 
     ports: Ports
     occurrence: Occurrence
     state: InvocationState | None = None
     data: InvocationData | None = None
+    was_so: bool = False
+    beside: Sequence[Fact] = ()
 
     @property
     def depth(self) -> int:
@@ -86,15 +95,29 @@ class Fact:
         """What a tick says."""
         return msgspec.json.decode(self.occurrence.payload, type=TickPayload)
 
-    @cached_property
+    @property
     def arguments(self) -> Mapping[str, Any]:
         """The arguments of the invocation."""
-        return self.ports.values.unpack_arguments([self.data.arguments])[0] if self.data else {}
+        return self._loaded("_arguments", _unpack_arguments) if self.data else {}
 
-    @cached_property
+    @property
     def outcome(self) -> Any:
         """The result, or a `RaisedError`."""
-        return load_results(self.ports, [Ended(self.state)])[0] if self.state else None
+        return self._loaded("_outcome", _load_outcomes) if self.state else None
+
+    def _loaded(self, name: str, load: Callable[[Sequence[Fact]], list[Any]]) -> Any:
+        """A value that is loaded once, together with those of the facts beside this one."""
+        if not hasattr(self, name):
+            missing = [each for each in self.beside if each.state and each.data and not hasattr(each, name)]
+            try:
+                values = load(missing)
+            except StorageUnavailableError:
+                raise
+            except Exception:  # noqa: BLE001 - one of them cannot be read; this one perhaps can
+                missing, values = [self], load([self])
+            for fact, value in zip(missing, values, strict=True):
+                setattr(fact, name, value)
+        return getattr(self, name)
 
     @property
     def cause(self) -> str:
@@ -159,6 +182,14 @@ class Fact:
         return ExceptionContext(invocation_id, self.code, arguments, name.rpartition(".")[2], text)
 
 
+def _unpack_arguments(facts: Sequence[Fact]) -> list[Any]:
+    return list(facts[0].ports.values.unpack_arguments([fact.data.arguments for fact in facts if fact.data]))
+
+
+def _load_outcomes(facts: Sequence[Fact]) -> list[Any]:
+    return load_results(facts[0].ports, [Ended(fact.state) for fact in facts if fact.state])
+
+
 def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
     """Whether an outcome is an exception of one of the classes, or of a class derived from one."""
     if not isinstance(outcome, RaisedError):
@@ -172,7 +203,7 @@ def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
 
 
 def gather(ports: Ports, occurrences: Sequence[Occurrence]) -> list[Fact]:
-    """The facts behind occurrences, in two round trips or none."""
+    """The facts behind occurrences, in three round trips at most."""
     facts = [Fact(ports, each) for each in occurrences]
     statuses = [fact for fact in facts if fact.occurrence.kind == STATUS]
     if statuses:
@@ -180,18 +211,75 @@ def gather(ports: Ports, occurrences: Sequence[Occurrence]) -> list[Fact]:
         states = ports.orchestrator.read(ids)
         data = ports.state_backend.read_invocations(ids)
         for fact, state, known in zip(statuses, states, data, strict=True):
-            fact.state, fact.data = state, known
+            fact.state, fact.data, fact.beside = state, known, statuses
+    changed = [fact for fact in statuses if fact.state is not None and not _is(fact.state, fact.status)]
+    if changed:
+        histories = ports.orchestrator.histories([fact.status.invocation_id for fact in changed])
+        for fact, entries in zip(changed, histories, strict=True):
+            fact.was_so = any(_is(entry, fact.status) for entry in entries)
     return facts
 
 
-def has_happened(fact: Fact) -> bool:
-    """Whether the change of status was really made; one that was only meant is not in the record."""
+def _is(state: InvocationState | HistoryEntry, wanted: StatusPayload) -> bool:
+    return (state.status, state.claim) == (wanted.status, wanted.claim)
+
+
+class Certainty(Enum):
+    """Whether what was about to happen when an occurrence was stored did happen."""
+
+    YES = auto()
+    NO = auto()
+    OPEN = auto()
+
+
+def certainty(fact: Fact, now: float) -> Certainty:
+    """Whether a change of status was made; an occurrence is stored just before the change itself.
+
+    It is open as long as the record may still change so.
+
+    Args:
+        fact: The occurrence.
+        now: Seconds since the epoch.
+    """
     if fact.occurrence.kind != STATUS:
-        return True
+        return Certainty.YES
     if fact.state is None or fact.data is None:
-        return False
-    wanted = (fact.status.status, fact.status.claim)
-    if (fact.state.status, fact.state.claim) == wanted:
-        return True
-    history = fact.ports.orchestrator.history(fact.state.invocation_id)
-    return any((entry.status, entry.claim) == wanted for entry in history)
+        return Certainty.OPEN if now - fact.occurrence.at < _UNKNOWN_S else Certainty.NO
+    if fact.was_so or _is(fact.state, fact.status):
+        return Certainty.YES
+    has_passed = fact.state.status.is_final() or fact.state.claim > fact.status.claim
+    return Certainty.NO if has_passed else Certainty.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What the conditions of a trigger say of an occurrence.
+
+    Attributes:
+        contexts: Contexts of the conditions that it meets, by their numbers.
+        problem: Which filter failed, and how.
+    """
+
+    contexts: Mapping[int, AnyContext]
+    problem: str | None
+
+
+def look(fact: Fact, definition: TriggerDefinition, only: int | None = None) -> Looked:
+    """Look whether an occurrence meets the conditions of a trigger, or only one of them.
+
+    Raises:
+        StorageUnavailableError: A storage is away; it can be tried again.
+    """
+    contexts: dict[int, AnyContext] = {}
+    problem: str | None = None
+    for index in range(len(definition.conditions)) if only is None else (only,):
+        try:
+            context = fact.context(index, definition.conditions[index])
+        except StorageUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a function of the user's; the run tells of it
+            problem = f"its filter failed: {type(error).__name__}: {error}"
+            continue
+        if context is not None:
+            contexts[index] = context
+    return Looked(contexts, problem)

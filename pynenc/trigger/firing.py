@@ -6,6 +6,7 @@ So firing again, after a crash or on another machine, does nothing.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -69,7 +70,7 @@ class Met:
     Attributes:
         trigger_id: Which.
         definition: Its definition.
-        contexts: What met its conditions, by their kinds.
+        parts: What met its conditions, in their order.
         occurrences: What occurred.
         cause: The same in words.
         depth: How many triggers in a row led to the occurrences.
@@ -78,11 +79,16 @@ class Met:
 
     trigger_id: str
     definition: TriggerDefinition
-    contexts: Mapping[str, AnyContext]
+    parts: Sequence[AnyContext]
     occurrences: Sequence[Occurrence]
     cause: str
     depth: int
     problem: str | None = None
+
+    @property
+    def context(self) -> TriggerContext:
+        """What the functions of the trigger are told."""
+        return TriggerContext({each.kind: each for each in reversed(self.parts)}, tuple(self.parts))
 
     @property
     def run_id(self) -> str:
@@ -98,11 +104,13 @@ class Firing:
         store: The trigger store.
         starter: Starts tasks.
         max_depth: How many triggers in a row may lead to a start.
+        logger: Where to tell of triggers that could not be fired.
     """
 
     store: BaseTrigger
     starter: Starter
     max_depth: int
+    logger: logging.Logger
     _counts: dict[str, int] = field(default_factory=dict)
 
     def fire(self, met: Sequence[Met]) -> list[TriggerRun]:
@@ -125,7 +133,24 @@ class Firing:
         reasons = self.starter([start for _, start in starts]) if starts else []
         for (at, _), reason in zip(starts, reasons, strict=True):
             runs[at] = _run(met[at], now, RunState.FAILED if reason else RunState.FIRED, reason)
-        return [runs[at] for at in range(len(met))]
+        return self.told([runs[at] for at in range(len(met))])
+
+    def carry_out(self, met: Sequence[Met]) -> None:
+        """Start the tasks, and store what came of it."""
+        self.store.settle([], self.fire(met))
+
+    def told(self, runs: list[TriggerRun]) -> list[TriggerRun]:
+        """The runs, after telling the operator of those that started nothing."""
+        for run in runs:
+            if run.state != RunState.FIRED:
+                self.logger.error(
+                    "trigger %s of task %s did not start it for %s: %s",
+                    run.trigger_id,
+                    run.task_id,
+                    run.cause,
+                    run.reason,
+                )
+        return runs
 
     def _refusal(self, met: Met, now: float) -> tuple[RunState, str] | None:
         if met.problem is not None:
@@ -174,7 +199,7 @@ def _invocation_id(met: Met) -> str:
 
 def _start(met: Met) -> Start:
     offered: dict[str, Any] = {}
-    for context in met.contexts.values():
+    for context in met.parts:
         offered.update(_offer(context))
     arguments = _arguments(met) if met.definition.providers else None
     return Start(met.definition.task_id, arguments, offered, _invocation_id(met), met.run_id, met.depth + 1)
@@ -192,14 +217,15 @@ def _offer(context: AnyContext) -> Mapping[str, Any]:
 def _arguments(met: Met) -> dict[str, Any]:
     """What the providers make; later ones win, and those for another kind of condition are left out."""
     arguments: dict[str, Any] = {}
+    context = met.context
     for provider in met.definition.providers:
         if not callable(provider.value):
             arguments.update(provider.value)
             continue
         if provider.source == "trigger":
-            made = provider.value(TriggerContext(met.contexts))
-        elif provider.source in met.contexts:
-            made = provider.value(met.contexts[provider.source])
+            made = provider.value(context)
+        elif provider.source in context.contexts:
+            made = provider.value(context[provider.source])
         else:
             continue
         if not isinstance(made, Mapping):

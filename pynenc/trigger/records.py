@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-EVENT, STATUS, TICK = "event", "status", "tick"
+EVENT, STATUS, TICK, BY_HAND = "event", "status", "tick", "by hand"
 """Kinds of occurrences."""
 
 
@@ -103,6 +103,16 @@ class Mark(msgspec.Struct, frozen=True):
     name: str = msgspec.field(name="key")
     text: str
     number: float
+
+
+def pause_mark(trigger_id: str) -> str:
+    """The name of the mark that pauses a trigger."""
+    return f"paused:{trigger_id}"
+
+
+def tick_mark(trigger_id: str, index: int) -> str:
+    """The name of the mark that holds the last tick of a condition."""
+    return f"tick:{trigger_id}:{index}"
 
 
 MarkSwap = tuple[Mark | None, Mark | None]

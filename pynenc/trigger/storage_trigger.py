@@ -102,6 +102,9 @@ class StorageTrigger(StorageComponent, BaseTrigger):
     def save_runs(self, runs: Sequence[TriggerRun]) -> None:
         self.storage.write([_RUNS.insert(run) for run in runs])
 
+    def read_runs(self, run_ids: Sequence[str]) -> list[TriggerRun | None]:
+        return _RUNS.decode_all(self.storage.read(_RUNS.table, run_ids))
+
     def find_runs(
         self, trigger_id: str | None = None, state: RunState | None = None, limit: int = 100
     ) -> list[TriggerRun]:
@@ -120,13 +123,21 @@ class StorageTrigger(StorageComponent, BaseTrigger):
     def save_parts(self, parts: Sequence[Part]) -> None:
         self.storage.write([_PARTS.insert(part) for part in parts])
 
-    def waiting_parts(self, slot: str, since: float, limit: int) -> list[Part]:
-        query = Query(_PARTS.table, _WAITING, (slot, ""), low=since)
+    def waiting_parts(self, slot: str, limit: int) -> list[Part]:
+        query = Query(_PARTS.table, _WAITING, (slot, ""))
         return [_PARTS.decode(record) for record in self.storage.find(query, limit)]
 
-    def use_parts(self, part_ids: Sequence[str], run_id: str) -> None:
+    def use_parts(self, uses: Sequence[tuple[str, str]]) -> list[bool]:
+        takes = [Patch(_PARTS.table, part_id, {"run_id": run_id}, {"run_id": ""}) for part_id, run_id in uses]
+        outcomes = self.storage.write(takes)
+        return [
+            outcome.applied or outcome.current is None or outcome.current["run_id"] == run_id
+            for outcome, (_, run_id) in zip(outcomes, uses, strict=True)
+        ]
+
+    def free_parts(self, uses: Sequence[tuple[str, str]]) -> None:
         self.storage.write(
-            [Patch(_PARTS.table, each, {"run_id": run_id}, {"run_id": ""}) for each in part_ids]
+            [Patch(_PARTS.table, part_id, {"run_id": ""}, {"run_id": run_id}) for part_id, run_id in uses]
         )
 
     # --- marks and signals -------------------------------------------------------------
@@ -134,8 +145,11 @@ class StorageTrigger(StorageComponent, BaseTrigger):
     def read_marks(self, names: Sequence[str]) -> list[Mark | None]:
         return _MARKS.decode_all(self.storage.read(_MARKS.table, names))
 
-    def swap_marks(self, swaps: Sequence[MarkSwap]) -> list[bool]:
-        return [outcome.applied for outcome in self.storage.write([_swap(*swap) for swap in swaps])]
+    def swap_marks(self, swaps: Sequence[MarkSwap], wake: bool = False) -> list[bool]:
+        outcomes = self.storage.write([_swap(*swap) for swap in swaps])
+        if wake:
+            self.storage.execute([Notify((DEFINED,))])
+        return [outcome.applied for outcome in outcomes]
 
     def subscribe(self) -> Subscription:
         return self.storage.subscribe([OCCURRED, DEFINED])

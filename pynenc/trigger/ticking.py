@@ -15,11 +15,10 @@ from pynenc.identifiers.ids import derived_id
 from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.catalog import Catalog, CronEntry
-from pynenc.trigger.conditions import CompositeLogic, CronContext
+from pynenc.trigger.conditions import CronContext
 from pynenc.trigger.definition import Misfire
-from pynenc.trigger.evaluator import Evaluator
 from pynenc.trigger.facts import TickPayload
-from pynenc.trigger.firing import Met
+from pynenc.trigger.firing import Firing, Met
 from pynenc.trigger.records import TICK, Mark, Occurrence
 
 _LATE_S = 5.0
@@ -36,14 +35,13 @@ class Ticker:
     Args:
         store: The trigger store; its clock counts.
         catalog: The triggers.
-        evaluator: Fires.
+        firing: Starts tasks.
     """
 
-    def __init__(self, store: BaseTrigger, catalog: Catalog, evaluator: Evaluator) -> None:
+    def __init__(self, store: BaseTrigger, catalog: Catalog, firing: Firing) -> None:
         self._store = store
         self._catalog = catalog
-        self._evaluator = evaluator
-        self._next: dict[str, float] = {}
+        self._firing = firing
         self._look_at: dict[str, float] = {}
         self._leads: set[str] = set()
 
@@ -104,7 +102,7 @@ class Ticker:
         payload = msgspec.json.encode(TickPayload(entry.index, tick)).decode()
         tick_id = derived_id(TICK, entry.mark, repr(tick))
         occurrence = Occurrence(tick_id, TICK, entry.trigger_id, payload, tick)
-        if definition.logic == CompositeLogic.AND and len(definition.conditions) > 1:
+        if definition.needs_all:
             group = Group()
             self._store.stage_occurrences(group, [occurrence])
             group.send()
@@ -112,4 +110,4 @@ class Ticker:
         local = entry.schedule.local(tick)
         context = CronContext(local, entry.condition.expression)
         cause = f"tick of {local.isoformat()}"
-        self._evaluator.fire([Met(entry.trigger_id, definition, {"cron": context}, [occurrence], cause, 0)])
+        self._firing.carry_out([Met(entry.trigger_id, definition, (context,), [occurrence], cause, 0)])

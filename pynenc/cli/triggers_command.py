@@ -1,0 +1,236 @@
+"""`pynenc triggers`: what starts tasks, when it does next, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from typing import Any
+
+import click
+from rich.table import Table
+
+from pynenc.app import Pynenc
+from pynenc.cli.state import CliState, as_json, console, moment, print_json
+from pynenc.exceptions import PynencError
+from pynenc.trigger.conditions import (
+    Condition,
+    CronCondition,
+    EventCondition,
+    ExceptionCondition,
+    ResultCondition,
+    StatusCondition,
+)
+from pynenc.trigger.cron import CronSchedule
+from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
+from pynenc.trigger.records import RunState, TriggerRun, pause_mark
+from pynenc.triggering import fire_by_hand
+
+_FAR_S = 10 * 366 * 86400.0
+_ID = click.argument("trigger_id", metavar="ID")
+_LIMIT = click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most to print.")
+
+
+@click.group()
+def triggers() -> None:
+    """Look at triggers, fire them by hand, pause and resume them.
+
+    An ID may be shortened as long as it stays the only one.
+    """
+
+
+def _described(condition: Condition) -> str:
+    if isinstance(condition, CronCondition):
+        return f"cron '{condition.expression}' ({condition.timezone})"
+    if isinstance(condition, EventCondition):
+        return f"event '{condition.code}'"
+    if isinstance(condition, StatusCondition):
+        return f"{' or '.join(condition.statuses)} of {condition.task_id}"
+    if isinstance(condition, ResultCondition):
+        return f"result of {condition.task_id}"
+    if isinstance(condition, ExceptionCondition):
+        return f"{' or '.join(condition.exception_types) or 'exception'} of {condition.task_id}"
+    return condition.kind
+
+
+def _next_times(definition: TriggerDefinition, now: float, count: int) -> list[float]:
+    """The next moments at which the crons of a trigger tick, in seconds since the epoch."""
+    times = {
+        tick
+        for condition in definition.conditions
+        if isinstance(condition, CronCondition)
+        for tick in islice(
+            CronSchedule(condition.expression, condition.timezone).between(now, now + _FAR_S), count
+        )
+    }
+    return sorted(times)[:count]
+
+
+def _rows(app: Pynenc, stored: list[StoredTrigger], count: int) -> list[dict[str, Any]]:
+    now = app.trigger.now()
+    paused = app.trigger.read_marks([pause_mark(each.trigger_id) for each in stored]) if stored else []
+    rows = []
+    for each, mark in zip(stored, paused, strict=True):
+        definition = TriggerDefinition.restored(each)
+        next_times = [] if mark else _next_times(definition, now, count)
+        rows.append(
+            {
+                "trigger_id": each.trigger_id,
+                "task": each.task_id,
+                "when": f" {definition.logic} ".join(map(_described, definition.conditions)),
+                "paused": mark is not None,
+                "next": [moment(tick) for tick in next_times],
+            }
+        )
+    return rows
+
+
+def _run(run: TriggerRun) -> dict[str, Any]:
+    return {
+        "at": moment(run.at),
+        "trigger_id": run.trigger_id,
+        "task": run.task_id,
+        "state": run.state.value,
+        "cause": run.cause,
+        "invocation_id": run.invocation_id or None,
+        "reason": run.reason,
+    }
+
+
+@triggers.command("list")
+@click.option("--task", help="Only those of this task, as module.function.")
+@as_json
+@click.pass_obj
+def list_triggers(state: CliState, task: str | None, as_json: bool) -> None:
+    """Print the triggers that are stored; runners store those of the code when they start."""
+    app = state.app()
+    rows = _rows(app, app.trigger.find_definitions(task), 1)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("Trigger", "Task", "When", "Next", box=None, pad_edge=False)
+    for row in rows:
+        due = "paused" if row["paused"] else "".join(row["next"])
+        table.add_row(row["trigger_id"][:12], row["task"], row["when"], due)
+    console().print(table if rows else "there are none")
+
+
+@triggers.command("show")
+@_ID
+@click.option(
+    "--next", "count", type=click.IntRange(0, 1000), default=5, show_default=True, help="Ticks to print."
+)
+@_LIMIT
+@as_json
+@click.pass_obj
+def show(state: CliState, trigger_id: str, count: int, limit: int, as_json: bool) -> None:
+    """Print all that is known of a trigger: how it is defined, when it ticks, what it has started."""
+    app = state.app()
+    stored = app.trigger.get_definition(trigger_id)
+    (row,) = _rows(app, [stored], count)
+    row["conditions"] = json.loads(stored.conditions)
+    row["arguments"] = json.loads(stored.arguments)
+    row["options"] = json.loads(stored.options)
+    runs = [_run(run) for run in app.trigger.find_runs(stored.trigger_id, limit=limit)]
+    if as_json:
+        print_json({**row, "runs": runs})
+        return
+    for name, value in row.items():
+        if value or value is False:
+            text = "\n               ".join(row["next"]) if name == "next" else value
+            console().print(f"{name:<14} {text}", markup=False)
+    _print_runs(runs)
+
+
+@triggers.command("runs")
+@click.option("--state", "wanted", type=click.Choice([each.value for each in RunState]), help="Only these.")
+@_LIMIT
+@as_json
+@click.pass_obj
+def runs(state: CliState, wanted: str | None, limit: int, as_json: bool) -> None:
+    """Print what triggers have started, or could not start, newest first."""
+    found = state.app().trigger.find_runs(state=RunState(wanted) if wanted else None, limit=limit)
+    rows = [_run(run) for run in found]
+    if as_json:
+        print_json(rows)
+    else:
+        _print_runs(rows)
+
+
+def _print_runs(rows: list[dict[str, Any]]) -> None:
+    table = Table("At", "State", "Task", "Cause", "Invocation or reason", box=None, pad_edge=False)
+    for row in rows:
+        came = row["reason"] or row["invocation_id"] or ""
+        table.add_row(row["at"], row["state"], row["task"], row["cause"], came)
+    console().print(table if rows else "it has not started anything")
+
+
+@triggers.command("events")
+@click.argument("code")
+@_LIMIT
+@as_json
+@click.pass_obj
+def events(state: CliState, code: str, limit: int, as_json: bool) -> None:
+    """Print the events with a code that are kept, oldest first."""
+    found = state.app().trigger.find_events(code, limit=limit)
+    rows = [
+        {"event_id": each.event_id, "at": moment(each.emitted_at), "payload": json.loads(each.payload)}
+        for each in found
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("Event", "At", "Payload", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(row["event_id"], row["at"], json.dumps(row["payload"]))
+    console().print(table if rows else f"there are none with the code '{code}'")
+
+
+@triggers.command("fire")
+@_ID
+@click.option("--payload", help="JSON object: what an event would carry.")
+@click.option("--arguments", help="JSON object: the arguments, in place of those of the trigger.")
+@click.pass_obj
+def fire(state: CliState, trigger_id: str, payload: str | None, arguments: str | None) -> None:
+    """Start the task of a trigger now; prints the id of the invocation.
+
+    The exit code is 1 if it could not be started.
+    """
+    app = state.app()
+    run = fire_by_hand(app, trigger_id, _object("payload", payload), _object("arguments", arguments))
+    if run.state != RunState.FIRED:
+        raise PynencError(f"the task '{run.task_id}' was not started: {run.reason}")
+    click.echo(run.invocation_id)
+
+
+def _object(name: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"no JSON: {error}", param_hint=f"--{name}") from error
+    if not isinstance(value, dict):
+        raise click.BadParameter("it must be a JSON object", param_hint=f"--{name}")
+    return value
+
+
+@triggers.command("pause")
+@_ID
+@click.pass_obj
+def pause(state: CliState, trigger_id: str) -> None:
+    """Keep a trigger from starting its task; what occurs meanwhile counts for nothing."""
+    store = state.app().trigger
+    stored = store.get_definition(trigger_id)
+    was_changed = store.pause(stored.trigger_id)
+    click.echo(f"{stored.trigger_id} {'is paused' if was_changed else 'was paused already'}")
+
+
+@triggers.command("resume")
+@_ID
+@click.pass_obj
+def resume(state: CliState, trigger_id: str) -> None:
+    """Let a paused trigger start its task again; ticks of the pause do not count as missed."""
+    store = state.app().trigger
+    stored = store.get_definition(trigger_id)
+    was_changed = store.resume(stored.trigger_id)
+    click.echo(f"{stored.trigger_id} {'is resumed' if was_changed else 'was not paused'}")
