@@ -17,6 +17,8 @@ from pynenc.testing.record_suite import RecordSuite
 from pynenc.testing.serializer_suite import SerializerSuite
 from pynenc.testing.signal_suite import SignalSuite
 from pynenc.testing.state_backend_suite import StateBackendSuite
+from pynenc.testing.trigger_crash_suite import TriggerCrashSuite
+from pynenc.testing.trigger_store_suite import TriggerStoreSuite
 from pynenc.testing.trigger_suite import TriggerSuite
 
 
@@ -29,11 +31,13 @@ class ComponentSuite(
     OrchestratorSuite,
     StateBackendSuite,
     ClientDataStoreSuite,
+    TriggerStoreSuite,
     TriggerSuite,
     LifeSuite,
     ConcurrencySuite,
     CancelSuite,
     CrashSuite,
+    TriggerCrashSuite,
 ):
     """Everything that the components of one backend promise."""
 
@@ -54,5 +58,7 @@ __all__ = [
     "SignalSuite",
     "StateBackendSuite",
     "StorageSuite",
+    "TriggerCrashSuite",
+    "TriggerStoreSuite",
     "TriggerSuite",
 ]

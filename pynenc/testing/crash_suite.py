@@ -44,7 +44,9 @@ def put_faulty(app: Pynenc) -> CrashPlan:
     ):
         if isinstance(component, StorageComponent):
             inner = component.storage
-            component.storage = faulty.setdefault(id(inner), FaultyStorage(inner, plan))
+            if id(inner) not in faulty:
+                faulty[id(inner)] = FaultyStorage(inner, plan)
+            component.storage = faulty[id(inner)]
     return plan
 
 

@@ -14,6 +14,11 @@ def add(x: int, y: int = 10) -> int:
     return x + y
 
 
+def follow(x: int = 0, y: int = 0) -> tuple[int, int]:
+    """What a trigger handed over."""
+    return x, y
+
+
 async def add_async(x: int, y: int) -> int:
     """Add two numbers in a coroutine."""
     return x + y

@@ -1,50 +1,261 @@
-"""What a trigger store promises."""
+"""What triggers promise: each starts its task once for each occurrence, whoever evaluates."""
 
 from __future__ import annotations
 
-import msgspec
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from pynenc.app import Pynenc
-from pynenc.exceptions import SerializationError
-from pynenc.identifiers.task_id import TaskId
-from pynenc.testing.app_fixtures import AppFixtures
-from pynenc.trigger.builder import on_cron, on_event
+from pynenc.invocation.status import InvocationStatus
+from pynenc.storage.group import Group
+from pynenc.task import Task
+from pynenc.testing import kit_functions
+from pynenc.testing.app_fixtures import AppFixtures, running
+from pynenc.testing.crash_suite import put_faulty
+from pynenc.testing.evaluating import Evaluating, fired
+from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_exception, on_result, on_status
+from pynenc.trigger.builder import TriggerBuilder as Builder
+from pynenc.trigger.firing import Start
+from pynenc.trigger.records import RunState
+from pynenc.triggering import start_tasks
 
-_TASK = TaskId("kit", "task")
+_DAY_S = 86400.0
+
+
+def following(app: Pynenc, *triggers: Builder) -> Task[..., Any]:
+    """A task that triggers start, registered."""
+    task: Task[..., Any] = app.task(triggers=list(triggers))(kit_functions.follow)
+    app.register_deferred_triggers()
+    return task
+
+
+def results(app: Pynenc, task: Task[..., Any]) -> list[Any]:
+    """What the invocations gave that triggers have started, oldest run first."""
+    with running(app):
+        return [app.get_invocation(run.invocation_id).result for run in fired(app, task)]
 
 
 class TriggerSuite(AppFixtures):
-    """Definitions and events: stored once, found again."""
+    """Evaluation of conditions, and how often a task is started."""
 
-    def test_definitions_of_a_task_are_found(self, app: Pynenc) -> None:
-        definitions = [on_cron("0 0 * * *").build(_TASK), on_event("code", {"x": 1}).build(_TASK)]
-        app.trigger.register(_TASK, definitions)
-        found = {trigger.trigger_id: trigger for trigger in app.trigger.find_definitions(_TASK.key)}
-        assert found == {each.stored().trigger_id: each.stored() for each in definitions}
-        assert app.trigger.find_definitions("kit.other") == []
+    # --- conditions --------------------------------------------------------------------
 
-    def test_registering_again_changes_nothing(self, app: Pynenc) -> None:
+    def test_events_start_their_task_in_their_order(self, app: Pynenc) -> None:
+        task = following(app, on_event("code", {"deep.y": {"$gte": 2}}))
+        for number in range(5):
+            app.trigger.emit_event("code", {"x": number, "deep": {"y": number}})
+            app.trigger.emit_event("other", {"x": number, "deep": {"y": number}})
+        Evaluating(app).work()
+        assert results(app, task) == [(2, 0), (3, 0), (4, 0)]
+
+    def test_status_result_and_exception_start_their_task(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        fail = app.task(kit_functions.fail)
+        task = following(
+            app,
+            on_status(add, call_arguments={"x": 1}),
+            on_result(add, {"$gt": 20}).with_args_from_result(lambda ctx: {"x": ctx.result}),
+            on_exception(fail, ValueError).with_args_from_exception(
+                lambda ctx: {"y": len(ctx.exception_message)}
+            ),
+        )
+        with running(app):
+            assert [call.result for call in (add(1), add(2), add(3, 30))] == [11, 12, 33]
+            with pytest.raises(ValueError, match="four"):
+                _ = fail("four").result
+        Evaluating(app).work()
+        assert sorted(results(app, task)) == [(0, 4), (1, 0), (33, 0)]
+
+    def test_a_composite_uses_each_occurrence_once(self, app: Pynenc) -> None:
+        both = TriggerBuilder().on_event("a").on_event("b").with_logic("and")
+        task = following(
+            app,
+            both.with_arguments(lambda ctx: {"x": ctx.parts[0].payload["n"], "y": ctx.parts[1].payload["n"]}),
+        )
+        evaluating = Evaluating(app)
+        for number in range(3):
+            app.trigger.emit_event("a", {"n": number})
+        evaluating.work()
+        assert fired(app, task) == []
+        for number in range(10, 12):
+            app.trigger.emit_event("b", {"n": number})
+            evaluating.work()
+        app.trigger.emit_event("b", {"n": 12})
+        app.trigger.emit_event("b", {"n": 13})
+        evaluating.work()
+        assert sorted(results(app, task)) == [(0, 10), (1, 11), (2, 12)]
+
+    def test_parts_that_lie_too_far_apart_do_not_meet(self, app: Pynenc) -> None:
+        plan = put_faulty(app)
+        both = TriggerBuilder().on_event("a").on_event("b").with_logic("and", window=60)
+        task = following(app, both)
+        evaluating = Evaluating(app)
+        app.trigger.emit_event("a", {"x": 1})
+        evaluating.work()
+        plan.clock_offset_s += 61
+        app.trigger.emit_event("b", {"y": 2})
+        evaluating.work()
+        assert fired(app, task) == []
+        app.trigger.emit_event("a", {"x": 3})
+        evaluating.work()
+        assert results(app, task) == [(3, 2)]
+
+    def test_a_change_that_was_meant_and_not_made_starts_nothing(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        task = following(app, on_status(add, InvocationStatus.SUCCESS))
+        call = add(1)
+        (state,) = app.orchestrator.read([call.invocation_id])
+        assert state is not None
+        meant = type(state)(
+            **{
+                **{name: getattr(state, name) for name in state.__struct_fields__},
+                "status": InvocationStatus.SUCCESS,
+                "claim": 0,
+            }
+        )
+        app.components.catalog.refresh()
+        group = Group()
+        assert app.ports.watch is not None
+        app.ports.watch.stage(group, [meant])
+        group.send()
+        evaluating = Evaluating(app)
+        assert evaluating.work() is not None  # it may still happen
+        assert len(app.trigger.open_occurrences(9)) == 1
+        with running(app):
+            assert call.result == 11
+        evaluating.work()
+        assert app.trigger.open_occurrences(9) == []
+        assert len(fired(app, task)) == 1  # that of the claim which was made
+
+    # --- who evaluates -----------------------------------------------------------------
+
+    def test_an_evaluator_that_is_taken_for_dead_does_no_harm(self, app: Pynenc) -> None:
+        plan = put_faulty(app)
+        both = TriggerBuilder().on_event("a").on_event("b").with_logic("and")
+        task = following(app, on_event("code"), both)
+        late, healthy = Evaluating(app, "r1"), Evaluating(app, "r2")
+        stopped: list[Sequence[Start]] = []
+
+        def start_late(starts: Sequence[Start]) -> list[str | None]:
+            if not stopped:
+                stopped.append(starts)
+                plan.clock_offset_s += 1000
+                healthy.work()
+            return start_tasks(app, starts)
+
+        late.firing.starter = start_late
+        for number in range(4):
+            app.trigger.emit_event("code", {"x": number})
+            app.trigger.emit_event("a", {"x": 100 + number})
+            app.trigger.emit_event("b", {"y": number})
+        late.work()
+        assert stopped
+        assert app.trigger.open_occurrences(1) == []
+        expected = [(number, 0) for number in range(4)] + [(100 + number, number) for number in range(4)]
+        assert sorted(results(app, task)) == expected
+        assert len(list(app.find_invocations(task=task, limit=100))) == 8
+
+    def test_two_evaluators_that_pair_the_same_parts_use_each_once(self, app: Pynenc) -> None:
+        both = TriggerBuilder().on_event("a").on_event("b").with_logic("and")
+        task = following(app, both)
+        for number in range(2):
+            app.trigger.emit_event("a", {"x": number})
+        first, second = Evaluating(app, "r1"), Evaluating(app, "r2")
+        first.work()
+        app.trigger.emit_event("b", {"y": 5})
+        waiting = app.trigger.waiting_parts
+        interrupted: list[str] = []
+
+        def waiting_late(slot: str, limit: int) -> list[Any]:
+            found = waiting(slot, limit)
+            if not interrupted:  # the first has read one side when the second does all of it
+                interrupted.append(slot)
+                app.trigger.swap_marks([(app.trigger.read_marks(["lease"])[0], None)])
+                second.work()
+                app.trigger.emit_event("b", {"y": 6})
+                second.evaluator.evaluate()
+            return found
+
+        app.trigger.waiting_parts = waiting_late  # type: ignore[method-assign]
+        try:
+            first.work()
+        finally:
+            del app.trigger.waiting_parts
+        second.work()
+        assert sorted(results(app, task)) == [(0, 5), (1, 6)]
+
+    # --- cron --------------------------------------------------------------------------
+
+    def test_a_tick_fires_once_though_two_watch_the_clock(self, app: Pynenc) -> None:
+        plan = put_faulty(app)
+        task = following(app, on_cron("0 0 * * *"))
+        runners = [Evaluating(app, "r1"), Evaluating(app, "r2")]
+        for _ in range(4):
+            for runner in runners:
+                runner.work()
+            plan.clock_offset_s += _DAY_S
+        moments = [run.cause for run in fired(app, task)]
+        assert len(moments) == len(set(moments)) == 3
+
+    def test_the_policy_says_what_becomes_of_missed_ticks(self, app: Pynenc) -> None:
+        plan = put_faulty(app)
+        builders = [on_cron("0 0 * * *", misfire=each) for each in ("skip", "fire_once", "fire_all")]
+        task = following(app, *builders)
+        Evaluating(app).work()
+        plan.clock_offset_s += 5 * _DAY_S
+        Evaluating(app).work()
+        by_trigger: dict[str, int] = {}
+        for run in fired(app, task):
+            by_trigger[run.trigger_id] = by_trigger.get(run.trigger_id, 0) + 1
+        ids = [builder.build(task.task_id).stored().trigger_id for builder in builders]
+        assert [by_trigger.get(each, 0) for each in ids] == [0, 1, 5]
+
+    def test_a_pause_has_no_missed_ticks(self, app: Pynenc) -> None:
+        plan = put_faulty(app)
+        task = following(app, on_cron("0 0 * * *", misfire="fire_all"))
+        (stored,) = app.trigger.find_definitions()
+        Evaluating(app).work()
+        app.trigger.pause(stored.trigger_id)
+        plan.clock_offset_s += 5 * _DAY_S
+        Evaluating(app).work()
+        app.trigger.resume(stored.trigger_id)
+        Evaluating(app).work()
+        assert fired(app, task) == []
+        plan.clock_offset_s += _DAY_S
+        Evaluating(app).work()
+        assert len(fired(app, task)) == 1
+
+    # --- definitions and guards --------------------------------------------------------
+
+    def test_a_removed_trigger_starts_nothing(self, app: Pynenc) -> None:
+        task = following(app, on_event("code"))
+        evaluating = Evaluating(app)
+        evaluating.work()
+        app.trigger.emit_event("code", {"x": 1})
+        app.trigger.register(task.task_id, [on_event("other").build(task.task_id)])
+        evaluating.work()
+        assert fired(app, task) == []
+        assert app.trigger.open_occurrences(1) == []
+
+    def test_a_trigger_says_why_it_started_nothing(self, app: Pynenc) -> None:
+        task = following(app, on_event("code").with_rate_cap(1, per=3600).with_arguments({"z": 1}))
+        evaluating = Evaluating(app)
         for _ in range(2):
-            app.trigger.register(_TASK, [on_cron("0 0 * * *").build(_TASK)])
-        assert len(app.trigger.find_definitions(_TASK.key)) == 1
+            app.trigger.emit_event("code")
+        evaluating.work()
+        states = {run.state: run.reason for run in app.trigger.find_runs()}
+        assert fired(app, task) == []
+        assert "unexpected keyword argument 'z'" in (states[RunState.FAILED] or "")
+        assert "cap of 1" in (states[RunState.CAPPED] or "")
 
-    def test_definitions_that_are_gone_from_the_code_are_dropped(self, app: Pynenc) -> None:
-        app.trigger.register(_TASK, [on_cron("0 0 * * *").build(_TASK), on_event("a").build(_TASK)])
-        app.trigger.register(_TASK, [on_event("a").build(_TASK)])
-        (kept,) = app.trigger.find_definitions(_TASK.key)
-        assert '"code":"a"' in kept.conditions
-        app.trigger.register(_TASK, [])
-        assert app.trigger.find_definitions(_TASK.key) == []
-
-    def test_events_are_kept_in_order(self, app: Pynenc) -> None:
-        ids = [app.trigger.emit_event("code", {"number": number}) for number in range(3)]
-        app.trigger.emit_event("other")
-        events = app.trigger.find_events("code")
-        assert [event.event_id for event in events] == ids
-        assert [msgspec.json.decode(event.payload) for event in events] == [{"number": n} for n in range(3)]
-
-    def test_a_payload_that_is_no_json_is_refused(self, app: Pynenc) -> None:
-        with pytest.raises(SerializationError, match="payload of event 'code'"):
-            app.trigger.emit_event("code", {"odd": object()})
-        assert app.trigger.find_events("code") == []
+    def test_an_invocation_knows_what_started_it(self, app: Pynenc) -> None:
+        task = following(app, on_event("code"))
+        event_id = app.trigger.emit_event("code")
+        Evaluating(app).work()
+        (run,) = fired(app, task)
+        (data,) = app.state_backend.read_invocations([run.invocation_id])
+        assert data is not None
+        assert (data.triggered_by, data.trigger_depth) == (run.run_id, 1)
+        assert event_id in run.occurrences

@@ -108,7 +108,7 @@ class Composites:
                 if definition is None:
                     gone.append(_failed(run, "the trigger was removed before it could start its task"))
                 else:
-                    used = msgspec.json.decode(run.occurrences, type=list[Used])
+                    used = msgspec.json.decode(run.parts, type=list[Used])
                     left.append(run)
                     planned_runs.append((run.trigger_id, definition, used))
             if gone:

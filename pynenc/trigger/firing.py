@@ -27,6 +27,9 @@ from pynenc.trigger.conditions import (
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.records import Occurrence, RunState, TriggerRun
 
+_APART_S = 1e-6
+"""Keeps the runs of one batch in their order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -129,10 +132,11 @@ class Firing:
                     raise
                 except Exception as error:  # noqa: BLE001 - a function of the user's; the run tells of it
                     refusal = RunState.FAILED, f"its arguments could not be made: {_told(error)}"
-            runs[at] = _run(each, now, *refusal)
+            runs[at] = _run(each, now + at * _APART_S, *refusal)
         reasons = self.starter([start for _, start in starts]) if starts else []
         for (at, _), reason in zip(starts, reasons, strict=True):
-            runs[at] = _run(met[at], now, RunState.FAILED if reason else RunState.FIRED, reason)
+            state = RunState.FAILED if reason else RunState.FIRED
+            runs[at] = _run(met[at], now + at * _APART_S, state, reason)
         return self.told([runs[at] for at in range(len(met))])
 
     def carry_out(self, met: Sequence[Met]) -> None:
@@ -170,10 +174,9 @@ class Firing:
         return None
 
 
-def planned(met: Met, now: float, occurrences: str) -> TriggerRun:
-    """The run of something that is about to be fired."""
-    run = _run(met, now, RunState.FIRING, None)
-    return msgspec.structs.replace(run, occurrences=occurrences)
+def planned(met: Met, now: float, parts: str) -> TriggerRun:
+    """The run of a composite that is about to be fired."""
+    return msgspec.structs.replace(_run(met, now, RunState.FIRING, None), parts=parts)
 
 
 def _run(met: Met, now: float, state: RunState, reason: str | None) -> TriggerRun:

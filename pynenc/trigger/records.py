@@ -56,9 +56,10 @@ class TriggerRun(msgspec.Struct, frozen=True):
         cause: What met it, in words.
         at: When, in seconds since the epoch.
         invocation_id: The invocation that it started.
-        occurrences: JSON text: what met it.
+        occurrences: JSON text: the ids of what met it.
         depth: How many triggers in a row led here, this one included.
         reason: Why it was not fired.
+        parts: JSON text: what a composite has used, so that another can finish the run.
     """
 
     run_id: str = msgspec.field(name="key")
@@ -71,6 +72,7 @@ class TriggerRun(msgspec.Struct, frozen=True):
     occurrences: str
     depth: int = 1
     reason: str | None = None
+    parts: str = "[]"
 
 
 class Part(msgspec.Struct, frozen=True):
