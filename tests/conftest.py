@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -30,18 +30,29 @@ def clean_process(
 
 
 @pytest.fixture
-def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModuleType]:
-    """The shop's module, on SQLite with two worker processes."""
-    settings = {
-        "BACKEND": "sqlite",
-        "SQLITE_DB_PATH": str(tmp_path / "shop.db"),
-        "RUNNER_CLS": "PersistentProcessRunner",
-        "NUM_PROCESSES": "2",
-        "LOGGING_LEVEL": "critical",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(f"PYNENC__{name}", value)
-    monkeypatch.syspath_prepend(str(APPS))
-    sys.modules.pop("shop", None)  # a module from before would hold an app of before
-    yield importlib.import_module("shop")
-    sys.modules.pop("shop", None)
+def load_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., ModuleType]]:
+    """Imports a module of the apps, on SQLite; settings are given by name and reach child processes."""
+    loaded: list[str] = []
+
+    def load(name: str, **settings: str) -> ModuleType:
+        defaults = {
+            "backend": "sqlite",
+            "sqlite_db_path": str(tmp_path / f"{name}.db"),
+            "logging_level": "critical",
+        }
+        for setting, value in {**defaults, **settings}.items():
+            monkeypatch.setenv(f"PYNENC__{setting.upper()}", value)
+        monkeypatch.syspath_prepend(str(APPS))
+        sys.modules.pop(name, None)  # a module from before would hold an app of before
+        loaded.append(name)
+        return importlib.import_module(name)
+
+    yield load
+    for name in loaded:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def shop(load_app: Callable[..., ModuleType]) -> ModuleType:
+    """The shop's module, with two worker processes."""
+    return load_app("shop", runner_cls="PersistentProcessRunner", num_processes="2")

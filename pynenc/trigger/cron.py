@@ -51,6 +51,17 @@ class CronSchedule:
             yield tick
             tick = self.next_after(tick)
 
+    def last_between(self, low: float, high: float) -> float | None:
+        """The last tick after `low` and up to `high`, if there is one; however many there are."""
+        span = 1.0
+        while low < high:
+            begin = max(low, high - span)
+            last = max(self.between(begin, high), default=None)
+            if last is not None or begin == low:
+                return last
+            span *= 4
+        return None
+
     def local(self, tick: float) -> datetime:
         """A tick as the clock of the time zone shows it."""
         return datetime.fromtimestamp(tick, self._zone)

@@ -14,7 +14,7 @@ from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.trigger.conditions import CONDITIONS, CompositeLogic, Condition, CronCondition
 from pynenc.trigger.records import tick_mark
-from pynenc.trigger.references import CallableReference, reference_to, referenced
+from pynenc.trigger.references import CallableReference, ReferencedFunction, reference_to
 
 _CALLABLE = "$callable"
 
@@ -147,7 +147,7 @@ def _with_functions(value: Any) -> Any:
     """A stored value with functions in place of the references to them."""
     if isinstance(value, dict):
         if value.keys() == {_CALLABLE}:
-            return referenced(msgspec.convert(value[_CALLABLE], CallableReference))
+            return ReferencedFunction(msgspec.convert(value[_CALLABLE], CallableReference))
         return {name: _with_functions(inner) for name, inner in value.items()}
     return [_with_functions(inner) for inner in value] if isinstance(value, list) else value
 

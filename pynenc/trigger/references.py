@@ -26,6 +26,8 @@ class CallableReference(msgspec.Struct, frozen=True):
 
 def reference_to(function: Callable[..., Any]) -> CallableReference:
     """The reference that stands for a function in a stored definition."""
+    if isinstance(function, ReferencedFunction):
+        return function.reference
     module = getattr(function, "__module__", None)
     name = getattr(function, "__qualname__", None)
     description = f"{module}.{name}" if module and name else repr(function)
@@ -33,17 +35,21 @@ def reference_to(function: Callable[..., Any]) -> CallableReference:
     return CallableReference(f"{module}:{name}" if importable else None, description)
 
 
-def referenced(reference: CallableReference) -> Callable[..., Any]:
+class ReferencedFunction:
     """The function that a reference names; it is imported when it is called.
 
-    Returns:
-        A function that raises `TriggerFunctionError` if the named one cannot be had here.
+    Args:
+        reference: Which.
+
+    Raises:
+        TriggerFunctionError: At a call: the function cannot be had here.
     """
 
-    def call(*arguments: Any) -> Any:
-        return _imported(reference)(*arguments)
+    def __init__(self, reference: CallableReference) -> None:
+        self.reference = reference
 
-    return call
+    def __call__(self, *arguments: Any) -> Any:
+        return _imported(self.reference)(*arguments)
 
 
 def _imported(reference: CallableReference) -> Callable[..., Any]:

@@ -67,33 +67,38 @@ class Ticker:
             self._store.swap_marks([(mark, Mark(entry.mark, "", now))])
             self._plan(entry, now)
             return
-        ticks = list(islice(entry.schedule.between(mark.number, now), _AT_ONCE))
-        if not ticks:
+        ticks, last = self._due(entry, mark.number, now)
+        if last is None:
             self._leads.discard(entry.mark)
             self._plan(entry, max(now, mark.number))
             return
-        for tick in self._chosen(entry, ticks, now):
+        for tick in ticks:
             self._fire(entry, tick)
-        done = self._store.swap_marks([(mark, Mark(entry.mark, "", ticks[-1]))])[0]
+        done = self._store.swap_marks([(mark, Mark(entry.mark, "", last))])[0]
         if done:
             self._leads.add(entry.mark)
         else:
             self._leads.discard(entry.mark)
-        self._plan(entry, ticks[-1])
+        self._plan(entry, last)
 
     def _plan(self, entry: CronEntry, after: float) -> None:
         later = 0.0 if entry.mark in self._leads else random.uniform(*_SECOND_LOOK_S)
         self._look_at[entry.mark] = entry.schedule.next_after(after) + later
 
-    def _chosen(self, entry: CronEntry, ticks: list[float], now: float) -> list[float]:
-        """The ticks to fire: those of just now, and of the missed ones what the policy says."""
+    def _due(self, entry: CronEntry, after: float, now: float) -> tuple[list[float], float | None]:
+        """The ticks to fire, which are those of just now and of the missed ones what the policy says;
+        and the last tick of all, if there was one."""
         definition = self._catalog.definition(entry.trigger_id)
         policy = definition.options.misfire if definition else Misfire.SKIP
         if policy == Misfire.FIRE_ALL:
-            return ticks
-        current = [tick for tick in ticks if now - tick <= _LATE_S]
-        missed = ticks[: len(ticks) - len(current)]
-        return (missed[-1:] if policy == Misfire.FIRE_ONCE else []) + current
+            ticks = list(islice(entry.schedule.between(after, now), _AT_ONCE))
+            return ticks, ticks[-1] if ticks else None
+        late = max(after, now - _LATE_S)
+        current = list(entry.schedule.between(late, now))
+        missed = entry.schedule.last_between(after, late)
+        if policy == Misfire.FIRE_ONCE and missed is not None:
+            return [missed, *current], current[-1] if current else missed
+        return current, current[-1] if current else missed
 
     def _fire(self, entry: CronEntry, tick: float) -> None:
         definition = self._catalog.definition(entry.trigger_id)

@@ -99,3 +99,7 @@ LOGGED: list[Any] = []
 def log(value: Any) -> None:
     """Note what it gets, in this process."""
     LOGGED.append(value)
+
+
+def nothing() -> None:
+    """Do nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from pynenc_mongo.schema import RECORDS
 
 from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import running
+from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_status
+from pynenc.trigger.records import RunState
 
 _LOOKS = ("find", "aggregate", "update", "delete", "distinct", "count")
 _PASSED_ON = {"explain", "lsid", "$db", "$clusterTime", "txnNumber", "$readPreference", "writeConcern"}
@@ -75,6 +78,11 @@ def recorder() -> Iterator[_Recorder]:
 def test_no_query_scans_the_collection(recorder: _Recorder, mongo_url: str) -> None:
     app = make_mongo_app(mongo_url, "plans", recovery_interval_seconds=0.1)
     add, fail = app.task(mongo_tasks.add), app.task(max_retries=1)(mongo_tasks.fail)
+    both = TriggerBuilder().on_event("code").on_status(add).with_logic("and")
+    triggers = [on_event("code").with_rate_cap(5), on_cron("* * * * * *"), on_status(fail, "FAILED"), both]
+    follow = app.task(triggers=[each.with_arguments({"x": 1, "y": 2}) for each in triggers])(
+        mongo_tasks.follow
+    )
     single = app.task(running_concurrency="task", reroute_on_concurrency_control=True)(mongo_tasks.repeat)
     late = add.options(delay=3600.0)(1, 1)
     with running(app):
@@ -83,6 +91,18 @@ def test_no_query_scans_the_collection(recorder: _Recorder, mongo_url: str) -> N
         with pytest.raises(ValueError, match="as asked"):
             _ = fail().result
         late.cancel()
+        app.trigger.emit_event("code", {"x": 1})
+        while len({run.trigger_id for run in app.trigger.find_runs()}) < 4:
+            time.sleep(0.01)
+        while app.trigger.open_occurrences(1):
+            time.sleep(0.01)
+    (stored, *_) = app.trigger.find_definitions(follow.task_id.key)
+    app.trigger.pause(stored.trigger_id)
+    app.trigger.resume(stored.trigger_id)
+    app.trigger.find_runs(stored.trigger_id)
+    app.trigger.find_runs(state=RunState.FAILED)
+    app.trigger.find_events("code", since=1.0)
+    app.trigger.forget(app.trigger.now() + 60)
     app.find_invocations(task=add, limit=5)
     app.find_invocations(statuses=[InvocationStatus.SUCCESS], limit=5)
     app.broker.queues()
