@@ -122,7 +122,7 @@ class BaseTrigger(Component):
 
     @abstractmethod
     def find_runs(
-        self, trigger_id: str | None = None, state: RunState | None = None, limit: int = 100
+        self, trigger_id: str | None = None, state: RunState | str | None = None, limit: int = 100
     ) -> list[TriggerRun]:
         """Runs of a trigger, or those in a state, newest first."""
 

@@ -147,7 +147,9 @@ class Firing:
         """The runs, after telling the operator of those that started nothing."""
         for run in runs:
             if run.state != RunState.FIRED:
-                self.logger.error(
+                level = logging.INFO if run.state == RunState.CAPPED else logging.ERROR
+                self.logger.log(
+                    level,
                     "trigger %s of task %s did not start it for %s: %s",
                     run.trigger_id,
                     run.task_id,

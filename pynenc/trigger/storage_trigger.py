@@ -106,13 +106,13 @@ class StorageTrigger(StorageComponent, BaseTrigger):
         return _RUNS.decode_all(self.storage.read(_RUNS.table, run_ids))
 
     def find_runs(
-        self, trigger_id: str | None = None, state: RunState | None = None, limit: int = 100
+        self, trigger_id: str | None = None, state: RunState | str | None = None, limit: int = 100
     ) -> list[TriggerRun]:
         query = Query(_RUNS.table, _BY_TIME, descending=True)
         if trigger_id is not None:
             query = Query(_RUNS.table, _BY_TRIGGER, (trigger_id,), descending=True)
         elif state is not None:
-            query = Query(_RUNS.table, _BY_STATE, (state.value,), descending=True)
+            query = Query(_RUNS.table, _BY_STATE, (RunState(state).value,), descending=True)
         return [_RUNS.decode(record) for record in self.storage.find(query, limit)]
 
     def count_runs(self, trigger_id: str, since: float) -> int:

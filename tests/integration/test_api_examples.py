@@ -13,7 +13,9 @@ import pytest
 from pynenc import Pynenc
 from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import running
+from pynenc.testing.evaluating import Evaluating, fired
 from pynenc.trigger.conditions import CompositeLogic, CronCondition, EventCondition, StatusCondition
+from pynenc.trigger.records import RunState
 
 MODULES = ("api_examples_app", "api_examples_tasks", "api_examples_direct")
 
@@ -55,6 +57,62 @@ def test_the_task_examples_define_register_and_build(app: Pynenc) -> None:
     assert [type(condition) for condition in both.conditions] == [EventCondition, StatusCondition]
     with running(app):
         assert module.simple_task(1, 2).result == 3
+
+
+VALIDATIONS = """
+@app.task
+def validate_data(payment_id):
+    return True
+
+@app.task
+def validate_payment(payment_id):
+    return True
+"""
+
+
+def test_the_trigger_examples_start_their_tasks(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = load("api_examples_tasks")
+    exec(VALIDATIONS, vars(module))  # the tasks that the examples watch, in the same module
+    app.purge()
+    app.register_deferred_triggers()
+    clock = Clock(app)
+    monkeypatch.setattr(app.trigger.storage, "now", clock)  # type: ignore[attr-defined]
+    evaluating = Evaluating(app)
+    evaluating.work()
+
+    def started(name: str) -> list[dict[str, str]]:
+        evaluating.work()
+        runs = fired(app, getattr(module, name))
+        return [app.get_invocation(run.invocation_id).arguments.kwargs for run in runs]
+
+    assert started("daily_report") == []
+    clock.offset_s = 86400.0
+    assert started("daily_report") == [{}]
+    for amount in (1000, 1001):
+        app.trigger.emit_event("payment.completed", {"payment_id": f"p{amount}", "amount": amount})
+    assert started("process_important_payment") == [{"payment_id": "p1001"}]
+    app.trigger.emit_event("payment.received", {"id": "p7"})
+    assert started("process_payment") == []
+    with running(app):
+        assert module.validate_data("p2").result is True
+        assert module.validate_payment("p7").result is True
+        while len(started("process_important_payment")) < 2 or not started("process_payment"):
+            pass
+        assert started("process_important_payment") == [{"payment_id": "p1001"}, {"payment_id": "p2"}]
+        assert started("process_payment") == [{"payment_id": "p7"}]
+        for run in app.trigger.find_runs(state=RunState.FIRED):
+            assert app.get_invocation(run.invocation_id).result is None
+
+
+class Clock:
+    """The clock of a storage, put forward by a test."""
+
+    def __init__(self, app: Pynenc) -> None:
+        self.offset_s = 0.0
+        self._real = app.trigger.storage.now  # type: ignore[attr-defined]
+
+    def __call__(self) -> float:
+        return float(self._real() + self.offset_s)
 
 
 def test_the_direct_task_examples_give_their_results(app: Pynenc) -> None:
