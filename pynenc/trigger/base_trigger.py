@@ -330,10 +330,22 @@ class BaseTrigger(Component):
         """Begin a builder with a result condition."""
         return TriggerBuilder().on_result(task, filter_result, call_arguments)
 
+    def on_any_result(self, task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
+        """Begin a builder with a condition that any result meets."""
+        return TriggerBuilder().on_any_result(task, call_arguments)
+
+    def on_success(self, task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
+        """Begin a builder with the status SUCCESS."""
+        return TriggerBuilder().on_success(task, call_arguments)
+
+    def on_failure(self, task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
+        """Begin a builder with the status FAILED."""
+        return TriggerBuilder().on_failure(task, call_arguments)
+
     def on_exception(
         self,
         task: TaskReference,
-        exception_types: Iterable[type[BaseException] | str] | None = None,
+        exception_types: Iterable[type[BaseException] | str] | type[BaseException] | str | None = None,
         call_arguments: Filter | None = None,
     ) -> TriggerBuilder:
         """Begin a builder with an exception condition."""

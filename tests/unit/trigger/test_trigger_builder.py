@@ -148,3 +148,18 @@ def test_triggers_are_deferred_until_they_are_registered() -> None:
     assert len(app.trigger.find_definitions(task.task_id.key)) == 1
     with pytest.raises(TaskDefinitionError, match="names 'cron' as a trigger"):
         app.task(triggers="cron")(plain_tasks.add)  # type: ignore[call-overload]
+
+
+def test_the_trigger_store_begins_the_same_builders(app: Pynenc) -> None:
+    pairs = [
+        (app.trigger.on_cron("0 0 * * *"), TriggerBuilder().on_cron("0 0 * * *")),
+        (app.trigger.on_event("e", {"x": 1}), TriggerBuilder().on_event("e", {"x": 1})),
+        (app.trigger.on_status("add"), TriggerBuilder().on_status("add")),
+        (app.trigger.on_result("add", 3), TriggerBuilder().on_result("add", 3)),
+        (app.trigger.on_any_result("add"), TriggerBuilder().on_any_result("add")),
+        (app.trigger.on_success("add"), TriggerBuilder().on_success("add")),
+        (app.trigger.on_failure("add"), TriggerBuilder().on_failure("add")),
+        (app.trigger.on_exception("add", KeyError), TriggerBuilder().on_exception("add", KeyError)),
+    ]
+    for fluent, plain in pairs:
+        assert fluent.build("m.task") == plain.build("m.task")
