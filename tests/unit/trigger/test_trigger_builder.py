@@ -150,7 +150,8 @@ def test_triggers_are_deferred_until_they_are_registered() -> None:
         app.task(triggers="cron")(plain_tasks.add)  # type: ignore[call-overload]
 
 
-def test_the_trigger_store_begins_the_same_builders(app: Pynenc) -> None:
+def test_the_trigger_store_begins_the_same_builders() -> None:
+    app = Pynenc()
     pairs = [
         (app.trigger.on_cron("0 0 * * *"), TriggerBuilder().on_cron("0 0 * * *")),
         (app.trigger.on_event("e", {"x": 1}), TriggerBuilder().on_event("e", {"x": 1})),
