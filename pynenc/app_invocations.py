@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.conf.config_runner import ConfigRunner
+from pynenc.durable import send_event, waiting_body
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.base_invocation import current_invocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
@@ -26,6 +28,7 @@ from pynenc.workflow.identity import WorkflowIdentity
 if TYPE_CHECKING:
     import logging
 
+    from pynenc.app import Pynenc
     from pynenc.conf.config_pynenc import ConfigPynenc
     from pynenc.conf.loader import SettingsLoader
     from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
@@ -96,8 +99,13 @@ class InvocationAccess:
         statuses: Iterable[InvocationStatus | str] | InvocationStatus | str | None = None,
         since: datetime | float | None = None,
         limit: int = 100,
+        only_workflows: bool = False,
     ) -> list[tuple[InvocationData, InvocationState]]:
-        """Like `find_invocations`, but what is stored: the tasks need not be importable here."""
+        """Like `find_invocations`, but what is stored: the tasks need not be importable here.
+
+        With `only_workflows` it gives those that began a workflow by `@app.workflow` or
+        `force_new_workflow`.
+        """
         start = since.timestamp() if isinstance(since, datetime) else since
         key = _task_key(task)
         wanted = _status_set(statuses)
@@ -107,7 +115,9 @@ class InvocationAccess:
             page = self.state_backend.find_invocations(key, start, None, _PAGE, after)
             states = self.orchestrator.read([data.invocation_id for data in page])
             for data, state in zip(page, states, strict=True):
-                if state is not None and (wanted is None or state.status in wanted):
+                if state is None or (only_workflows and not state.is_workflow):
+                    continue
+                if wanted is None or state.status in wanted:
                     found.append((data, state))
             if len(page) < _PAGE:
                 break
@@ -152,7 +162,7 @@ class InvocationAccess:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             patience = remind if remaining is None else min(remind, remaining)
             try:
-                for ended in wait_final(self.ports, waiting, self._first_look(), patience, blocked):
+                for ended in self._waited(waiting, patience, blocked):
                     done = {each.state.invocation_id for each in ended}
                     waiting = [each for each in waiting if each not in done]
                     yield ended
@@ -163,6 +173,15 @@ class InvocationAccess:
                     ) from None
                 self._remind(len(waiting))
                 remind *= 2
+
+    def _waited(
+        self,
+        waiting: Sequence[str],
+        patience: float,
+        blocked: Callable[[Sequence[str]], AbstractContextManager[None]],
+    ) -> Iterator[list[Ended]]:
+        with waiting_body(current_invocation.get(), waiting):
+            yield from wait_final(self.ports, waiting, self._first_look(), patience, blocked)
 
     def _blocked(self) -> Callable[[Sequence[str]], AbstractContextManager[None]]:
         """What to enter while a wait blocks: inside a runner of this app it gives up the slot."""
@@ -179,9 +198,44 @@ class InvocationAccess:
                 self.app_id,
             )
 
-    def wait_final_async(self, invocation_ids: Sequence[str]) -> AsyncIterator[list[Ended]]:
+    async def wait_final_async(self, invocation_ids: Sequence[str]) -> AsyncIterator[list[Ended]]:
         """Like `wait_final`, without blocking the event loop."""
-        return wait_final_async(self.ports, invocation_ids, self._first_look(), self._blocked())
+        with waiting_body(current_invocation.get(), invocation_ids, is_coroutine=True):
+            ends = wait_final_async(self.ports, invocation_ids, self._first_look(), self._blocked())
+            async for ended in ends:
+                yield ended
+
+    # --- workflows ---------------------------------------------------------------------
+
+    def send_event(
+        self,
+        invocation_id: str,
+        code: str,
+        payload: Mapping[str, Any] | None = None,
+        event_id: str | None = None,
+    ) -> str:
+        """Send an event to an invocation; `task.wf.wait_event` in its body gives it.
+
+        See `pynenc.durable.send_event`.
+        """
+        return send_event(cast("Pynenc", self), invocation_id, code, payload, event_id)
+
+    def workflow_data(self, workflow_id: str) -> dict[str, Any]:
+        """The values that the invocations of a workflow share, by name."""
+        found = self.state_backend.find_values(workflow_id)
+        values = self.ports.values.unpack_results([each.payload for each in found])
+        return {each.name: value for each, value in zip(found, values, strict=True)}
+
+    def find_workflows(
+        self,
+        workflow_type: Task[..., Any] | TaskId | str | None = None,
+        statuses: Iterable[InvocationStatus | str] | InvocationStatus | str | None = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+    ) -> list[AnyInvocation]:
+        """Handles on the roots of workflows, newest first; parameters as of `find_invocations`."""
+        chosen = self.find_records(workflow_type, statuses, since, limit, only_workflows=True)
+        return self._handles([data for data, _ in chosen], [state for _, state in chosen])
 
 
 def _plain(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:

@@ -243,6 +243,35 @@ class TaskHost:
         return decorate if func is None else decorate(func)
 
     @overload
+    def workflow(self, func: Func[Params, Result], /) -> Task[Params, Result]: ...
+
+    @overload
+    def workflow(
+        self, func: None = None, **options: Any
+    ) -> Callable[[Func[Params, Result]], Task[Params, Result]]: ...
+
+    def workflow(
+        self, func: Func[Params, Result] | None = None, **options: Any
+    ) -> Task[Params, Result] | Callable[[Func[Params, Result]], Task[Params, Result]]:
+        """Make a task whose every invocation starts a workflow: `task` with `force_new_workflow=True`.
+
+        Args:
+            func: The function.
+            options: Those of `task`.
+
+        Example:
+            @app.workflow
+            def order(order_id: str) -> str:
+                payment = order.wf.execute_task(pay, order_id)
+                order.wf.sleep(timedelta(days=1))
+                return payment.result
+        """
+        if options.setdefault("force_new_workflow", True) is not True:
+            raise TaskDefinitionError("a workflow has force_new_workflow=True; for other values use 'task'")
+        decorate: Callable[[Func[Params, Result]], Task[Params, Result]] = self.task(**options)
+        return decorate if func is None else decorate(func)
+
+    @overload
     def direct_task(self, func: Func[Params, Result], /) -> Func[Params, Result]: ...
 
     @overload

@@ -218,6 +218,29 @@ class RunnerError(PynencError):
     """A runner cannot start or work with this configuration."""
 
 
+# --- workflows -----------------------------------------------------------------------
+
+
+class WorkflowError(PynencError):
+    """Base of errors about recorded operations."""
+
+
+class WorkflowUsageError(WorkflowError):
+    """An operation was called where it cannot be recorded."""
+
+
+class NonDeterminismError(WorkflowError):
+    """The body does something else than what it had recorded when it ran before."""
+
+
+class StepTimeoutError(WorkflowError, TimeoutError):
+    """A step took longer than its timeout."""
+
+
+class EventTimeoutError(WorkflowError, TimeoutError):
+    """No event came in time."""
+
+
 # --- triggers ------------------------------------------------------------------------
 
 

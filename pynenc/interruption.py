@@ -18,6 +18,9 @@ class Interruption:
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._wakers: list[Callable[[], None]] = []
+        self._is_heard = False
+        self.is_cooperative = False
+        """Whether waits of coroutines raise the error, too; otherwise their task is cancelled."""
 
     @property
     def is_requested(self) -> bool:
@@ -41,9 +44,18 @@ class Interruption:
         return True
 
     def check(self) -> None:
-        """Raise the error if the body was asked to end."""
-        if self._error is not None:
+        """Raise the error if the body was asked to end and has not heard of it."""
+        if self._error is not None and not self._is_heard:
             raise self._error
+
+    def acknowledge(self) -> None:
+        """Note that the body has heard; from now on it may wait again, to clear up."""
+        self._is_heard = True
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the body was told."""
+        return self._is_heard
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:

@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 
 class Origin(NamedTuple):
-    """Where an invocation comes from that nobody calls.
+    """Where an invocation comes from whose id follows from that.
 
     Attributes:
         invocation_id: The id that it gets; one that is known already changes nothing.
-        run_id: The run of a trigger that starts it.
-        depth: How many triggers in a row led to it.
+        run_id: The run of a trigger that starts it, if one does.
+        depth: How many triggers in a row led to it; None for as many as to the one that submits it.
     """
 
     invocation_id: str
-    run_id: str
-    depth: int
+    run_id: str | None = None
+    depth: int | None = None
 
 
 def submit_calls(
@@ -174,7 +174,7 @@ class _Batch:
             self._submitter_id,
             options.timeout,
             origin.run_id if origin else None,
-            (origin.depth if origin else current_trigger_depth.get()) or None,
+            self._depth(origin),
         )
         state = InvocationState(
             invocation_id,
@@ -189,8 +189,14 @@ class _Batch:
             waits_for_slot=int(task.conf.reroute_on_concurrency_control),
             registration_key=keys.registration_key,
             cache_key=keys.cache_key,
+            is_workflow=int(task.conf.force_new_workflow),
         )
         return NewInvocation(data, state)
+
+    @staticmethod
+    def _depth(origin: Origin | None) -> int | None:
+        given = origin.depth if origin else None
+        return (current_trigger_depth.get() if given is None else given) or None
 
     def _handle(self, new: NewInvocation, call: Call[Any, Any]) -> DistributedInvocation[Any, Any]:
         workflow = WorkflowIdentity.of(new.data)

@@ -13,6 +13,7 @@ from pynenc.arguments import ArgumentBinder, Arguments
 from pynenc.call import Call
 from pynenc.call_options import CallOptions
 from pynenc.conf.config_task import ConcurrencyControlType
+from pynenc.durable import workflow_of
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup, current_invocation
@@ -189,8 +190,8 @@ class Task(Generic[Params, Result]):
 
     @property
     def wf(self) -> WorkflowContext:
-        """The workflow that the running invocation belongs to."""
-        return WorkflowContext(self.invocation.workflow)
+        """The workflow that the running invocation belongs to, and its recorded operations."""
+        return workflow_of(self.invocation)
 
     @property
     def is_async(self) -> bool:
@@ -209,17 +210,17 @@ class TaskWithOptions(Generic[Params, Result]):
 
     def __init__(self, task: Task[Params, Result], options: CallOptions) -> None:
         self.task = task
-        self._options = options
+        self.call_options = options
 
     def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
         """Make an invocation, like calling the task."""
-        return self.task.submit(self.task.args(*args, **kwargs), self._options)
+        return self.task.submit(self.task.args(*args, **kwargs), self.call_options)
 
     def parallelize(
         self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
     ) -> BaseInvocationGroup[Params, Result]:
         """Make an invocation for each item, like `Task.parallelize`."""
-        return self.task.parallelize(items, common_args, self._options)
+        return self.task.parallelize(items, common_args, self.call_options)
 
 
 def _restore(app: Pynenc, task_id: TaskId) -> Task[..., Any]:

@@ -86,6 +86,11 @@ class ConfigPynenc(PynencConfig):
     runner_considered_dead_after_minutes: float | None = Field(
         None, gt=0, description="The same bound in minutes; wins if set."
     )
+    workflow_park_after_seconds: float = Field(
+        1.0,
+        ge=0,
+        description="A body that sleeps or waits for an event longer than this leaves its runner.",
+    )
     recovery_interval_seconds: float = Field(
         5.0, gt=0, description="Time between looks for invocations to recover."
     )

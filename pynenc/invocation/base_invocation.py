@@ -15,6 +15,7 @@ from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
     from pynenc.task import Task
+    from pynenc.workflow.context import WorkflowContext
 
 
 class BaseInvocation(ABC, Generic[Params, Result]):
@@ -30,6 +31,8 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         self.invocation_id = invocation_id
         self.call = call
         self.workflow = workflow
+        self.durable: WorkflowContext | None = None
+        """What its body has recorded, while that runs here."""
 
     @property
     def task(self) -> Task[Params, Result]:

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
-from pynenc.exceptions import RetryError
+from pynenc.exceptions import NonDeterminismError, RetryError
 from pynenc.types import Params, Result
+from pynenc.workflow.branches import body_task
 
 if TYPE_CHECKING:
     from pynenc.conf.config_task import ConfigTask
@@ -31,6 +32,7 @@ def run_function(task: Task[Params, Result], arguments: dict[str, Any]) -> Resul
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine to its end, also where an event loop runs in this thread already."""
+    coroutine = _as_body(coroutine)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -53,6 +55,11 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return outcome[0]
 
 
+async def _as_body(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    body_task.set(asyncio.current_task())
+    return await coroutine
+
+
 def retry_pause(conf: ConfigTask, retries: int) -> float:
     """Seconds before the next run: growing by `retry_backoff`, bounded, and partly left to chance.
 
@@ -72,4 +79,6 @@ def retry_pause(conf: ConfigTask, retries: int) -> float:
 def wants_retry(task: Task[Params, Result], error: BaseException, retries: int) -> bool:
     """Whether an error of the body means another run."""
     conf = task.conf
+    if isinstance(error, NonDeterminismError):
+        return False  # the same code would come to the same place
     return retries < conf.max_retries and isinstance(error, (RetryError, *conf.retry_for))

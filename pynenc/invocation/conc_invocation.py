@@ -6,6 +6,7 @@ import contextvars
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
+from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.context import current_invocation_id
 from pynenc.identifiers.ids import new_id
@@ -14,6 +15,8 @@ from pynenc.invocation.body import run_function, wants_retry
 from pynenc.invocation.status import InvocationStatus, StatusRecord, change_status, initial_record
 from pynenc.types import Params, Result
 from pynenc.workflow.identity import WorkflowIdentity
+from pynenc.workflow.journal import TransientJournal
+from pynenc.workflow.run import Parked
 
 _RUNNER = "sync"
 
@@ -32,6 +35,8 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         self._retries = 0
         self._result: Any = None
         self._error: BaseException | None = None
+        self.journal: TransientJournal | None = None
+        self.children: dict[str, ConcurrentInvocation[..., Any]] = {}
         contextvars.copy_context().run(self._run)
 
     def _become(self, status: InvocationStatus) -> None:
@@ -45,9 +50,16 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
             self._become(InvocationStatus.RUNNING)
             try:
                 self._result = run_function(self.task, self.arguments.kwargs)
+            except Parked:  # inline, that is only to continue as new
+                self.journal, self.durable = None, None
+                self._become(InvocationStatus.RETRY)
+                continue
             except Exception as error:  # noqa: BLE001 - kept for who asks for the result
                 if wants_retry(self.task, error, self._retries):
                     self._retries += 1
+                    if self.durable is not None:
+                        self.durable.run.forget_failure(error)
+                        self.durable = None
                     self._become(InvocationStatus.RETRY)
                     continue
                 self._error = error
@@ -55,6 +67,15 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
             else:
                 self._become(InvocationStatus.SUCCESS)
             return
+
+    def continue_with(self, arguments: Arguments) -> None:
+        """Take other arguments for the next run."""
+        self.call = Call(self.task, arguments)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it raised, if it failed."""
+        return self._error
 
     @property
     def status(self) -> InvocationStatus:

@@ -34,6 +34,8 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         self._state = state
         self._read_at = time.monotonic() if state is not None else 0.0
         self._outcome: tuple[Any] | None = None
+        self.claimed: InvocationState | None = None
+        """The record under which its body runs here."""
 
     @property
     def app(self) -> Pynenc:
@@ -110,6 +112,12 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         """Note how it ended."""
         self._note(state)
         self._outcome = (value,)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What it raised, if it is known here that it failed."""
+        value = self._outcome[0] if self._outcome is not None else None
+        return value.error if isinstance(value, RaisedError) else None
 
     @property
     def is_settled(self) -> bool:

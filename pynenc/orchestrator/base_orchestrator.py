@@ -44,7 +44,11 @@ class InvocationState(msgspec.Struct, frozen=True):
         registration_key: Under which an equal call finds it while it waits, if at all.
         cache_key: Under which its result is found by equal calls, if at all.
         cancel_requested: Whether its owner was asked to end it.
-        waits_for: For PAUSED: the ids of what it waits for, as JSON.
+        waits_for: For PAUSED: the ids of what it waits for, as JSON. For RETRY: what it is parked
+            for, in words; such a record is due at `not_before`, or when something wakes it.
+        is_workflow: Whether it is the root of a workflow, whose body learns of its cancelling.
+        generation: How often it has continued as new.
+        has_steps: Whether its body has recorded steps.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -66,6 +70,19 @@ class InvocationState(msgspec.Struct, frozen=True):
     cache_key: str | None = None
     cancel_requested: int = 0
     waits_for: str | None = None
+    is_workflow: int = 0
+    generation: int = 0
+    has_steps: int = 0
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it holds nothing and waits for a time or an event."""
+        return self.status == InvocationStatus.RETRY and self.waits_for is not None
+
+    @property
+    def ends_by_itself(self) -> bool:
+        """Whether its body must run to end it when it is cancelled, because it has begun something."""
+        return bool(self.is_workflow and self.claim)
 
     @property
     def record(self) -> StatusRecord:

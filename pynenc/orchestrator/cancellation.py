@@ -3,6 +3,9 @@
 The request for a running invocation is a flag on its record, set by compare and set against the
 claim in force. The owner learns of it by wake-up, or else at its next sign of life. If the owner
 dies, or gives the invocation back, whoever leads it back to the queue or claims it next ends it.
+
+The root of a workflow that has begun is not ended by others: it runs, replays what it has recorded,
+and is told at the place where it had come to, so that it can compensate what it has done.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots
 from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.parking import wake_states
 from pynenc.orchestrator.ports import Ports, changed
 from pynenc.orchestrator.waiting import read_states
 from pynenc.storage.group import Group
@@ -52,6 +56,8 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
         ]
         ports.hooks.status_changed(ended)
         slots.release(ports, ended, actor_id)
+        asked = [change.target for change, was_done in zip(changes, done, strict=True) if was_done]
+        wake_states(ports, asked, actor_id)
         # Those that moved on meanwhile are looked at again.
         waiting = [
             change.current.invocation_id
@@ -62,7 +68,8 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
 
 def _wanted(state: InvocationState, actor_id: str, now: float) -> Change:
     """The end of what waits, or the flag for what a runner owns or is on its way between two statuses."""
-    if state.status.can_transition_to(_S.CANCELLED) and state.runner_id is None:
+    ends_here = state.status.can_transition_to(_S.CANCELLED) and state.runner_id is None
+    if ends_here and not state.ends_by_itself:
         return changed(state, _S.CANCELLED, actor_id, now)
     return Change(state, msgspec.structs.replace(state, cancel_requested=1))
 
@@ -73,7 +80,7 @@ def _channel(state: InvocationState) -> str:
 
 def end_cancelled(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
     """End those of a runner's new claims that were cancelled before; the others."""
-    doomed = [each.state for each in claims if each.state.cancel_requested]
+    doomed = [each.state for each in claims if _is_doomed(each.state)]
     if doomed:
         now, group = ports.now(), Group()
         changes = [changed(state, _S.CANCELLED, runner_id, now) for state in doomed]
@@ -81,7 +88,13 @@ def end_cancelled(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list
         ports.orchestrator.stage_announce(group, [state.invocation_id for state in doomed])
         group.send()
         slots.release(ports, [change.target for change in changes], runner_id)
-    return [each for each in claims if not each.state.cancel_requested]
+    return [each for each in claims if not _is_doomed(each.state)]
+
+
+def _is_doomed(state: InvocationState) -> bool:
+    """Whether it was cancelled and its body has nothing to say to that."""
+    # This claim is the first if nothing has begun before.
+    return bool(state.cancel_requested) and not (state.is_workflow and state.claim > 1)
 
 
 def cancelled_among(ports: Ports, invocation_ids: Sequence[str]) -> list[str]:

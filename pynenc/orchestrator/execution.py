@@ -17,6 +17,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots, wait_cycles
 from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.parking import NEVER, Parking, wake_who_was_sent_something
 from pynenc.orchestrator.ports import Ports, changed, is_done, message_for
 from pynenc.orchestrator.submission import note_results
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
@@ -33,12 +34,16 @@ class Finished(msgspec.Struct, frozen=True):
         status: SUCCESS, FAILED, CANCELLED or RETRY.
         payload: The packed result or exception.
         not_before: For RETRY: when to run again, in seconds since the epoch; 0 for at once.
+        parking: For RETRY: that the body has not failed, but waits.
+        has_steps: Whether the body has recorded steps.
     """
 
     claim: Claim
     status: InvocationStatus
     payload: str
     not_before: float = 0.0
+    parking: Parking | None = None
+    has_steps: bool = False
 
 
 class Advanced(msgspec.Struct, frozen=True):
@@ -59,13 +64,18 @@ def advance(
     """Finish some claims and start others, in one round trip where components share a storage."""
     now, group = ports.now(), Group()
     ends = [_end(each, runner_id, now) for each in finished]
-    starts = [changed(each.state, InvocationStatus.RUNNING, runner_id, now) for each in starting]
+    running = InvocationStatus.RUNNING
+    starts = [changed(each.state, running, runner_id, now, waits_for=None) for each in starting]
     note_results(ports, [change.target for change in ends])
     outcomes = [_outcome(each) for each in finished if each.status in _WITH_OUTCOME]
     if outcomes:
         ports.state_backend.stage_save_outcomes(group, outcomes)
     replies = ports.stage_change(group, [*ends, *starts], runner_id)
-    again = [change.target for change in ends if change.target.status == InvocationStatus.RETRY]
+    again = [
+        change.target
+        for change in ends
+        if change.target.status == InvocationStatus.RETRY and change.target.not_before < NEVER
+    ]
     if again:
         ports.broker.stage_push(group, [message_for(state) for state in again])
     final = [change.target.invocation_id for change in ends if change.target.status.is_final()]
@@ -85,6 +95,13 @@ def advance(
     _report(ports, [*ends, *starts], applied, lost)
     done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
     slots.release(ports, done, runner_id)
+    parked = [
+        (change.target, each.parking)
+        for each, change, was_applied in zip(finished, ends, applied, strict=False)
+        if was_applied and each.parking is not None
+    ]
+    if parked:
+        wake_who_was_sent_something(ports, parked, runner_id)
     return Advanced(started, lost)
 
 
@@ -147,13 +164,27 @@ def surrender(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
 
 def _end(each: Finished, runner_id: str, now: float) -> Change:
     state = each.claim.state
+    steps = {"has_steps": 1} if each.has_steps else {}
+    if each.parking is not None:
+        return changed(
+            state,
+            each.status,
+            runner_id,
+            now,
+            not_before=each.parking.due,
+            waits_for=each.parking.waits_for,
+            generation=each.parking.generation,
+            **steps,
+        )
     if each.status == InvocationStatus.RETRY:
         retries = state.retries + 1
-        return changed(state, each.status, runner_id, now, retries=retries, not_before=each.not_before)
+        return changed(
+            state, each.status, runner_id, now, retries=retries, not_before=each.not_before, **steps
+        )
     if each.status not in _WITH_OUTCOME:
-        return changed(state, each.status, runner_id, now)
+        return changed(state, each.status, runner_id, now, **steps)
     key = outcome_id(state.invocation_id, state.claim)
-    return changed(state, each.status, runner_id, now, outcome_id=key)
+    return changed(state, each.status, runner_id, now, outcome_id=key, **steps)
 
 
 def _outcome(each: Finished) -> OutcomeData:

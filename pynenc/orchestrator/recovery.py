@@ -154,7 +154,7 @@ def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: float) -
         way.append(changed(current, _S.FAILED, actor_id, now, outcome_id=key))
         return way
     way.append(changed(current, _S.REROUTED, actor_id, now))
-    if state.cancel_requested:
+    if state.cancel_requested and not state.ends_by_itself:
         way.append(changed(way[-1].target, _S.CANCELLED, actor_id, now))
     return way
 
@@ -199,18 +199,46 @@ def push_forgotten(ports: Ports, before: float) -> int:
 def purge_final(ports: Ports, before: float) -> int:
     """Delete invocations that ended before a moment, a page at a time.
 
-    First the record lets go of its outcome, so that nothing which a late runner still saves can
-    be seen; the record itself goes last, so what an interrupted purge leaves is found again.
+    Those of a workflow that goes on stay, because its body may ask for their results again. First the
+    record lets go of its outcome, so that nothing which a late runner still saves can be seen; the
+    record itself goes last, so what an interrupted purge leaves is found again.
     """
     purged = 0
     for status in sorted(FINAL_STATUSES):
-        while states := ports.orchestrator.find(status, before, _PAGE):
-            slots.forget(ports, states)
-            bare = [msgspec.structs.replace(state, outcome_id=None) for state in states]
+        after: Cursor | None = None
+        while states := ports.orchestrator.find(status, before, _PAGE, after):
+            after = Cursor(states[-1].since, states[-1].invocation_id)
+            over = _not_needed(ports, states)
+            if not over:
+                continue
+            slots.forget(ports, over)
+            bare = [msgspec.structs.replace(state, outcome_id=None) for state in over]
             ports.orchestrator.change(
-                [Change(state, target) for state, target in zip(states, bare, strict=True)], None
+                [Change(state, target) for state, target in zip(over, bare, strict=True)], None
             )
-            ports.state_backend.delete([(state.invocation_id, state.claim) for state in states])
-            ports.orchestrator.delete(states)
-            purged += len(states)
+            ports.state_backend.forget_workflows(
+                [state.invocation_id for state in over if state.has_steps or state.is_workflow]
+            )
+            ports.state_backend.delete([(state.invocation_id, state.claim) for state in over])
+            ports.orchestrator.delete(over)
+            purged += len(over)
     return purged
+
+
+def _not_needed(ports: Ports, states: Sequence[InvocationState]) -> list[InvocationState]:
+    """Those that belong to no workflow that goes on."""
+    data = ports.state_backend.read_invocations([state.invocation_id for state in states])
+    roots = {
+        root
+        for each in data
+        if each is not None
+        for root in (each.workflow_id, each.parent_workflow_id)
+        if root is not None and root != each.invocation_id
+    }
+    found = ports.orchestrator.read(sorted(roots))
+    open_ids = {root.invocation_id for root in found if root is not None and not root.status.is_final()}
+    return [
+        state
+        for state, each in zip(states, data, strict=True)
+        if each is None or open_ids.isdisjoint((each.workflow_id, each.parent_workflow_id))
+    ]

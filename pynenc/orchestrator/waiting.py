@@ -185,10 +185,14 @@ async def wait_final_async(
             if not waiting:
                 return
             noted = blocked(sorted(waiting))
+            interruption = current_interruption.get() or Interruption()
             # Noting writes to the storage, so it is done beside the event loop.
             await asyncio.to_thread(noted.__enter__)
             try:
-                final = await _block_async(ports, waiting, subscription, woken, first_look_s)
+                with interruption.waking(wake):
+                    final = await _block_async(
+                        ports, waiting, subscription, woken, first_look_s, interruption
+                    )
             finally:
                 await asyncio.to_thread(noted.__exit__, None, None, None)
 
@@ -199,9 +203,12 @@ async def _block_async(
     subscription: Subscription,
     woken: asyncio.Event,
     look_s: float,
+    interruption: Interruption,
 ) -> list[Ended]:
     """The next records that are final."""
     while True:
+        if interruption.is_cooperative:
+            interruption.check()
         try:
             await asyncio.wait_for(woken.wait(), look_s)
         except TimeoutError:

@@ -6,11 +6,13 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.context import RunnerContext, current_invocation_id, current_runner, current_trigger_depth
+from pynenc.durable import latest_arguments
 from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
@@ -20,8 +22,10 @@ from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.execution import Finished
+from pynenc.orchestrator.parking import Parking
 from pynenc.runner.patience import patiently, patiently_async
 from pynenc.running import Running, running_runner
+from pynenc.workflow.branches import body_task
 from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption:
     current_runner.set(identity)
     running_runner.set(runner)
     current_claim.set(claim)
+    interruption.is_cooperative = bool(claim.state.is_workflow)
     current_interruption.set(interruption)
     current_invocation_id.set(claim.data.invocation_id)
     current_trigger_depth.set(claim.data.trigger_depth or 0)
@@ -102,14 +107,16 @@ async def invoke_async(
             loop.call_soon_threadsafe(own.cancel)
 
     args, kwargs = invocation.task.binder.call_with(invocation.arguments.kwargs)
+    body_task.set(own)
     try:
-        with interruption.waking(stop):
+        with nullcontext() if interruption.is_cooperative else interruption.waking(stop):
             result = await cast("Coroutine[Any, Any, Any]", invocation.task.func(*args, **kwargs))
-    except asyncio.CancelledError:
-        if interruption.error is None or own is None:
+    except asyncio.CancelledError as error:
+        is_asked = interruption.error is not None and not interruption.is_cooperative
+        if own is None or not (is_asked or _parking(invocation)):
             raise
         own.uncancel()
-        failure: BaseException = interruption.error
+        failure: BaseException = interruption.error or error
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
     else:
@@ -138,13 +145,16 @@ async def _in_thread(act: Callable[[], Finished]) -> Finished:
 def _restore(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any]:
     """The invocation, with its task imported and its arguments read."""
     task = app.find_task(TaskId.from_key(claim.data.task_id))
-    (arguments,) = app.ports.values.unpack_arguments([claim.data.arguments])
-    return DistributedInvocation(
+    latest = latest_arguments(app, claim.data.invocation_id, claim.state.generation)
+    (arguments,) = app.ports.values.unpack_arguments([latest or claim.data.arguments])
+    invocation: DistributedInvocation[..., Any] = DistributedInvocation(
         claim.data.invocation_id,
         Call(task, Arguments(arguments)),
         WorkflowIdentity.of(claim.data),
         claim.state,
     )
+    invocation.claimed = claim.state
+    return invocation
 
 
 def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
@@ -160,28 +170,51 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
 def _succeeded(
     app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any], result: Any
 ) -> Finished:
+    if parking := _parking(invocation):
+        return _parked(claim, parking)
     try:
+        if invocation.durable is not None:
+            invocation.durable.run.check_complete()
         payload = app.ports.values.pack_result(result)
     except StorageUnavailableError:
         raise
     except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
         return _failed(app, claim, invocation, error)
     app.components.hooks.call("after_execution", error=None, **_ids(claim))
-    return Finished(claim, InvocationStatus.SUCCESS, payload)
+    return Finished(claim, InvocationStatus.SUCCESS, payload, has_steps=_has_steps(invocation))
 
 
 def _failed(
     app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any], error: BaseException
 ) -> Finished:
+    if parking := _parking(invocation):
+        return _parked(claim, parking)
     app.components.hooks.call("after_execution", error=error, **_ids(claim))
+    has_steps = _has_steps(invocation)
     if isinstance(error, InvocationCancelledError) and is_interrupted():
-        return Finished(claim, InvocationStatus.CANCELLED, "")
+        return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
     if wants_retry(invocation.task, error, claim.state.retries):
         app.logger.info("invocation asks for another run: %r", error)
         delay = retry_pause(invocation.task.conf, claim.state.retries)
         due = app.orchestrator.now() + delay if delay > 0 else 0.0
-        return Finished(claim, InvocationStatus.RETRY, "", due)
-    return Finished(claim, InvocationStatus.FAILED, app.ports.values.pack_error(error))
+        if invocation.durable is not None:
+            invocation.durable.run.forget_failure(error)
+        return Finished(claim, InvocationStatus.RETRY, "", due, has_steps=has_steps)
+    payload = app.ports.values.pack_error(error)
+    return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps)
+
+
+def _parking(invocation: DistributedInvocation[..., Any]) -> Parking | None:
+    """How the body asked to be parked, if it did; then it does not matter how it was left."""
+    return invocation.durable.run.parking if invocation.durable is not None else None
+
+
+def _parked(claim: Claim, parking: Parking) -> Finished:
+    return Finished(claim, InvocationStatus.RETRY, "", parking=parking, has_steps=True)
+
+
+def _has_steps(invocation: DistributedInvocation[..., Any]) -> bool:
+    return invocation.durable is not None and invocation.durable.run.has_steps
 
 
 def ended_by_force(app: Pynenc, body: RunningBody) -> Finished:

@@ -68,12 +68,12 @@ class RunningSet:
             return list(self._bodies)
 
     def cancel(self, invocation_ids: Sequence[str]) -> None:
-        """Ask bodies to end."""
+        """Ask bodies to end; the root of a workflow may take its time to compensate."""
         with self._lock:
             bodies = [self._bodies[each] for each in invocation_ids if each in self._bodies]
         for body in bodies:
             error = InvocationCancelledError(f"invocation {body.invocation_id} was cancelled")
-            if body.interruption.request(error):
+            if body.interruption.request(error) and not body.claim.state.is_workflow:
                 body.hard_at = time.monotonic() + body.grace_s
 
     def expire(self) -> list[RunningBody]:

@@ -11,6 +11,7 @@ import msgspec
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_components import ConfigStateBackend
 from pynenc.plugins.component import Component
+from pynenc.state_backend.workflow_records import WorkflowRecords
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor
 
@@ -94,7 +95,7 @@ def recovery_outcome_id(invocation_id: str, claim: int) -> str:
     return f"{invocation_id}:{claim}:recovery"
 
 
-class BaseStateBackend(Component):
+class BaseStateBackend(Component, WorkflowRecords):
     """Keeps what invocations are and what came of them."""
 
     config_class: ClassVar[type[PynencConfig]] = ConfigStateBackend

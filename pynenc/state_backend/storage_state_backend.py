@@ -12,6 +12,7 @@ from pynenc.state_backend.base_state_backend import (
     outcome_id,
     recovery_outcome_id,
 )
+from pynenc.state_backend.storage_workflow_records import WORKFLOW_TABLES, StorageWorkflowRecords
 from pynenc.storage.codec import RecordCodec
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group, Mapped, Pending
@@ -24,10 +25,10 @@ _OUTCOMES = RecordCodec("outcome", OutcomeData)
 _RUNNERS = RecordCodec("runner", RunnerData)
 
 
-class StorageStateBackend(StorageComponent, BaseStateBackend):
+class StorageStateBackend(StorageComponent, StorageWorkflowRecords, BaseStateBackend):
     """Records of a storage."""
 
-    tables = (_INVOCATIONS.table, _OUTCOMES.table, _RUNNERS.table)
+    tables = (_INVOCATIONS.table, _OUTCOMES.table, _RUNNERS.table, *WORKFLOW_TABLES)
 
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:
         self.storage.write([_INVOCATIONS.insert(invocation) for invocation in invocations])

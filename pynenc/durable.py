@@ -1,0 +1,210 @@
+"""Workflows of running invocations: between the recorded operations and the app."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pynenc.arguments import Arguments
+from pynenc.call import Call
+from pynenc.call_options import CallOptions
+from pynenc.context import get_current_runner
+from pynenc.exceptions import SerializationError, WorkflowUsageError
+from pynenc.identifiers.ids import new_id
+from pynenc.interruption import Interruption, current_interruption
+from pynenc.invocation.base_invocation import BaseInvocation
+from pynenc.invocation.conc_invocation import ConcurrentInvocation
+from pynenc.invocation.dist_invocation import DistributedInvocation
+from pynenc.orchestrator.parking import event_channel, wake
+from pynenc.orchestrator.values import encode_arguments
+from pynenc.orchestrator.waiting import read_states
+from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
+from pynenc.storage.base_storage import Subscription
+from pynenc.storage.group import Group
+from pynenc.submitting import Origin, submit_calls
+from pynenc.workflow.context import Host, WorkflowContext
+from pynenc.workflow.identity import WorkflowIdentity
+from pynenc.workflow.journal import Journal, StoredJournal, TransientJournal
+from pynenc.workflow.run import DurableRun
+from pynenc.workflow.waits import AsyncWaits
+
+if TYPE_CHECKING:
+    from pynenc.app import Pynenc
+    from pynenc.task import Task
+
+ARGUMENTS = "arguments"
+"""The branch under which the arguments of a body that continued as new are kept."""
+
+
+class StoredHost:
+    """Does for the workflow of a stored invocation what needs the app."""
+
+    def __init__(self, app: Pynenc, invocation: DistributedInvocation[..., Any], generation: int) -> None:
+        self._app = app
+        self._invocation = invocation
+        self.invocation_id = invocation.invocation_id
+        self.generation = generation
+
+    def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
+        options = getattr(task, "call_options", None)
+        call = _call(task, args, kwargs)
+        own = CallOptions.of(call.task.conf) if options is None else options
+        return submit_calls(self._app, [call], own, origins=[Origin(invocation_id)])[0]
+
+    def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
+        call = _call(task, args, kwargs)
+        forced = call.task.conf.force_new_workflow
+        caller = self._invocation.workflow
+        workflow = WorkflowIdentity.for_new(invocation_id, call.task.task_id.key, caller, forced)
+        return DistributedInvocation(invocation_id, call, workflow)
+
+    def continue_with(self, args: Any, kwargs: Any) -> None:
+        ports, task = self._app.ports, self._invocation.task
+        bound = task.binder.bind(args, kwargs)
+        (packed,) = ports.values.pack_arguments([bound], task.conf.disable_cache_args)
+        following = self.generation + 1
+        key = step_id(self.invocation_id, following, ARGUMENTS, 0)
+        text = encode_arguments(packed)
+        step = Step(key, self.invocation_id, following, ARGUMENTS, 0, ARGUMENTS, "", text, 0, ports.now())
+        ports.state_backend.save_steps([step])
+
+    def subscribe(self, wake: Callable[[], None]) -> Subscription:
+        channel = event_channel(self.invocation_id)
+        return self._app.orchestrator.subscribe([channel], wake)
+
+
+class InlineHost:
+    """Does the same for an invocation that runs where it was called."""
+
+    def __init__(self, invocation: ConcurrentInvocation[..., Any]) -> None:
+        self._invocation = invocation
+        self.invocation_id = invocation.invocation_id
+        self.generation = 0
+
+    def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
+        child = task(*args, **kwargs)
+        self._invocation.children[child.invocation_id] = child
+        return child
+
+    def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
+        return self._invocation.children[invocation_id]
+
+    def continue_with(self, args: Any, kwargs: Any) -> None:
+        self._invocation.continue_with(Arguments(self._invocation.task.binder.bind(args, kwargs)))
+
+    def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
+        return nullcontext()
+
+
+def _call(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call[..., Any]:
+    plain: Task[..., Any] = getattr(task, "task", task)
+    return Call(plain, Arguments(plain.binder.bind(tuple(args), dict(kwargs))))
+
+
+def latest_arguments(app: Pynenc, invocation_id: str, generation: int) -> str | None:
+    """The arguments with which an invocation has continued as new, if it has."""
+    if not generation:
+        return None
+    (step,) = app.state_backend.read_steps([step_id(invocation_id, generation, ARGUMENTS, 0)])
+    return step.payload if step is not None else None
+
+
+def workflow_of(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
+    """The workflow of an invocation whose body runs; the same for the whole run."""
+    found = invocation.durable
+    if found is None:
+        with _lock:
+            found = invocation.durable
+            if found is None:
+                found = _open(invocation)
+                invocation.durable = found
+    return found
+
+
+_lock = threading.Lock()
+
+
+def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
+    app: Pynenc = invocation.task.app
+    interruption = current_interruption.get() or Interruption()
+    journal: Journal
+    host: Host
+    if isinstance(invocation, DistributedInvocation) and invocation.claimed is not None:
+        state, workflow_id = invocation.claimed, invocation.workflow.workflow_id
+        journal = StoredJournal(app.ports, invocation.invocation_id, workflow_id, state.generation)
+        flags = bool(state.is_workflow), bool(state.cancel_requested)
+        run = DurableRun(journal, interruption, *flags, state.retries)
+        host = StoredHost(app, invocation, state.generation)
+        park_after_s = app.conf.workflow_park_after_seconds
+    elif isinstance(invocation, ConcurrentInvocation):
+        if invocation.journal is None:
+            values: dict[str, dict[str, Any]] = app.components.context.shared(
+                "values of inline workflows", dict
+            )
+            invocation.journal = TransientJournal(values.setdefault(invocation.workflow.workflow_id, {}))
+        journal = invocation.journal
+        run = DurableRun(journal, interruption, False, False, invocation.num_retries)
+        host = InlineHost(invocation)
+        park_after_s = float("inf")
+    else:
+        raise WorkflowUsageError(f"invocation {invocation.invocation_id} does not run here")
+    waits = AsyncWaits(run, park_after_s, journal.now)
+    return WorkflowContext(invocation.workflow, run, host, waits, park_after_s)
+
+
+def send_event(
+    app: Pynenc,
+    invocation_id: str,
+    code: str,
+    payload: Mapping[str, Any] | None = None,
+    event_id: str | None = None,
+) -> str:
+    """Send an event to an invocation; `wait_event` in its body gives it.
+
+    Args:
+        app: Whose invocation.
+        invocation_id: To whom.
+        code: What kind of event.
+        payload: Values that JSON can hold.
+        event_id: Its id, if the same event may be sent more than once and is to count once.
+
+    Returns:
+        The id of the event.
+
+    Raises:
+        InvocationNotFoundError: No invocation with this id is stored.
+        SerializationError: The payload cannot be written as JSON; nothing is stored.
+    """
+    if not isinstance(code, str) or not code:
+        raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
+    try:
+        text = msgspec.json.encode(dict(payload or {})).decode()
+    except (TypeError, ValueError) as error:
+        raise SerializationError(f"the payload of event '{code}' is no JSON: {error}") from error
+    read_states(app.ports, [invocation_id])
+    own_id = event_id or new_id()
+    key = f"{invocation_id}/{own_id}"
+    app.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, app.ports.now())])
+    group = Group()
+    app.orchestrator.stage_announce(group, [event_channel(invocation_id)])
+    group.send()
+    wake(app.ports, [invocation_id], get_current_runner().runner_id)
+    return own_id
+
+
+def waiting_body(
+    invocation: BaseInvocation[..., Any] | None, ids: Sequence[str], is_coroutine: bool = False
+) -> AbstractContextManager[object]:
+    """What to enter while a body waits for other invocations."""
+    if invocation is None or not (invocation.durable or invocation.task.conf.force_new_workflow):
+        return nullcontext()
+    context = workflow_of(invocation)
+    stack = ExitStack()
+    if is_coroutine:
+        stack.enter_context(context.waits.busy())
+    stack.enter_context(context.run.waiting_for(ids))
+    return stack

@@ -1,0 +1,83 @@
+"""Branches: the places of operations, also where coroutines run side by side.
+
+Operations of one branch come one after the other, so a place is a branch and a number. The body is
+the first branch; each further task of its event loop that performs an operation is another one,
+numbered in the order in which they begin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from pynenc.workflow.journal import Place
+
+body_task: ContextVar[asyncio.Task[object] | None] = ContextVar("pynenc_body_task", default=None)
+"""The task of the event loop in which a coroutine is the body of an invocation."""
+
+_current: ContextVar[Branch | None] = ContextVar("pynenc_branch", default=None)
+
+
+@dataclass(eq=False)
+class Branch:
+    """Operations that come one after the other.
+
+    Attributes:
+        owner: The set that it belongs to.
+        path: Its name: numbers with dots between, empty for the body.
+        task: The task of the event loop that performs them.
+        next_index: The number of the next operation.
+        children: How many branches have begun in it.
+        done: What was performed so far: kinds and names.
+    """
+
+    owner: Branches
+    path: str
+    task: object
+    next_index: int = 0
+    children: int = 0
+    done: list[tuple[str, str]] = field(default_factory=list)
+
+    def take(self, kind: str, name: str) -> Place:
+        """The place for the next operation."""
+        place = (self.path, self.next_index)
+        self.next_index += 1
+        self.done.append((kind, name))
+        return place
+
+    @property
+    def ahead(self) -> Place:
+        """The place of the next operation, which stays free."""
+        return self.path, self.next_index
+
+
+class Branches:
+    """The branches of one run of a body."""
+
+    def __init__(self) -> None:
+        self._body = Branch(self, "", None)
+        self.all = [self._body]
+
+    def current(self) -> Branch:
+        """The branch of the running code; a new one if it has none."""
+        task = _running_task()
+        if task is None or task is body_task.get():
+            return self._body
+        found = _current.get()
+        if found is not None and found.owner is self and found.task is task:
+            return found
+        parent = found if found is not None and found.owner is self else self._body
+        path = f"{parent.path}.{parent.children}" if parent.path else str(parent.children)
+        parent.children += 1
+        branch = Branch(self, path, task)
+        self.all.append(branch)
+        _current.set(branch)
+        return branch
+
+
+def _running_task() -> asyncio.Task[object] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None

@@ -1,0 +1,201 @@
+"""Journals: where the recorded operations of a body come from and go to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from pynenc.exceptions import WorkflowUsageError
+from pynenc.orchestrator.ports import Ports
+from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
+from pynenc.storage.group import Group
+from pynenc.storage.operations import Cursor
+
+_PAGE = 1000
+
+Place = tuple[str, int]
+"""A branch and the index within it."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What is to be recorded.
+
+    Attributes:
+        place: Where.
+        kind: What kind of operation.
+        name: What it is called.
+        value: Its value, or the exception that it raised.
+        is_error: Whether `value` is an exception.
+    """
+
+    place: Place
+    kind: str
+    name: str
+    value: Any
+    is_error: bool = False
+
+
+class Journal(Protocol):
+    """Keeps the recorded operations of one invocation."""
+
+    def load(self) -> dict[Place, Step]:
+        """All that was recorded, by place."""
+
+    def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
+        """Record an operation, after setting values that the workflow shares.
+
+        Returns:
+            What is recorded at the place; another run may have been first.
+        """
+
+    def forget(self, places: Sequence[Place]) -> None:
+        """Drop what was recorded at places."""
+
+    def value(self, step: Step) -> Any:
+        """The value of a step, or its exception."""
+
+    def read_shared(self, name: str) -> tuple[Any] | None:
+        """A value that the workflow shares, or None if there is none with this name."""
+
+    def events(self) -> list[WorkflowEvent]:
+        """All events that were sent to the invocation, oldest first."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the clock that all runners share."""
+
+
+class StoredJournal:
+    """A journal in the state backend.
+
+    Args:
+        ports: The components.
+        invocation_id: Whose operations.
+        workflow_id: Whose values.
+        generation: How often the invocation has continued as new.
+    """
+
+    def __init__(self, ports: Ports, invocation_id: str, workflow_id: str, generation: int) -> None:
+        self._ports = ports
+        self._invocation_id = invocation_id
+        self._workflow_id = workflow_id
+        self._generation = generation
+
+    def load(self) -> dict[Place, Step]:
+        found: dict[Place, Step] = {}
+        outdated: list[str] = []
+        after: Cursor | None = None
+        while page := self._ports.state_backend.find_steps(self._invocation_id, _PAGE, after):
+            for step in page:
+                if step.generation == self._generation:
+                    found[step.branch, step.index] = step
+                elif step.generation < self._generation:
+                    outdated.append(step.step_id)
+            if len(page) < _PAGE:
+                break
+            after = Cursor(page[-1].at, page[-1].step_id)
+        if outdated:
+            self._ports.state_backend.delete_steps(outdated)
+        return found
+
+    def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
+        step = self._step(entry)
+        group = Group()
+        if shared:
+            values = [
+                WorkflowValue(
+                    value_id(self._workflow_id, name),
+                    self._workflow_id,
+                    name,
+                    self._ports.values.pack_result(value),
+                    step.at,
+                )
+                for name, value in shared
+            ]
+            self._ports.state_backend.stage_set_values(group, values)
+        is_new = self._ports.state_backend.stage_save_steps(group, [step])
+        group.send()
+        if is_new.get()[0]:
+            return step
+        (known,) = self._ports.state_backend.read_steps([step.step_id])
+        return known or step
+
+    def _step(self, entry: Entry) -> Step:
+        branch, index = entry.place
+        pack = self._ports.values.pack_error if entry.is_error else self._ports.values.pack_result
+        return Step(
+            step_id(self._invocation_id, self._generation, branch, index),
+            self._invocation_id,
+            self._generation,
+            branch,
+            index,
+            entry.kind,
+            entry.name,
+            pack(entry.value),
+            int(entry.is_error),
+            self.now(),
+        )
+
+    def forget(self, places: Sequence[Place]) -> None:
+        ids = [step_id(self._invocation_id, self._generation, branch, index) for branch, index in places]
+        self._ports.state_backend.delete_steps(ids)
+
+    def value(self, step: Step) -> Any:
+        if step.is_error:
+            return self._ports.values.unpack_error(step.payload)
+        return self._ports.values.unpack_results([step.payload])[0]
+
+    def read_shared(self, name: str) -> tuple[Any] | None:
+        (found,) = self._ports.state_backend.read_values([value_id(self._workflow_id, name)])
+        return None if found is None else (self._ports.values.unpack_results([found.payload])[0],)
+
+    def events(self) -> list[WorkflowEvent]:
+        return self._ports.state_backend.find_events(self._invocation_id)
+
+    def now(self) -> float:
+        return self._ports.now()
+
+
+class TransientJournal:
+    """A journal in the memory of the process, for invocations that run inline.
+
+    Args:
+        shared: Values that the workflow shares.
+    """
+
+    def __init__(self, shared: dict[str, Any]) -> None:
+        self._shared = shared
+        self._steps: dict[Place, Step] = {}
+        self._values: dict[Place, Any] = {}
+
+    def load(self) -> dict[Place, Step]:
+        return dict(self._steps)
+
+    def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
+        self._shared.update(shared)
+        branch, index = entry.place
+        key, is_error = step_id("", 0, branch, index), int(entry.is_error)
+        step = Step(key, "", 0, branch, index, entry.kind, entry.name, "", is_error, self.now())
+        self._steps[entry.place] = step
+        self._values[entry.place] = entry.value
+        return step
+
+    def forget(self, places: Sequence[Place]) -> None:
+        for place in places:
+            self._steps.pop(place, None)
+
+    def value(self, step: Step) -> Any:
+        return self._values[step.branch, step.index]
+
+    def read_shared(self, name: str) -> tuple[Any] | None:
+        return (self._shared[name],) if name in self._shared else None
+
+    def events(self) -> list[WorkflowEvent]:
+        raise WorkflowUsageError(
+            "no event can reach an invocation that runs inline (setting 'dev_mode_force_sync_tasks')"
+        )
+
+    def now(self) -> float:
+        return time.time()

@@ -1,0 +1,319 @@
+"""One run of a body whose operations are recorded.
+
+An operation that was recorded before gives back what was recorded; the first that was not is
+performed and recorded. So a body that runs again comes to where it was, as long as it does the same
+operations in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
+from pynenc.interruption import Interruption
+from pynenc.orchestrator.parking import Parking
+from pynenc.state_backend.workflow_records import Step
+from pynenc.workflow.branches import Branch, Branches
+from pynenc.workflow.journal import Entry, Journal, Place
+
+CANCELLED = "cancelled"
+EVENT = "event"
+PATCHED = "patched"
+_SHOWN = 8
+
+inside_step: ContextVar[str | None] = ContextVar("pynenc_inside_step", default=None)
+"""The step whose callable runs in this context."""
+
+
+class Parked(BaseException):
+    """Leaves a body that waits for long; it runs again later."""
+
+
+class DurableRun:
+    """The recorded operations of one run.
+
+    Args:
+        journal: Where they are kept.
+        interruption: How the body is asked to end.
+        is_workflow: Whether it is the root of a workflow.
+        cancel_requested: Whether it was cancelled before this run began.
+        attempt: How often the body asked for another run.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        interruption: Interruption,
+        is_workflow: bool,
+        cancel_requested: bool,
+        attempt: int,
+    ) -> None:
+        self.journal = journal
+        self.interruption = interruption
+        self.attempt = attempt
+        self.parking: Parking | None = None
+        self.branches = Branches()
+        self._is_workflow = is_workflow
+        self._cancel_requested = cancel_requested
+        self._known: dict[Place, Step] | None = None
+        self._new: list[Step] = []
+        self._raised: list[tuple[BaseException, Place]] = []
+        self._children: list[tuple[Any, Place]] = []
+        self._patches: dict[str, bool] = {}
+
+    @property
+    def known(self) -> dict[Place, Step]:
+        """What earlier runs have recorded."""
+        if self._known is None:
+            self._known = self.journal.load()
+        return self._known
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether anything was recorded."""
+        return bool(self._new or self._known)
+
+    # --- operations --------------------------------------------------------------------
+
+    def perform(
+        self,
+        kind: str,
+        name: str,
+        act: Callable[[Place], Any],
+        shared: Sequence[tuple[str, Any]] = (),
+        keep_errors: bool = False,
+        at: Callable[[Place], object] = lambda place: None,
+    ) -> Any:
+        """An operation: what was recorded, or what `act` gives now.
+
+        Args:
+            kind: What kind of operation.
+            name: What it is called.
+            act: Performs it; gets its place.
+            shared: Values that the workflow shares, set together with the record.
+            keep_errors: Whether an exception of `act` is recorded, too.
+            at: Is told the place.
+
+        Raises:
+            NonDeterminismError: Another operation was recorded here.
+            InvocationCancelledError: The invocation was cancelled.
+        """
+        branch, place = self.begin(kind, name)
+        at(place)
+        step = self.recorded(branch, place, kind, name)
+        if step is None:
+            self.tell_cancelled(place)
+            step = self.record(branch, self._acted(kind, name, place, act, keep_errors), shared)
+        return self.outcome(step)
+
+    def _acted(
+        self, kind: str, name: str, place: Place, act: Callable[[Place], Any], keep_errors: bool
+    ) -> Entry:
+        try:
+            return Entry(place, kind, name, act(place))
+        except Exception as error:
+            if not keep_errors:
+                raise
+            return Entry(place, kind, name, error, is_error=True)
+
+    def begin(self, kind: str, name: str) -> tuple[Branch, Place]:
+        """Take the place for an operation."""
+        step = inside_step.get()
+        if step is not None:
+            raise WorkflowUsageError(
+                f"'{kind}' was called inside the step '{step}', which is recorded as a whole; call it in "
+                f"the body"
+            )
+        if self.parking is not None:
+            raise Parked  # the body has caught it, or a coroutine beside still runs
+        branch = self.branches.current()
+        return branch, branch.take(kind, name)
+
+    def recorded(self, branch: Branch, place: Place, kind: str, name: str) -> Step | None:
+        """What an earlier run has recorded at a place.
+
+        Raises:
+            NonDeterminismError: It is another operation.
+            InvocationCancelledError: The body was told there that it was cancelled.
+        """
+        step = self.known.get(place)
+        if step is not None:
+            self._check_same(branch, step, kind, name)
+        return step
+
+    def record(self, branch: Branch, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
+        """Record an operation; what is recorded then, for another run may have been first."""
+        step = self.journal.record(entry, shared)
+        self._new.append(step)
+        self._check_same(branch, step, entry.kind, entry.name)
+        return step
+
+    def outcome(self, step: Step) -> Any:
+        """The value of a step; an exception is raised."""
+        value = self.journal.value(step)
+        if not step.is_error:
+            return value
+        self._raised.append((value, (step.branch, step.index)))
+        raise value
+
+    def patched(self, name: str) -> bool:
+        """Whether this invocation does what a change of the code has brought.
+
+        It does if it comes here for the first time, and not if it has gone past without the change.
+        """
+        if name not in self._patches:
+            branch = self.branches.current()
+            step = self.known.get(branch.ahead)
+            if step is None or (step.kind, step.name) == (PATCHED, name):
+                self.perform(PATCHED, name, lambda _: True)
+                self._patches[name] = True
+            else:
+                self._patches[name] = False
+        return self._patches[name]
+
+    def used_events(self) -> set[str]:
+        """The ids of the events that waits have given."""
+        steps = [step for step in [*self.known.values(), *self._new] if step.kind == EVENT]
+        return {value["event_id"] for step in steps if (value := self.journal.value(step)) is not None}
+
+    # --- children and errors -----------------------------------------------------------
+
+    def add_child(self, handle: Any, place: Place) -> None:
+        """Note the handle on a child."""
+        self._children.append((handle, place))
+
+    def forget_failure(self, error: BaseException) -> None:
+        """Drop the operation that raised an error and those behind it, so that the next run tries anew."""
+        for raised, place in [*self._raised, *_failed_children(self._children)]:
+            if raised is error:
+                branch, index = place
+                last = max(at for path, at in [*self.known, place, *self._taken(branch)] if path == branch)
+                self.journal.forget([(branch, at) for at in range(index, last + 1)])
+                return
+
+    def _taken(self, path: str) -> list[Place]:
+        return [(path, branch.next_index - 1) for branch in self.branches.all if branch.path == path]
+
+    def check_complete(self) -> None:
+        """Refuse an end that comes before everything that was recorded.
+
+        Raises:
+            NonDeterminismError: The body has not done all that it had done before.
+        """
+        for branch in self.branches.all:
+            step = self.known.get(branch.ahead)
+            if step is not None:
+                raise NonDeterminismError(self._compared(branch, "the body ended"))
+
+    # --- cancelling --------------------------------------------------------------------
+
+    @property
+    def _is_to_be_told(self) -> bool:
+        if self.interruption.is_heard:
+            return False
+        return self._cancel_requested or isinstance(self.interruption.error, InvocationCancelledError)
+
+    def tell_cancelled(self, place: Place, where: str = "") -> None:
+        """Raise the cancelling in the body of a workflow, once, and record where.
+
+        Raises:
+            InvocationCancelledError: It was cancelled and the body does not know yet.
+        """
+        if not self._is_workflow:
+            self.interruption.check()
+        elif self._is_to_be_told:
+            self._new.append(self.journal.record(Entry(place, CANCELLED, where, None)))
+            raise self._cancelling()
+        else:
+            self.interruption.check()
+
+    def tell_cancelled_ahead(self, where: str) -> None:
+        """Like `tell_cancelled`, between two operations: at a wait."""
+        branch = self.branches.current()
+        step = self.known.get(branch.ahead)
+        if step is not None:
+            if (step.kind, step.name) == (CANCELLED, where):
+                branch.take(CANCELLED, where)
+                raise self._cancelling()
+            return
+        if not self._is_workflow or self._is_to_be_told:
+            self.tell_cancelled(branch.take(CANCELLED, where) if self._is_workflow else branch.ahead, where)
+
+    def _cancelling(self) -> InvocationCancelledError:
+        """The error that tells the body; it may wait again afterwards, to compensate."""
+        error = self.interruption.error
+        if not isinstance(error, InvocationCancelledError):
+            error = InvocationCancelledError("the invocation was cancelled")
+            self.interruption.request(error)
+        self.interruption.acknowledge()
+        return error
+
+    @contextmanager
+    def waiting_for(self, invocation_ids: Sequence[str]) -> Iterator[None]:
+        """What the body does between two operations: it waits for other invocations."""
+        where = f"waiting for {invocation_ids[0]}" if invocation_ids else "waiting"
+        if not self._is_workflow:
+            yield
+            return
+        self.tell_cancelled_ahead(where)
+        try:
+            yield
+        except InvocationCancelledError as error:
+            if error is self.interruption.error and not self.interruption.is_heard:
+                self.tell_cancelled_ahead(where)
+            raise
+
+    # --- parking -----------------------------------------------------------------------
+
+    def park(self, parking: Parking) -> Parked:
+        """Note that the body waits for long; what to raise."""
+        self.parking = parking
+        return Parked()
+
+    # --- differences -------------------------------------------------------------------
+
+    def _check_same(self, branch: Branch, step: Step, kind: str, name: str) -> None:
+        if (step.kind, step.name) == (kind, name):
+            return
+        if step.kind == CANCELLED:
+            raise self._cancelling()
+        raise NonDeterminismError(self._compared(branch, f"it now does {_shown(kind, name)}"))
+
+    def _compared(self, branch: Branch, what: str) -> str:
+        recorded = {index: step for (path, index), step in self.known.items() if path == branch.path}
+        last = max(len(branch.done), max(recorded, default=-1) + 1)
+        differ = next(
+            (
+                index
+                for index in range(last)
+                if index >= len(branch.done)
+                or index not in recorded
+                or (recorded[index].kind, recorded[index].name) != branch.done[index]
+            ),
+            last,
+        )
+        lines = [f"{'':>6}  {'recorded before':<40} this run"]
+        for index in range(max(0, differ - _SHOWN), min(last, differ + _SHOWN)):
+            before = _shown(recorded[index].kind, recorded[index].name) if index in recorded else "-"
+            now = _shown(*branch.done[index]) if index < len(branch.done) else "-"
+            mark = "->" if index == differ else ""
+            lines.append(f"{mark:>2} {index:>3}  {before:<40} {now}")
+        where = f" in branch {branch.path}" if branch.path else ""
+        expected = _shown(recorded[differ].kind, recorded[differ].name) if differ in recorded else "nothing"
+        return (
+            f"the code no longer fits what this invocation has recorded: operation {differ}{where} was "
+            f"{expected}, and {what}. Put the change behind 'if task.wf.patched(\"name\"):', or let "
+            f"running invocations end before it is deployed.\n" + "\n".join(lines)
+        )
+
+
+def _shown(kind: str, name: str) -> str:
+    return f"{kind} '{name}'" if name else kind
+
+
+def _failed_children(children: Sequence[tuple[Any, Place]]) -> list[tuple[BaseException, Place]]:
+    pairs = [(getattr(handle, "error", None), place) for handle, place in children]
+    return [(error, place) for error, place in pairs if error is not None]

@@ -1,0 +1,80 @@
+"""Waits of coroutines: parking when nothing of the body goes on any more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from pynenc.orchestrator.parking import Parking
+from pynenc.workflow.branches import body_task
+from pynenc.workflow.run import DurableRun
+
+_QUIET_S = 0.02
+"""So long nothing may have happened before a body is parked; the loop has run what was ready by then."""
+
+
+@dataclass(eq=False)
+class _Wait:
+    parking: Parking
+
+
+class AsyncWaits:
+    """The waits of one run of a coroutine.
+
+    Args:
+        run: The run.
+        park_after_s: Shorter waits are sat out.
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, run: DurableRun, park_after_s: float, now: Callable[[], float]) -> None:
+        self._run = run
+        self._park_after_s = park_after_s
+        self._now = now
+        self._waits: list[_Wait] = []
+        self._active = 0
+        self._changes = 0
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Something goes on inside the block for which the body must stay."""
+        self._active += 1
+        self._changes += 1
+        try:
+            yield
+        finally:
+            self._active -= 1
+            self._look_soon()
+
+    @asynccontextmanager
+    async def waiting(self, parking: Parking) -> AsyncIterator[None]:
+        """One of the coroutines waits inside the block; the body may be parked meanwhile."""
+        wait = _Wait(parking)
+        self._waits.append(wait)
+        self._look_soon()
+        try:
+            yield
+        finally:
+            self._waits.remove(wait)
+            self._changes += 1
+
+    def _look_soon(self) -> None:
+        self._changes += 1
+        changes, body = self._changes, body_task.get()
+        asyncio.get_running_loop().call_later(_QUIET_S, self._look, changes, body)
+
+    def _look(self, changes: int, body: asyncio.Task[object] | None) -> None:
+        if changes != self._changes or self._active or not self._waits or self._run.parking is not None:
+            return
+        due = min(wait.parking.due for wait in self._waits)
+        if due - self._now() <= self._park_after_s:
+            return  # its timer is running
+        heard = [wait.parking.heard for wait in self._waits if wait.parking.heard is not None]
+        words = ", ".join(sorted({wait.parking.waits_for for wait in self._waits}))
+        generation = self._waits[0].parking.generation
+        self._run.park(Parking(due, words, min(heard, default=None), generation))
+        for task in [body, *(branch.task for branch in self._run.branches.all)]:
+            if isinstance(task, asyncio.Task) and not task.done():
+                task.cancel()
