@@ -19,12 +19,11 @@ from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.conc_invocation import ConcurrentInvocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
-from pynenc.orchestrator.parking import event_channel, wake
+from pynenc.orchestrator.parking import event_channel, reach
 from pynenc.orchestrator.values import encode_arguments
 from pynenc.orchestrator.waiting import read_states
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
 from pynenc.storage.base_storage import Subscription
-from pynenc.storage.group import Group
 from pynenc.submitting import Origin, submit_calls
 from pynenc.workflow.context import Host, WorkflowContext
 from pynenc.workflow.identity import WorkflowIdentity
@@ -72,6 +71,10 @@ class StoredHost:
         step = Step(key, self.invocation_id, following, ARGUMENTS, 0, ARGUMENTS, "", text, 0, ports.now())
         ports.state_backend.save_steps([step])
 
+    def events_counted(self) -> int:
+        (state,) = self._app.orchestrator.read([self.invocation_id])
+        return state.events if state is not None else 0
+
     def subscribe(self, wake: Callable[[], None]) -> Subscription:
         channel = event_channel(self.invocation_id)
         return self._app.orchestrator.subscribe([channel], wake)
@@ -95,6 +98,9 @@ class InlineHost:
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         self._invocation.continue_with(Arguments(self._invocation.task.binder.bind(args, kwargs)))
+
+    def events_counted(self) -> int:
+        return 0
 
     def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
         return nullcontext()
@@ -189,10 +195,8 @@ def send_event(
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"
     app.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, app.ports.now())])
-    group = Group()
-    app.orchestrator.stage_announce(group, [event_channel(invocation_id)])
-    group.send()
-    wake(app.ports, [invocation_id], get_current_runner().runner_id)
+    actor_id = get_current_runner().runner_id
+    reach(app.ports, [invocation_id], actor_id, lambda state: {"events": state.events + 1})
     return own_id
 
 

@@ -49,6 +49,7 @@ class InvocationState(msgspec.Struct, frozen=True):
         is_workflow: Whether it is the root of a workflow, whose body learns of its cancelling.
         generation: How often it has continued as new.
         has_steps: Whether its body has recorded steps.
+        events: How many events were sent to it.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -73,6 +74,7 @@ class InvocationState(msgspec.Struct, frozen=True):
     is_workflow: int = 0
     generation: int = 0
     has_steps: int = 0
+    events: int = 0
 
     @property
     def is_parked(self) -> bool:
@@ -92,10 +94,17 @@ class InvocationState(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A change of one record, made if status, owner and claim number are as in `current`."""
+    """A change of one record, made if status, owner and claim number are as in `current`.
+
+    Attributes:
+        current: The record as it was read.
+        target: The record as it is to be.
+        also: Further fields that must be as in `current`.
+    """
 
     current: InvocationState
     target: InvocationState
+    also: tuple[str, ...] = ()
 
 
 class ChangeOutcome(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots
 from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.parking import wake_states
+from pynenc.orchestrator.parking import release, unpark
 from pynenc.orchestrator.ports import Ports, changed
 from pynenc.orchestrator.waiting import read_states
 from pynenc.storage.group import Group
@@ -56,8 +56,9 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
         ]
         ports.hooks.status_changed(ended)
         slots.release(ports, ended, actor_id)
-        asked = [change.target for change, was_done in zip(changes, done, strict=True) if was_done]
-        wake_states(ports, asked, actor_id)
+        pairs = zip(changes, done, strict=True)
+        taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
+        release(ports, [state for state in taken if state.status == _S.PENDING], actor_id)
         # Those that moved on meanwhile are looked at again.
         waiting = [
             change.current.invocation_id
@@ -68,6 +69,8 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
 
 def _wanted(state: InvocationState, actor_id: str, now: float) -> Change:
     """The end of what waits, or the flag for what a runner owns or is on its way between two statuses."""
+    if state.is_parked and state.ends_by_itself:
+        return unpark(state, actor_id, now, cancel_requested=1)
     ends_here = state.status.can_transition_to(_S.CANCELLED) and state.runner_id is None
     if ends_here and not state.ends_by_itself:
         return changed(state, _S.CANCELLED, actor_id, now)

@@ -17,7 +17,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots, wait_cycles
 from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.parking import NEVER, Parking, wake_who_was_sent_something
+from pynenc.orchestrator.parking import NEVER, Parking, park, run_again
 from pynenc.orchestrator.ports import Ports, changed, is_done, message_for
 from pynenc.orchestrator.submission import note_results
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
@@ -86,6 +86,7 @@ def advance(
         reply.applied or is_done(change, reply)
         for change, reply in zip([*ends, *starts], replies.get(), strict=True)
     ]
+    _run_again(ports, runner_id, finished, ends, applied)
     lost = [each for each, done in zip(finished, applied, strict=False) if not done]
     started = [
         Claim(each.data, change.target)
@@ -95,14 +96,26 @@ def advance(
     _report(ports, [*ends, *starts], applied, lost)
     done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
     slots.release(ports, done, runner_id)
-    parked = [
-        (change.target, each.parking)
-        for each, change, was_applied in zip(finished, ends, applied, strict=False)
-        if was_applied and each.parking is not None
-    ]
-    if parked:
-        wake_who_was_sent_something(ports, parked, runner_id)
     return Advanced(started, lost)
+
+
+def _run_again(
+    ports: Ports, runner_id: str, finished: Sequence[Finished], ends: list[Change], applied: list[bool]
+) -> None:
+    """Queue those that could not be parked, because an event or a request to cancel has reached them."""
+    now, group = ports.now(), Group()
+    refused = [at for at, each in enumerate(finished) if each.parking is not None and not applied[at]]
+    if not refused:
+        return
+    for at in refused:
+        parking = finished[at].parking
+        assert parking is not None
+        ends[at] = run_again(finished[at].claim.state, parking, runner_id, now)
+    replies = ports.stage_change(group, [ends[at] for at in refused], runner_id)
+    ports.broker.stage_push(group, [message_for(ends[at].target) for at in refused])
+    group.send()
+    for at, reply in zip(refused, replies.get(), strict=True):
+        applied[at] = reply.applied or is_done(ends[at], reply)
 
 
 def pause(ports: Ports, claim: Claim, runner_id: str, awaited: Sequence[str] = ()) -> InvocationState | None:
@@ -166,16 +179,7 @@ def _end(each: Finished, runner_id: str, now: float) -> Change:
     state = each.claim.state
     steps = {"has_steps": 1} if each.has_steps else {}
     if each.parking is not None:
-        return changed(
-            state,
-            each.status,
-            runner_id,
-            now,
-            not_before=each.parking.due,
-            waits_for=each.parking.waits_for,
-            generation=each.parking.generation,
-            **steps,
-        )
+        return park(state, each.parking, runner_id, now)
     if each.status == InvocationStatus.RETRY:
         retries = state.retries + 1
         return changed(

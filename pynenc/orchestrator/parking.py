@@ -3,13 +3,14 @@
 Its record is RETRY, due when the wait is over or never, and says what it waits for. Waking leads it
 through PENDING to REROUTED, so that its message is another one than that of the time it was due.
 
-Whoever sends an event stores it first and wakes second; a runner parks first and looks for events
-second. So one of the two sees the other.
+The record counts the events that were sent, and says whether it was cancelled. A runner parks only if
+both are as the body has seen them, and whoever sends or cancels changes the record. So neither slips
+through between the last look of the body and the parking, whoever dies in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -28,7 +29,7 @@ class Parking(msgspec.Struct, frozen=True):
     Attributes:
         due: When to run again, in seconds since the epoch; `NEVER` if only an event wakes it.
         waits_for: What it waits for, in words.
-        heard: If events wake it: how many it has seen; None if it waits for no event.
+        heard: If events wake it: how many its record counted when it looked; None if it waits for none.
         generation: How often it has continued as new, from the next run on.
     """
 
@@ -43,40 +44,81 @@ def event_channel(invocation_id: str) -> str:
     return f"event:{invocation_id}"
 
 
-def wake(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> int:
-    """Run parked invocations now; how many were woken. Others are left alone."""
-    states = ports.orchestrator.read(invocation_ids)
-    return wake_states(ports, [state for state in states if state is not None], actor_id)
+def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -> Change:
+    """The change that parks a running invocation, if nothing has reached it that it has not seen."""
+    seen = state if parking.heard is None else msgspec.structs.replace(state, events=parking.heard)
+    change = changed(
+        seen,
+        InvocationStatus.RETRY,
+        runner_id,
+        now,
+        not_before=parking.due,
+        waits_for=parking.waits_for,
+        generation=parking.generation,
+        has_steps=1,
+    )
+    also = ("cancel_requested",) if parking.heard is None else ("cancel_requested", "events")
+    return Change(change.current, change.target, also)
 
 
-def wake_states(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> int:
-    """Like `wake`, for records that were just read."""
+def run_again(state: InvocationState, parking: Parking, runner_id: str, now: float) -> Change:
+    """The change to make in place of `park` if something has reached it."""
+    fields = {"not_before": 0.0, "generation": parking.generation, "has_steps": 1}
+    return changed(state, InvocationStatus.RETRY, runner_id, now, **fields)
+
+
+def unpark(state: InvocationState, actor_id: str, now: float, **fields: float | str | None) -> Change:
+    """The first step of waking; `release` is the second, and recovery makes it if that is missing."""
+    change = changed(state, InvocationStatus.PENDING, actor_id, now, not_before=0.0, waits_for=None, **fields)
+    return Change(change.current, change.target, ("events",))
+
+
+def release(ports: Ports, taken: Sequence[InvocationState], actor_id: str) -> None:
+    """Queue invocations that were unparked."""
+    if not taken:
+        return
     now, group = ports.now(), Group()
-    ways: list[list[Change]] = []
-    for state in states:
-        if state.is_parked:
-            taken = changed(state, InvocationStatus.PENDING, actor_id, now)
-            again = changed(
-                taken.target, InvocationStatus.REROUTED, actor_id, now, not_before=0.0, waits_for=None
-            )
-            ways.append([taken, again])
-    if not ways:
-        return 0
-    replies = [ports.stage_change(group, way, actor_id) for way in ways]
-    ports.broker.stage_push(group, [message_for(way[-1].target) for way in ways])
+    again = [changed(state, InvocationStatus.REROUTED, actor_id, now) for state in taken]
+    replies = ports.stage_change(group, again, actor_id)
+    ports.broker.stage_push(group, [message_for(change.target) for change in again])
     group.send()
-    done = [way[-1].target for way, reply in zip(ways, replies, strict=True) if reply.get()[-1].applied]
-    ports.hooks.status_changed(done)
-    return len(done)
+    pairs = zip(again, replies.get(), strict=True)
+    ports.hooks.status_changed([change.target for change, reply in pairs if reply.applied])
 
 
-def wake_who_was_sent_something(
-    ports: Ports, parked: Sequence[tuple[InvocationState, Parking]], actor_id: str
+def reach(
+    ports: Ports,
+    invocation_ids: Sequence[str],
+    actor_id: str,
+    note: Callable[[InvocationState], Mapping[str, float]],
 ) -> None:
-    """Wake those that an event reached while they were being parked."""
-    for state, parking in parked:
-        if (
-            parking.heard is not None
-            and ports.state_backend.count_events(state.invocation_id) != parking.heard
-        ):
-            wake_states(ports, [state], actor_id)
+    """Note something on the records of invocations that have not ended, and wake those that are parked.
+
+    Args:
+        ports: The components.
+        invocation_ids: Whom to reach.
+        actor_id: Who does it, for the history.
+        note: What to note on a record.
+    """
+    waiting = list(invocation_ids)
+    while waiting:
+        now, group = ports.now(), Group()
+        states = ports.orchestrator.read(waiting)
+        changes = [
+            unpark(state, actor_id, now, **note(state))
+            if state.is_parked
+            else Change(state, msgspec.structs.replace(state, **note(state)), ("events",))
+            for state in states
+            if state is not None and not state.status.is_final()
+        ]
+        if not changes:
+            return
+        replies = ports.stage_change(group, changes, actor_id)
+        channels = [event_channel(change.target.invocation_id) for change in changes]
+        ports.orchestrator.stage_announce(group, channels)
+        group.send()
+        done = [reply.applied for reply in replies.get()]
+        pairs = list(zip(changes, done, strict=True))
+        taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
+        release(ports, taken, actor_id)
+        waiting = [change.target.invocation_id for change, was_done in pairs if not was_done]

@@ -65,8 +65,15 @@ def _growth(change: Change, actor_id: str | None) -> dict[str, str]:
     return {_HISTORY: _entry(change.target, actor_id)}
 
 
-def _guard(state: InvocationState) -> dict[str, Scalar]:
-    return {"status": state.status.value, "runner_id": state.runner_id, "claim": state.claim}
+def _guard(state: InvocationState, also: Sequence[str] = ()) -> dict[str, Scalar]:
+    guard: dict[str, Scalar] = {
+        "status": state.status.value,
+        "runner_id": state.runner_id,
+        "claim": state.claim,
+    }
+    for name in also:
+        guard[name] = getattr(state, name)
+    return guard
 
 
 def _swap(swap: SlotSwap) -> Write:
@@ -126,7 +133,7 @@ class StorageOrchestrator(StorageComponent, BaseOrchestrator):
                 _STATES.table,
                 change.current.invocation_id,
                 _STATES.changes(change.current, change.target),
-                _guard(change.current),
+                _guard(change.current, change.also),
                 _growth(change, actor_id),
             )
             for change in changes

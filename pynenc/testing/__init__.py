@@ -20,6 +20,8 @@ from pynenc.testing.state_backend_suite import StateBackendSuite
 from pynenc.testing.trigger_crash_suite import TriggerCrashSuite
 from pynenc.testing.trigger_store_suite import TriggerStoreSuite
 from pynenc.testing.trigger_suite import TriggerSuite
+from pynenc.testing.workflow_crash_suite import WorkflowCrashSuite
+from pynenc.testing.workflow_suite import WorkflowSuite
 
 
 class StorageSuite(RecordSuite, QueueSuite, SignalSuite):
@@ -38,6 +40,8 @@ class ComponentSuite(
     CancelSuite,
     CrashSuite,
     TriggerCrashSuite,
+    WorkflowSuite,
+    WorkflowCrashSuite,
 ):
     """Everything that the components of one backend promise."""
 
@@ -61,4 +65,6 @@ __all__ = [
     "TriggerCrashSuite",
     "TriggerStoreSuite",
     "TriggerSuite",
+    "WorkflowCrashSuite",
+    "WorkflowSuite",
 ]

@@ -16,7 +16,7 @@ import msgspec
 from pynenc.exceptions import EventTimeoutError, WorkflowUsageError
 from pynenc.identifiers.ids import derived_id
 from pynenc.orchestrator.parking import NEVER, Parking
-from pynenc.state_backend.workflow_records import Step, WorkflowEvent
+from pynenc.state_backend.workflow_records import Step
 from pynenc.trigger.conditions import Filter
 from pynenc.trigger.filters import check_filter, passes
 from pynenc.types import Params, Result
@@ -52,6 +52,9 @@ class Host(Protocol):
     def continue_with(self, args: Any, kwargs: Any) -> None:
         """Store the arguments with which the invocation continues as new."""
 
+    def events_counted(self) -> int:
+        """How many events were sent to the invocation, as its record counts them."""
+
     def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
         """Hear of events that are sent to the invocation."""
 
@@ -76,7 +79,7 @@ class WorkflowContext:
         self._host = host
         self.waits = waits
         self._park_after_s = park_after_s
-        self._events: list[WorkflowEvent] = []
+        self._heard = 0
 
     @property
     def root(self) -> WorkflowContext:
@@ -268,8 +271,8 @@ class WorkflowContext:
             InvocationCancelledError: The invocation was cancelled.
         """
         deadline, branch, place = self._begin_wait(code, filter, timeout)
-        while (step := self._heard(branch, place, code, filter, deadline)) is None:
-            self._sit_out(self._parking(deadline, f"event '{code}'", len(self._events)))
+        while (step := self._listen(branch, place, code, filter, deadline)) is None:
+            self._sit_out(self._parking(deadline, f"event '{code}'", self._heard))
         return self._told_of(step, code)
 
     async def async_wait_event(
@@ -277,11 +280,11 @@ class WorkflowContext:
     ) -> Any:
         """Like `wait_event`, for coroutines."""
         deadline, branch, place = self._begin_wait(code, filter, timeout)
-        step = self._heard(branch, place, code, filter, deadline)
+        step = self._listen(branch, place, code, filter, deadline)
         if step is None:
-            parking = self._parking(deadline, f"event '{code}'", len(self._events))
+            parking = self._parking(deadline, f"event '{code}'", self._heard)
             step = await self._sit_out_async(
-                parking, lambda: self._heard(branch, place, code, filter, deadline)
+                parking, lambda: self._listen(branch, place, code, filter, deadline)
             )
         return self._told_of(step, code)
 
@@ -308,7 +311,7 @@ class WorkflowContext:
         branch, place = self.run.begin(EVENT, code)
         return deadline, branch, place
 
-    def _heard(
+    def _listen(
         self, branch: Branch, place: Place, code: str, filter: Filter | None, deadline: float
     ) -> Step | None:
         """What the wait has come to, once it has."""
@@ -316,9 +319,10 @@ class WorkflowContext:
         if step is not None:
             return step
         self.run.tell_cancelled(place)
-        self._events = self.run.journal.events()
+        self._heard = self._host.events_counted()  # first, so that none slips through
+        events = self.run.journal.events()
         used = self.run.used_events()
-        for event in self._events:
+        for event in events:
             if event.code == code and event.event_id not in used:
                 payload = msgspec.json.decode(event.payload)
                 if passes(filter, payload):
@@ -347,7 +351,7 @@ class WorkflowContext:
             listening.enter_context(self.run.interruption.waking(over.set))
             if parking.heard is not None:
                 listening.enter_context(self._host.subscribe(over.set))
-                if len(self.run.journal.events()) != parking.heard:
+                if self._host.events_counted() != parking.heard:
                     return
             if not self.run.interruption.is_requested or self.run.interruption.is_heard:
                 over.wait(max(0.0, min(remaining, _LONGEST_S)))

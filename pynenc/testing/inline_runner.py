@@ -1,0 +1,62 @@
+"""A runner without threads: it runs what is due when a test says so, and what bodies wait for at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from pynenc.app import Pynenc
+from pynenc.context import RunnerContext
+from pynenc.interruption import Interruption
+from pynenc.orchestrator.claim import Claim
+from pynenc.orchestrator.claiming import claim
+from pynenc.orchestrator.execution import advance
+from pynenc.runner.invoking import current_claim, invoke
+from pynenc.runner.pausing import paused
+from pynenc.testing.crash_scenarios import QUEUES
+
+
+class InlineRunner:
+    """Runs invocations in the thread of the test.
+
+    Args:
+        app: Whose invocations.
+        runner_id: Under which id they are claimed.
+    """
+
+    def __init__(self, app: Pynenc, runner_id: str = "r1") -> None:
+        self._app = app
+        self._identity = RunnerContext("InlineRunner", runner_id)
+
+    @property
+    def app(self) -> Pynenc:
+        """Whose invocations."""
+        return self._app
+
+    def run_due(self, limit: int = 10) -> int:
+        """Run what is queued and due; how many bodies ran."""
+        ran = 0
+        while claims := claim(self._app.ports, self._identity.runner_id, QUEUES, limit, 0):
+            for each in claims:
+                ran += self._run(each)
+        return ran
+
+    def _run(self, claimed: Claim) -> int:
+        runner_id = self._identity.runner_id
+        started = advance(self._app.ports, runner_id, [], [claimed]).started
+        for each in started:
+            finished = invoke(self._app, each, self, self._identity, Interruption())
+            advance(self._app.ports, runner_id, [finished], [])
+        return len(started)
+
+    @contextmanager
+    def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
+        """Run what a body waits for, and all else that is due."""
+        running = current_claim.get()
+        if running is None:
+            raise RuntimeError("only for bodies")
+        with paused(self._app, running, self._identity.runner_id, invocation_ids) as awaited:
+            for each in awaited:
+                self._run(each)
+            self.run_due()
+            yield

@@ -1,0 +1,106 @@
+"""Bodies of workflows for the kit; each tells what it has seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, cast
+
+from pynenc.invocation.base_invocation import current_invocation
+from pynenc.task import Task
+from pynenc.workflow.context import WorkflowContext
+
+SEEN: dict[str, list[list[Any]]] = {}
+"""For each invocation what each run of its body has seen, in order."""
+
+EFFECTS: Counter[str] = Counter()
+"""How often something was done that nobody can take back."""
+
+
+def forget() -> None:
+    """Begin anew."""
+    SEEN.clear()
+    EFFECTS.clear()
+
+
+def _here() -> tuple[Task[..., Any], WorkflowContext, list[Any]]:
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    task = cast("Task[..., Any]", invocation.task)
+    runs = SEEN.setdefault(invocation.invocation_id, [])
+    runs.append([])
+    return task, task.wf, runs[-1]
+
+
+def _task(task: Task[..., Any], name: str) -> Task[..., Any]:
+    return next(each for each in task.app.tasks.values() if each.task_id.func_name == name)
+
+
+def square(number: int) -> int:
+    """A child."""
+    EFFECTS[f"square {number}"] += 1
+    return number * number
+
+
+def undo(what: str) -> None:
+    """A compensation."""
+    EFFECTS[f"undo {what}"] += 1
+
+
+def _charge() -> str:
+    EFFECTS["charge"] += 1
+    return "charged"
+
+
+def everything(number: int) -> list[Any]:
+    """Every kind of operation, one after the other."""
+    task, wf, seen = _here()
+    square_task = _task(task, "square")
+    seen.append(wf.random())
+    seen.append(wf.uuid())
+    first = wf.execute_task(square_task, number)
+    seen.append(first.invocation_id)
+    seen.append(first.result)
+    seen.append(wf.step("charge", _charge))
+    wf.sleep(3600)
+    seen.append(wf.utc_now().isoformat())
+    wf.set_data("number", number)
+    second = wf.execute_task(square_task, number + 1)
+    seen.append(wf.wait_event("approved", {"by": {"$exists": True}}))
+    seen.append(second.result)
+    seen.append(wf.get_data("number"))
+    return list(seen)
+
+
+def undone(number: int) -> str:
+    """A saga that fails at its end."""
+    task, wf, seen = _here()
+    with wf.saga() as saga:
+        for each in range(number):
+            seen.append(wf.execute_task(_task(task, "square"), each).result)
+            saga.add(_task(task, "undo"), str(each))
+        wf.step("fail", _fail)
+    return "unreached"
+
+
+def _fail() -> None:
+    raise ValueError("as planned")
+
+
+def waits_to_be_cancelled(number: int) -> str:
+    """A saga that waits for something which does not come."""
+    task, wf, seen = _here()
+    with wf.saga() as saga:
+        seen.append(wf.execute_task(_task(task, "square"), number).result)
+        saga.add(_task(task, "undo"), str(number))
+        wf.wait_event("never")
+    return "unreached"
+
+
+def counts_down(number: int) -> int:
+    """Continues as new until it is done."""
+    _, wf, seen = _here()
+    seen.append(wf.random())
+    if number:
+        wf.continue_as_new(number - 1)
+    return number
