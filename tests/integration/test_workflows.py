@@ -1,0 +1,232 @@
+"""Workflows on real runners: changed code, steps, coroutines, and many at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import workflow_bodies
+
+from pynenc import Pynenc
+from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
+from pynenc.testing.app_fixtures import running
+
+RUNNERS = {
+    "threads": {"runner_cls": "ThreadRunner", "max_threads": 2},
+    "asyncio": {"runner_cls": "AsyncRunner", "max_concurrency": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> None:
+    workflow_bodies.DONE.clear()
+
+
+@pytest.fixture(params=["threads", "asyncio"])
+def app(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Pynenc]:
+    app = Pynenc(
+        {
+            "app_id": f"workflows-{request.param}",
+            "backend": "sqlite",
+            "sqlite_db_path": str(tmp_path / "pynenc.db"),
+            "logging_level": "critical",
+            "workflow_park_after_seconds": 0.0,
+            **RUNNERS[request.param],
+        }
+    )
+    for body in (workflow_bodies.double, workflow_bodies.shaky, workflow_bodies.reads_data):
+        app.task(body)
+    yield app
+    Pynenc.discard(app.app_id)
+
+
+def until_parked(app: Pynenc, invocation: Any, words: str = "") -> None:
+    """Wait until an invocation is parked; the time limit of the test ends a wait in vain."""
+    while True:
+        (state,) = app.orchestrator.read([invocation.invocation_id])
+        if state is not None and state.is_parked and words in (state.waits_for or ""):
+            return
+        time.sleep(0.005)
+
+
+# --- changed code ----------------------------------------------------------------------
+
+
+def test_changed_code_is_detected_and_explained(app: Pynenc) -> None:
+    root = app.workflow(workflow_bodies.first_version)
+    with running(app):
+        call = root()
+        until_parked(app, call)
+        root.func = workflow_bodies.incompatible_version
+        app.send_event(call.invocation_id, "go")
+        with pytest.raises(NonDeterminismError) as caught:
+            _ = call.result
+    text = str(caught.value)
+    assert "operation 1 was step 'pay', and it now does step 'check stock'" in text
+    assert "patched" in text
+    assert "->   1  step 'pay'                               step 'check stock'" in text
+    assert "     0  step 'validate'                          step 'validate'" in text
+
+
+def test_code_that_does_less_is_detected(app: Pynenc) -> None:
+    root = app.workflow(workflow_bodies.first_version)
+    with running(app):
+        call = root()
+        until_parked(app, call)
+        root.func = workflow_bodies.shorter_version
+        app.send_event(call.invocation_id, "go")
+        with pytest.raises(NonDeterminismError, match="operation 1 was step 'pay', and the body ended"):
+            _ = call.result
+
+
+def test_patched_code_lives_with_old_and_new_instances(app: Pynenc) -> None:
+    root = app.workflow(workflow_bodies.first_version)
+    with running(app):
+        old = root()
+        until_parked(app, old)
+        root.func = workflow_bodies.patched_version
+        new = root()
+        until_parked(app, new)
+        for call in (old, new):
+            app.send_event(call.invocation_id, "go")
+        assert old.result == ["valid", "paid", False, "shipped"]
+        assert new.result == ["valid", "there", "paid", True, "shipped"]
+
+
+# --- steps -----------------------------------------------------------------------------
+
+
+def test_a_step_is_tried_again_and_recorded_once(app: Pynenc) -> None:
+    with running(app):
+        assert app.workflow(workflow_bodies.many_attempts)().result == "connect"
+    assert workflow_bodies.DONE["connect"] == 3
+
+
+def test_a_step_has_a_time_limit(app: Pynenc) -> None:
+    with running(app):
+        text = app.workflow(workflow_bodies.too_slow)().result
+        assert text == "step 'slow' took longer than its timeout of 0.01 s"
+        assert app.workflow(workflow_bodies.slow_async_step)().result == text
+
+
+def test_a_failure_that_the_body_has_caught_stays_one(app: Pynenc) -> None:
+    with running(app):
+        call = app.workflow(workflow_bodies.catches_a_failure)()
+        until_parked(app, call)
+        app.send_event(call.invocation_id, "go")
+        assert call.result == ["always failed", "1"]
+
+
+def test_a_retry_goes_back_to_the_step_that_failed(app: Pynenc) -> None:
+    root = app.workflow(max_retries=1, retry_for=(ConnectionError,))(
+        workflow_bodies.retries_from_the_failed_step
+    )
+    with running(app):
+        assert root().result == [1, 2]
+
+
+def test_a_retry_starts_another_child_for_one_that_failed(app: Pynenc) -> None:
+    root = app.workflow(max_retries=1, retry_for=(ConnectionError,))(
+        workflow_bodies.retries_with_another_child
+    )
+    with running(app):
+        assert root().result == "child"
+    assert workflow_bodies.DONE["child"] == 2
+
+
+def test_operations_inside_a_step_are_refused(app: Pynenc) -> None:
+    with running(app), pytest.raises(WorkflowUsageError, match="inside the step 'outer'"):
+        _ = app.workflow(workflow_bodies.calls_inside_a_step)().result
+
+
+def test_the_invocations_of_a_workflow_share_data(app: Pynenc) -> None:
+    with running(app):
+        assert app.workflow(workflow_bodies.shares_data)().result == [
+            [{"a": 1}, "WorkflowUsageError"],
+            "default",
+        ]
+
+
+def test_a_wait_for_an_event_has_a_time_limit(app: Pynenc) -> None:
+    with running(app):
+        assert app.workflow(workflow_bodies.waits_in_vain)().result == "no event 'never' came in time"
+
+
+# --- coroutines ------------------------------------------------------------------------
+
+
+def test_children_are_gathered(app: Pynenc) -> None:
+    with running(app):
+        assert app.workflow(workflow_bodies.gathers)(10).result == [2 * number for number in range(10)]
+    assert sum(workflow_bodies.DONE.values()) == 10
+
+
+def test_coroutines_park_when_all_of_them_wait(app: Pynenc) -> None:
+    with running(app):
+        call = app.workflow(workflow_bodies.side_by_side)()
+        until_parked(app, call, "event")
+        for number in (2, 0, 1):
+            app.send_event(call.invocation_id, f"go {number}", {"n": number})
+        result = call.result
+    assert [each[:3] for each in result] == [[2 * n, f"said {n}", n] for n in range(3)]
+    assert {name: count for name, count in workflow_bodies.DONE.items() if count != 1} == {}
+    assert len({each[3] for each in result}) == 3
+
+
+def test_a_coroutine_that_sleeps_does_not_stop_another(app: Pynenc) -> None:
+    with running(app):
+        assert app.workflow(workflow_bodies.sleeps_and_works)().result == [8, "rested"]
+
+
+def test_a_coroutine_that_is_cancelled_compensates(app: Pynenc) -> None:
+    with running(app):
+        call = app.workflow(workflow_bodies.async_saga)()
+        until_parked(app, call, "event")
+        call.cancel()
+        with pytest.raises(InvocationCancelledError):
+            _ = call.result
+    assert dict(workflow_bodies.DONE) == {"double 1": 1, "double 100": 1}
+
+
+# --- many ------------------------------------------------------------------------------
+
+
+def test_a_thousand_parked_workflows_hold_no_thread(app: Pynenc) -> None:
+    root = app.workflow(workflow_bodies.sleeps_for_long)
+    with running(app):
+        calls = list(root.parallelize([()] * 1000))
+        while app.orchestrator.find(calls[0].status.RUNNING, limit=1) or app.broker.queues():
+            time.sleep(0.01)
+        parked = app.orchestrator.read([call.invocation_id for call in calls])
+        assert all(state is not None and state.is_parked for state in parked)
+        assert threading.active_count() < 30
+        for call in calls[:50]:
+            app.send_event(call.invocation_id, "wake up")
+        assert {call.result for call in calls[:50]} == {"awake"}
+
+
+def test_a_long_record_is_replayed_page_by_page(app: Pynenc) -> None:
+    with running(app):
+        call = app.workflow(workflow_bodies.many_steps)(2500)
+        until_parked(app, call)
+        app.send_event(call.invocation_id, "go")
+        assert call.result == 2500
+
+
+# --- development -----------------------------------------------------------------------
+
+
+def test_inline_workflows_behave_the_same(app: Pynenc) -> None:
+    app.conf.dev_mode_force_sync_tasks = True
+    assert app.workflow(workflow_bodies.many_attempts)().result == "connect"
+    assert app.workflow(workflow_bodies.shares_data)().result[0][0] == {"a": 1}
+    assert app.workflow(workflow_bodies.gathers)(3).result == [0, 2, 4]
+    retried = app.workflow(max_retries=1, retry_for=(ConnectionError,))(
+        workflow_bodies.retries_from_the_failed_step
+    )
+    assert retried().result == [1, 2]
+    with pytest.raises(WorkflowUsageError, match="runs inline"):
+        _ = app.workflow(workflow_bodies.sleeps_for_long)().result
