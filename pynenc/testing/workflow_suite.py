@@ -5,13 +5,19 @@ from __future__ import annotations
 import pytest
 
 from pynenc.app import Pynenc
+from pynenc.context import RunnerContext
 from pynenc.exceptions import InvocationCancelledError, InvocationNotFoundError, SerializationError
+from pynenc.interruption import Interruption
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
+from pynenc.orchestrator.claiming import claim
+from pynenc.orchestrator.execution import advance
+from pynenc.runner.invoking import invoke
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
 from pynenc.storage.operations import Cursor
 from pynenc.testing import kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures, running
+from pynenc.testing.crash_scenarios import QUEUES
 from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 
@@ -103,6 +109,26 @@ class WorkflowSuite(AppFixtures):
         assert root.result == runs[-1]
         assert dict(kit_workflows.EFFECTS) == {"square 3": 1, "square 4": 1, "charge": 1}
         assert app.workflow_data(root.invocation_id) == {"number": 3}
+
+    @pytest.mark.parametrize("what", ["event", "cancelling"])
+    def test_what_reaches_a_body_that_is_about_to_park_is_not_lost(self, app: Pynenc, what: str) -> None:
+        app.task(kit_workflows.square)
+        app.task(kit_workflows.undo)
+        root = app.workflow(kit_workflows.waits_to_be_cancelled)(5)
+        (claimed,) = claim(app.ports, "r1", QUEUES, 1, 0)
+        (started,) = advance(app.ports, "r1", [], [claimed]).started
+        identity = RunnerContext("InlineRunner", "r1")
+        finished = invoke(app, started, InlineRunner(app), identity, Interruption())
+        assert finished.parking is not None
+        if what == "event":
+            app.send_event(root.invocation_id, "never")
+        else:
+            root.cancel()
+        advance(app.ports, "r1", [finished], [])
+        (state,) = app.orchestrator.read([root.invocation_id])
+        assert state is not None
+        assert (state.is_parked, state.status, state.not_before) == (False, _S.RETRY, 0.0)
+        assert len(app.broker.queues()) == 1
 
     def test_an_event_that_comes_early_counts(self, app: Pynenc) -> None:
         put_faulty(app).clock_offset_s = 0.0
