@@ -25,9 +25,13 @@ from pynenc.orchestrator.waiting import read_states
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
 from pynenc.storage.base_storage import Subscription
 from pynenc.submitting import Origin, submit_calls
-from pynenc.workflow.context import Host, WorkflowContext
+from pynenc.trigger.conditions import Filter
+from pynenc.trigger.delivery import stored_filter
+from pynenc.trigger.records import EventWait
+from pynenc.workflow.context import WorkflowContext
+from pynenc.workflow.host import Host
 from pynenc.workflow.identity import WorkflowIdentity
-from pynenc.workflow.journal import Journal, StoredJournal, TransientJournal
+from pynenc.workflow.journal import Journal, Place, StoredJournal, TransientJournal
 from pynenc.workflow.run import DurableRun
 from pynenc.workflow.waits import AsyncWaits
 
@@ -71,6 +75,17 @@ class StoredHost:
         step = Step(key, self.invocation_id, following, ARGUMENTS, 0, ARGUMENTS, "", text, 0, ports.now())
         ports.state_backend.save_steps([step])
 
+    def expect(self, place: Place, code: str, filter: Filter | None) -> None:
+        wait = self._wait_id(place)
+        now = self._app.ports.now()
+        self._app.trigger.save_waits([EventWait(wait, code, self.invocation_id, stored_filter(filter), now)])
+
+    def expect_no_more(self, place: Place) -> None:
+        self._app.trigger.delete_waits([self._wait_id(place)])
+
+    def _wait_id(self, place: Place) -> str:
+        return step_id(self.invocation_id, self.generation, *place)
+
     def events_counted(self) -> int:
         (state,) = self._app.orchestrator.read([self.invocation_id])
         return state.events if state is not None else 0
@@ -98,6 +113,12 @@ class InlineHost:
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         self._invocation.continue_with(Arguments(self._invocation.task.binder.bind(args, kwargs)))
+
+    def expect(self, place: Place, code: str, filter: Filter | None) -> None:
+        """Nothing can reach it."""
+
+    def expect_no_more(self, place: Place) -> None:
+        """Nothing was expected."""
 
     def events_counted(self) -> int:
         return 0

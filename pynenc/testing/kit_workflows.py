@@ -104,3 +104,9 @@ def counts_down(number: int) -> int:
     if number:
         wf.continue_as_new(number - 1)
     return number
+
+
+def waits_for_order(number: int) -> Any:
+    """Waits for an event that is emitted for anybody."""
+    _, wf, _ = _here()
+    return wf.wait_event("paid", {"order": number})

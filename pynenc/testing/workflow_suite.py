@@ -19,6 +19,7 @@ from pynenc.testing import kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures, running
 from pynenc.testing.crash_scenarios import QUEUES
 from pynenc.testing.crash_suite import put_faulty
+from pynenc.testing.evaluating import Evaluating
 from pynenc.testing.inline_runner import InlineRunner
 
 _S = InvocationStatus
@@ -129,6 +130,24 @@ class WorkflowSuite(AppFixtures):
         assert state is not None
         assert (state.is_parked, state.status, state.not_before) == (False, _S.RETRY, 0.0)
         assert len(app.broker.queues()) == 1
+
+    def test_an_event_for_anybody_reaches_who_waits_for_it(self, app: Pynenc) -> None:
+        kit_workflows.forget()
+        calls = [app.workflow(kit_workflows.waits_for_order)(number) for number in range(3)]
+        runner = InlineRunner(app)
+        runner.run_due()
+        app.trigger.emit_event("paid", {"order": 7})
+        app.trigger.emit_event("paid", {"order": 1, "amount": 10})
+        Evaluating(app).work()
+        runner.run_due()
+        assert calls[1].result == {"order": 1, "amount": 10}
+        assert [len(kit_workflows.SEEN[call.invocation_id]) for call in calls] == [1, 2, 1]
+        assert len(app.trigger.find_waits("paid")) == 2
+        calls[0].cancel()
+        runner.run_due()
+        app.trigger.emit_event("paid", {"order": 0})
+        Evaluating(app).work()
+        assert [wait.invocation_id for wait in app.trigger.find_waits("paid")] == [calls[2].invocation_id]
 
     def test_an_event_that_comes_early_counts(self, app: Pynenc) -> None:
         put_faulty(app).clock_offset_s = 0.0

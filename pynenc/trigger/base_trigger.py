@@ -25,6 +25,7 @@ from pynenc.trigger.conditions import Filter
 from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition, tick_marks
 from pynenc.trigger.records import (
     EVENT,
+    EventWait,
     Mark,
     MarkSwap,
     Occurrence,
@@ -151,6 +152,20 @@ class BaseTrigger(Component):
     @abstractmethod
     def free_parts(self, uses: Sequence[tuple[str, str]]) -> None:
         """Let parts wait again that a run had taken."""
+
+    # --- bodies that wait for events ---------------------------------------------------
+
+    @abstractmethod
+    def save_waits(self, waits: Sequence[EventWait]) -> None:
+        """Store waits; one that is there already is left alone."""
+
+    @abstractmethod
+    def find_waits(self, code: str) -> list[EventWait]:
+        """Who waits for events with a code, the longest first."""
+
+    @abstractmethod
+    def delete_waits(self, wait_ids: Sequence[str]) -> None:
+        """Delete waits; absent ones are fine."""
 
     # --- marks and signals -------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.catalog import Catalog
 from pynenc.trigger.composites import Composites
 from pynenc.trigger.definition import TriggerDefinition
+from pynenc.trigger.delivery import deliver
 from pynenc.trigger.facts import Certainty, Fact, certainty, gather, look
 from pynenc.trigger.firing import Firing, Met
 from pynenc.trigger.records import Mark, Occurrence, Part
@@ -142,6 +143,7 @@ class Evaluator:
                     one = _met(trigger_id, definition, fact)
                     if one is not None:
                         met.append(one)
+        deliver(self._store, self._ports, batch)
         runs = self._firing.fire(met) if met else []
         if parts:
             self._composites.combine(parts, composites)

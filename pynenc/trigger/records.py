@@ -93,6 +93,24 @@ class Part(msgspec.Struct, frozen=True):
     run_id: str = ""
 
 
+class EventWait(msgspec.Struct, frozen=True):
+    """A body that waits for an event.
+
+    Attributes:
+        wait_id: The invocation and the place of the wait in its body.
+        code: The code of the event.
+        invocation_id: Who waits.
+        filter: JSON text: what the payload must be like; empty for anything.
+        at: Since when, in seconds since the epoch.
+    """
+
+    wait_id: str = msgspec.field(name="key")
+    code: str
+    invocation_id: str
+    filter: str
+    at: float
+
+
 class Mark(msgspec.Struct, frozen=True):
     """A small fact that changes by compare and set: a lease, the last tick, a pause.
 

@@ -22,7 +22,7 @@ from pynenc.storage.operations import (
 )
 from pynenc.trigger.base_trigger import DEFINED, OCCURRED, BaseTrigger
 from pynenc.trigger.definition import StoredTrigger
-from pynenc.trigger.records import Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun
+from pynenc.trigger.records import EventWait, Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun
 
 
 class _Definition(StoredTrigger, frozen=True):
@@ -41,13 +41,22 @@ _DEFINITIONS = RecordCodec("trigger", _Definition, (_ALL_DEFINITIONS, _BY_TASK))
 _OCCURRENCES = RecordCodec("occurrence", Occurrence, (_OPEN, _BY_CODE))
 _RUNS = RecordCodec("trigger_run", TriggerRun, (_BY_TRIGGER, _BY_STATE, _BY_TIME))
 _PARTS = RecordCodec("trigger_part", Part, (_WAITING, _BY_TIME))
+_BY_AWAITED = Index(("code",), "at")
 _MARKS = RecordCodec("trigger_mark", Mark)
+_WAITS = RecordCodec("trigger_wait", EventWait, (_BY_AWAITED,))
 
 
 class StorageTrigger(StorageComponent, BaseTrigger):
     """Records of a storage."""
 
-    tables = (_DEFINITIONS.table, _OCCURRENCES.table, _RUNS.table, _PARTS.table, _MARKS.table)
+    tables = (
+        _DEFINITIONS.table,
+        _OCCURRENCES.table,
+        _RUNS.table,
+        _PARTS.table,
+        _MARKS.table,
+        _WAITS.table,
+    )
 
     # --- definitions -------------------------------------------------------------------
 
@@ -139,6 +148,19 @@ class StorageTrigger(StorageComponent, BaseTrigger):
         self.storage.write(
             [Patch(_PARTS.table, part_id, {"run_id": ""}, {"run_id": run_id}) for part_id, run_id in uses]
         )
+
+    # --- waits -------------------------------------------------------------------------
+
+    def save_waits(self, waits: Sequence[EventWait]) -> None:
+        self.storage.write([_WAITS.insert(wait) for wait in waits])
+
+    def find_waits(self, code: str) -> list[EventWait]:
+        return [
+            _WAITS.decode(each) for each in find_all(self.storage, Query(_WAITS.table, _BY_AWAITED, (code,)))
+        ]
+
+    def delete_waits(self, wait_ids: Sequence[str]) -> None:
+        self.storage.write([Delete(_WAITS.table, each) for each in wait_ids])
 
     # --- marks and signals -------------------------------------------------------------
 

@@ -7,9 +7,9 @@ import random
 import threading
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from pynenc.trigger.conditions import Filter
 from pynenc.trigger.filters import check_filter, passes
 from pynenc.types import Params, Result
 from pynenc.workflow.branches import Branch
+from pynenc.workflow.host import Host
 from pynenc.workflow.identity import WorkflowIdentity
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
@@ -35,28 +36,6 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 _SLEEP, _WAIT = "sleep", "wait_event"
 _LONGEST_S = 3600.0
-
-
-class Host(Protocol):
-    """What the app does for the workflow of one invocation."""
-
-    invocation_id: str
-    generation: int
-
-    def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        """Submit a child under an id; nothing happens if it is known already."""
-
-    def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        """A handle on a child that was submitted before."""
-
-    def continue_with(self, args: Any, kwargs: Any) -> None:
-        """Store the arguments with which the invocation continues as new."""
-
-    def events_counted(self) -> int:
-        """How many events were sent to the invocation, as its record counts them."""
-
-    def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
-        """Hear of events that are sent to the invocation."""
 
 
 class WorkflowContext:
@@ -256,7 +235,8 @@ class WorkflowContext:
     def wait_event(
         self, code: str, filter: Filter | None = None, timeout: float | timedelta | None = None
     ) -> Any:
-        """Wait for an event that is sent to this invocation.
+        """Wait for an event: one that was sent to this invocation by `app.send_event`, or one that
+        is emitted for anybody by `app.trigger.emit_event` while it waits.
 
         Args:
             code: What kind of event.
@@ -327,10 +307,16 @@ class WorkflowContext:
                 payload = msgspec.json.decode(event.payload)
                 if passes(filter, payload):
                     value = {"event_id": event.event_id, "payload": payload}
-                    return self.run.record(branch, Entry(place, EVENT, code, value))
+                    return self._heard_it(branch, Entry(place, EVENT, code, value))
         if deadline <= self.run.journal.now():
-            return self.run.record(branch, Entry(place, EVENT, code, None))
+            return self._heard_it(branch, Entry(place, EVENT, code, None))
+        self._host.expect(place, code, filter)
         return None
+
+    def _heard_it(self, branch: Branch, entry: Entry) -> Step:
+        step = self.run.record(branch, entry)
+        self._host.expect_no_more(entry.place)
+        return step
 
     def _told_of(self, step: Step, code: str) -> Any:
         value = self.run.journal.value(step)

@@ -1,0 +1,91 @@
+"""Delivery of events to the bodies that wait for them.
+
+A body that waits says so in the trigger store, with its filter. Evaluation copies each event that
+fits into what was sent to the invocation, under an id that derives from both, and wakes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pynenc.orchestrator.parking import reach
+from pynenc.orchestrator.ports import Ports
+from pynenc.state_backend.workflow_records import WorkflowEvent
+from pynenc.trigger.base_trigger import BaseTrigger
+from pynenc.trigger.conditions import Filter
+from pynenc.trigger.filters import passes
+from pynenc.trigger.records import EVENT, EventWait, Occurrence
+from pynenc.trigger.references import CallableReference, ReferencedFunction, reference_to
+
+_FUNCTION = "$function"
+_ACTOR = "triggers"
+
+
+def stored_filter(filter: Filter | None) -> str:
+    """A filter as JSON text; empty if all events are to be delivered and the body sorts them."""
+    if filter is None:
+        return ""
+    if callable(filter):
+        reference = reference_to(filter)
+        return "" if reference.path is None else msgspec.json.encode({_FUNCTION: reference}).decode()
+    return msgspec.json.encode(dict(filter)).decode()
+
+
+def _restored_filter(text: str) -> Filter | None:
+    if not text:
+        return None
+    found: dict[str, Any] = msgspec.json.decode(text)
+    if _FUNCTION in found:
+        return ReferencedFunction(msgspec.convert(found[_FUNCTION], CallableReference))
+    return found
+
+
+def deliver(store: BaseTrigger, ports: Ports, occurrences: Sequence[Occurrence]) -> None:
+    """Send events to the invocations that wait for them."""
+    by_code: dict[str, list[Occurrence]] = {}
+    for occurrence in occurrences:
+        if occurrence.kind == EVENT:
+            by_code.setdefault(occurrence.code, []).append(occurrence)
+    for code, events in by_code.items():
+        waits = store.find_waits(code)
+        if waits:
+            _deliver_to(store, ports, waits, events)
+
+
+def _deliver_to(
+    store: BaseTrigger, ports: Ports, waits: Sequence[EventWait], events: Sequence[Occurrence]
+) -> None:
+    states = ports.orchestrator.read([wait.invocation_id for wait in waits])
+    over = [
+        wait.wait_id
+        for wait, state in zip(waits, states, strict=True)
+        if state is None or state.status.is_final()
+    ]
+    if over:
+        store.delete_waits(over)
+    pending = [wait for wait in waits if wait.wait_id not in set(over)]
+    payloads: list[tuple[Occurrence, Mapping[str, Any]]] = [
+        (event, msgspec.json.decode(event.payload)) for event in events
+    ]
+    sent: dict[str, WorkflowEvent] = {}
+    for wait in pending:
+        filter = _restored_filter(wait.filter)
+        for event, payload in payloads:
+            if _passes(ports, wait, filter, payload):
+                key = f"{wait.invocation_id}/{event.occurrence_id}"
+                sent[key] = WorkflowEvent(key, wait.invocation_id, event.code, event.payload, event.at)
+    if sent:
+        ports.state_backend.save_events(list(sent.values()))
+        ids = sorted({each.invocation_id for each in sent.values()})
+        reach(ports, ids, _ACTOR, lambda state: {"events": state.events + 1})
+
+
+def _passes(ports: Ports, wait: EventWait, filter: Filter | None, payload: Mapping[str, Any]) -> bool:
+    try:
+        return passes(filter, payload)
+    except Exception as error:  # noqa: BLE001 - a function of the user's; the body looks again
+        ports.logger.warning("the filter of a wait of %s failed: %r", wait.invocation_id, error)
+        return True

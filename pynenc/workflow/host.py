@@ -1,0 +1,38 @@
+"""What the app does for workflows, which stand on a lower floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from pynenc.trigger.conditions import Filter
+from pynenc.workflow.journal import Place
+
+
+class Host(Protocol):
+    """What the app does for the workflow of one invocation."""
+
+    invocation_id: str
+    generation: int
+
+    def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
+        """Submit a child under an id; nothing happens if it is known already."""
+
+    def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
+        """A handle on a child that was submitted before."""
+
+    def continue_with(self, args: Any, kwargs: Any) -> None:
+        """Store the arguments with which the invocation continues as new."""
+
+    def expect(self, place: Place, code: str, filter: Filter | None) -> None:
+        """Have events delivered that are emitted for anybody."""
+
+    def expect_no_more(self, place: Place) -> None:
+        """Have them delivered no longer."""
+
+    def events_counted(self) -> int:
+        """How many events were sent to the invocation, as its record counts them."""
+
+    def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
+        """Hear of events that are sent to the invocation."""
