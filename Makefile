@@ -46,6 +46,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.run
 	$(BIN)/python -m benchmarks.redis_run
 	$(BIN)/python -m benchmarks.triggers_run
+	$(BIN)/python -m benchmarks.workflows_run
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

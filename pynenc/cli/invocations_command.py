@@ -16,6 +16,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.logs import shown_arguments
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.cancellation import cancel
+from pynenc.orchestrator.parking import NEVER
 from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
 from pynenc.state_backend.base_state_backend import InvocationData
 
@@ -27,7 +28,8 @@ def invocations() -> None:
     """Look at invocations, cancel them or call again."""
 
 
-def _row(data: InvocationData, state: InvocationState) -> dict[str, Any]:
+def row_of(data: InvocationData, state: InvocationState) -> dict[str, Any]:
+    """What is printed of an invocation."""
     return {
         "invocation_id": data.invocation_id,
         "task": data.task_id,
@@ -38,6 +40,8 @@ def _row(data: InvocationData, state: InvocationState) -> dict[str, Any]:
         "priority": state.priority,
         "retries": state.retries,
         "recoveries": state.recoveries,
+        "waits_for": state.waits_for,
+        "due_at": moment(state.not_before) if 0 < state.not_before < NEVER else None,
         "runner_id": state.runner_id,
     }
 
@@ -59,7 +63,7 @@ def list_invocations(
 ) -> None:
     """Print invocations, newest first."""
     found = state.app().find_records(task, statuses or None, limit=limit)
-    rows = [_row(data, record) for data, record in found]
+    rows = [row_of(data, record) for data, record in found]
     if as_json:
         print_json(rows)
         return
@@ -78,10 +82,10 @@ def list_invocations(
 def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     """Print all that is known of an invocation: its arguments, its history and what came of it."""
     app = state.app()
-    data, record = _stored(app, invocation_id)
+    data, record = stored(app, invocation_id)
     (arguments,) = app.ports.values.unpack_arguments([data.arguments])
     shown: dict[str, Any] = {
-        **_row(data, record),
+        **row_of(data, record),
         "arguments": shown_arguments(app.conf, arguments),
         "workflow_id": data.workflow_id,
         "triggered_by": _cause(app, data),
@@ -122,7 +126,12 @@ def _cause(app: Pynenc, data: InvocationData) -> str | None:
     return f"{run.cause}, trigger {run.trigger_id}" if run else f"trigger run {data.triggered_by}"
 
 
-def _stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationState]:
+def stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationState]:
+    """What is stored of an invocation.
+
+    Raises:
+        InvocationNotFoundError: Nothing is.
+    """
     (data,) = app.state_backend.read_invocations([invocation_id])
     (record,) = app.orchestrator.read([invocation_id])
     if data is None or record is None:
@@ -142,7 +151,7 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...]) -> None
     cancel(app.ports, invocation_ids, get_current_runner().runner_id)
     ended_before = False
     for each in invocation_ids:
-        _, record = _stored(app, each)
+        _, record = stored(app, each)
         if record.status.is_final() and record.status != InvocationStatus.CANCELLED:
             ended_before = True
             click.echo(f"{each} had ended as {record.status}")

@@ -22,6 +22,7 @@ from pynenc.cli import (
     runner_command,
     status_command,
     triggers_command,
+    workflows_command,
 )
 from pynenc.cli.state import CliState
 from pynenc.exceptions import PynencError
@@ -67,6 +68,7 @@ cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)
 cli.add_command(queue_command.queue)
 cli.add_command(triggers_command.triggers)
+cli.add_command(workflows_command.workflows)
 cli.add_command(new_command.new)
 cli.add_command(doctor_command.doctor)
 cli.add_command(demo_command.demo)

@@ -40,6 +40,23 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
 
 
+def json_object(option: str, text: str | None) -> dict[str, Any] | None:
+    """The JSON object that an option holds, or None if it was not given.
+
+    Raises:
+        click.BadParameter: It is something else.
+    """
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"no JSON: {error}", param_hint=f"--{option}") from error
+    if not isinstance(value, dict):
+        raise click.BadParameter("it must be a JSON object", param_hint=f"--{option}")
+    return value
+
+
 def moment(seconds: float) -> str:
     """Seconds since the epoch as text."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

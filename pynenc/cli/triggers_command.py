@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from pynenc.app import Pynenc
-from pynenc.cli.state import CliState, as_json, console, moment, print_json
+from pynenc.cli.state import CliState, as_json, console, json_object, moment, print_json
 from pynenc.exceptions import PynencError
 from pynenc.trigger.conditions import (
     Condition,
@@ -196,22 +196,10 @@ def fire(state: CliState, trigger_id: str, payload: str | None, arguments: str |
     The exit code is 1 if it could not be started.
     """
     app = state.app()
-    run = fire_by_hand(app, trigger_id, _object("payload", payload), _object("arguments", arguments))
+    run = fire_by_hand(app, trigger_id, json_object("payload", payload), json_object("arguments", arguments))
     if run.state != RunState.FIRED:
         raise PynencError(f"the task '{run.task_id}' was not started: {run.reason}")
     click.echo(run.invocation_id)
-
-
-def _object(name: str, text: str | None) -> dict[str, Any] | None:
-    if text is None:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise click.BadParameter(f"no JSON: {error}", param_hint=f"--{name}") from error
-    if not isinstance(value, dict):
-        raise click.BadParameter("it must be a JSON object", param_hint=f"--{name}")
-    return value
 
 
 @triggers.command("pause")

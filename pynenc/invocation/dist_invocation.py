@@ -66,6 +66,12 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         return self._current_state().retries
 
     @property
+    def waits_for(self) -> str | None:
+        """What it is parked for, in words; None if it is not parked."""
+        state = self._current_state()
+        return state.waits_for if state.is_parked else None
+
+    @property
     def history(self) -> list[HistoryEntry]:
         """Every status that it had, oldest first."""
         return self.app.orchestrator.history(self.invocation_id)

@@ -1,0 +1,121 @@
+"""`pynenc workflows`: what runs for long, where it stands, and what it waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.table import Table
+
+from pynenc.app import Pynenc
+from pynenc.cli.invocations_command import row_of, stored
+from pynenc.cli.state import CliState, as_json, console, json_object, moment, print_json
+from pynenc.invocation.status import InvocationStatus
+from pynenc.logs import shown_arguments
+from pynenc.state_backend.workflow_records import Step
+from pynenc.storage.operations import Cursor
+from pynenc.workflow.journal import StoredJournal
+
+_PAGE = 500
+
+
+@click.group()
+def workflows() -> None:
+    """Look at workflows, and send them events."""
+
+
+@workflows.command("list")
+@click.option("--type", "workflow_type", help="Only those of this task, as module.function.")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([status.value for status in InvocationStatus], case_sensitive=False),
+    help="Only those with this status; may be given several times.",
+)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most to print.")
+@as_json
+@click.pass_obj
+def list_workflows(
+    state: CliState, workflow_type: str | None, statuses: tuple[str, ...], limit: int, as_json: bool
+) -> None:
+    """Print workflows, newest first."""
+    found = state.app().find_records(workflow_type, statuses or None, limit=limit, only_workflows=True)
+    rows = [row_of(data, record) for data, record in found]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("Workflow", "Type", "Status", "Created", "Waits for", box=None, pad_edge=False)
+    for row in rows:
+        waits_for = row["waits_for"] or ""
+        table.add_row(row["invocation_id"], row["task"], row["status"], row["created_at"], waits_for)
+    console().print(table if rows else "there are none")
+
+
+@workflows.command("show")
+@click.argument("workflow_id", metavar="ID")
+@as_json
+@click.pass_obj
+def show(state: CliState, workflow_id: str, as_json: bool) -> None:
+    """Print what a workflow has recorded, its values, and the events that were sent to it."""
+    app = state.app()
+    data, record = stored(app, workflow_id)
+    shown: dict[str, Any] = {
+        **row_of(data, record),
+        "data": shown_arguments(app.conf, app.workflow_data(workflow_id)),
+        "events": [
+            {"at": moment(event.at), "code": event.code, "payload": event.payload}
+            for event in app.state_backend.find_events(workflow_id)
+        ],
+    }
+    journal = StoredJournal(app.ports, workflow_id, workflow_id, record.generation)
+    steps: list[dict[str, Any]] = [
+        {
+            "at": moment(step.at),
+            "branch": step.branch,
+            "index": step.index,
+            "kind": step.kind,
+            "name": step.name,
+            "value": _value(app, journal, step),
+        }
+        for step in _steps(app, workflow_id)
+        if step.generation == record.generation
+    ]
+    if as_json:
+        print_json({**shown, "steps": steps})
+        return
+    for name, value in shown.items():
+        if value:
+            console().print(f"{name:<14} {value}", markup=False)
+    table = Table("At", "Step", "Kind", "Name", "Value", box=None, pad_edge=False)
+    for step in steps:
+        where = f"{step['branch']}:{step['index']}" if step["branch"] else str(step["index"])
+        table.add_row(step["at"], where, step["kind"], step["name"], step["value"])
+    console().print(table if steps else "nothing is recorded")
+
+
+def _steps(app: Pynenc, invocation_id: str) -> Iterator[Step]:
+    after: Cursor | None = None
+    while page := app.state_backend.find_steps(invocation_id, _PAGE, after):
+        yield from page
+        after = Cursor(page[-1].at, page[-1].step_id)
+
+
+def _value(app: Pynenc, journal: StoredJournal, step: Step) -> str:
+    if step.is_error:
+        error = journal.value(step)
+        return f"{type(error).__name__}: {error}"
+    return shown_arguments(app.conf, {"value": journal.value(step)}).removeprefix("value=")
+
+
+@workflows.command("send")
+@click.argument("workflow_id", metavar="ID")
+@click.argument("code")
+@click.option("--payload", help="JSON object: what the event carries.")
+@click.option("--event-id", help="Its id; the same one counts once.")
+@click.pass_obj
+def send(state: CliState, workflow_id: str, code: str, payload: str | None, event_id: str | None) -> None:
+    """Send an event to a workflow; prints the id of the event."""
+    carried = json_object("payload", payload)
+    click.echo(state.app().send_event(workflow_id, code, carried, event_id))
