@@ -7,35 +7,16 @@ the last task took to start, and by how much the runner's memory grew at its pea
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import json
-import os
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.engines import engine
+from benchmarks.engines import engine, measure_each, our_runner, select
 from benchmarks.peers import scratch, until
 from pynenc.invocation.status import InvocationStatus
 
-_RUN = "from benchmarks.trigger_tasks import app; app.runner.run()"
 _MEGABYTE = 1024
-
-
-@contextmanager
-def runner() -> Iterator[int]:
-    """A runner in a process of its own; its process id."""
-    process = subprocess.Popen([sys.executable, "-c", _RUN])
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def peak_kb(pid: int) -> int:
@@ -47,17 +28,13 @@ def peak_kb(pid: int) -> int:
 def measure(name: str, events: int, storm: int) -> dict[str, float]:
     """All measures on one engine, in this process."""
     with scratch() as folder, engine(name, Path(folder)):
-        os.environ["PYNENC__BACKEND"] = name.partition("-")[0]
-        os.environ["PYNENC__SQLITE_DB_PATH"] = str(Path(folder, "pynenc.db"))
-        os.environ["PYNENC__LOGGING_LEVEL"] = "error"
-        os.environ["PYNENC__RUNNER_CLS"] = "ThreadRunner"
-        os.environ["PYNENC__MAX_THREADS"] = "2"
+        select(name, Path(folder))
         app = importlib.import_module("benchmarks.trigger_tasks").app
 
         def ended() -> int:
             return int(app.orchestrator.count(InvocationStatus.SUCCESS))
 
-        with runner() as pid:
+        with our_runner("benchmarks.trigger_tasks") as pid:
             latencies = []
             for number in range(events + 10):
                 begun = time.time()
@@ -82,21 +59,8 @@ def measure(name: str, events: int, storm: int) -> dict[str, float]:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", nargs="+", default=["sqlite", "redis", "mongo"], help="which to measure")
-    parser.add_argument("--events", type=int, default=200, help="events whose latency is taken")
-    parser.add_argument("--storm", type=int, default=10_000, help="events of the storm")
-    parser.add_argument("--only", help="measure one, here, and print JSON")
-    options = parser.parse_args()
-    if options.only:
-        print(json.dumps(measure(options.only, options.events, options.storm)))
-        return
-    for name in options.engines:
-        command = [sys.executable, "-m", "benchmarks.triggers_run", "--only", name]
-        command += ["--events", str(options.events), "--storm", str(options.storm)]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        figures = json.loads(output.splitlines()[-1])
-        print(f"{name:<8}", ", ".join(f"{what} {value:,.1f}" for what, value in figures.items()))
+    counts = {"events": 200, "storm": 10_000}
+    measure_each("benchmarks.triggers_run", __doc__, counts, measure)
 
 
 if __name__ == "__main__":

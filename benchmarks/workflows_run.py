@@ -6,35 +6,23 @@ record. A replay is timed from the first line of the body to the place where it 
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
-from benchmarks.engines import engine
+from benchmarks.engines import engine, measure_each, our_runner, select
 from benchmarks.peers import scratch, until
 
-_RUN = "from benchmarks.workflow_tasks import app; app.runner.run()"
 
-
-def measure(name: str, count: int, parked: int) -> dict[str, float]:
+def measure(name: str, steps: int, parked: int) -> dict[str, float]:
     """All measures on one engine, in this process."""
     with scratch() as folder, engine(name, Path(folder)):
-        os.environ["PYNENC__BACKEND"] = name.partition("-")[0]
-        os.environ["PYNENC__SQLITE_DB_PATH"] = str(Path(folder, "pynenc.db"))
-        os.environ["PYNENC__LOGGING_LEVEL"] = "error"
-        os.environ["PYNENC__RUNNER_CLS"] = "ThreadRunner"
-        os.environ["PYNENC__MAX_THREADS"] = "2"
+        select(name, Path(folder))
         tasks = importlib.import_module("benchmarks.workflow_tasks")
-        process = subprocess.Popen([sys.executable, "-c", _RUN])
-        try:
-            recorded = tasks.recorded(count).result
-            children = tasks.children(count // 10).result
-            call = tasks.replayed(count)
+        with our_runner("benchmarks.workflow_tasks"):
+            recorded = tasks.recorded(steps).result
+            children = tasks.children(steps // 10).result
+            call = tasks.replayed(steps)
             until(lambda: _is_parked(tasks.app, call.invocation_id))
             tasks.app.send_event(call.invocation_id, "go")
             replay = call.result
@@ -46,13 +34,10 @@ def measure(name: str, count: int, parked: int) -> dict[str, float]:
                 tasks.app.send_event(each.invocation_id, "go")
             assert all(each.result is not None for each in calls)
             woken = parked / (time.perf_counter() - begun)
-        finally:
-            process.terminate()
-            process.wait()
         return {
-            "steps a second": count / recorded,
-            "children started and gathered a second": count / 10 / children,
-            "replay of 1,000 steps, ms": replay / count * 1_000_000,
+            "steps a second": steps / recorded,
+            "children started and gathered a second": steps / 10 / children,
+            "replay of 1,000 steps, ms": replay / steps * 1_000_000,
             f"of {parked} parked, woken and ended a second": woken,
         }
 
@@ -64,21 +49,8 @@ def _is_parked(app: object, invocation_id: str) -> bool:
 
 def main() -> None:
     """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engines", nargs="+", default=["sqlite", "redis", "mongo"], help="which to measure")
-    parser.add_argument("--steps", type=int, default=10_000, help="steps of the workflow that is replayed")
-    parser.add_argument("--parked", type=int, default=1000, help="workflows that wait for an event")
-    parser.add_argument("--only", help="measure one, here, and print JSON")
-    options = parser.parse_args()
-    if options.only:
-        print(json.dumps(measure(options.only, options.steps, options.parked)))
-        return
-    for name in options.engines:
-        command = [sys.executable, "-m", "benchmarks.workflows_run", "--only", name]
-        command += ["--steps", str(options.steps), "--parked", str(options.parked)]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        figures = json.loads(output.splitlines()[-1])
-        print(f"{name:<8}", ", ".join(f"{what} {value:,.0f}" for what, value in figures.items()))
+    counts = {"steps": 10_000, "parked": 1000}
+    measure_each("benchmarks.workflows_run", __doc__, counts, measure)
 
 
 if __name__ == "__main__":

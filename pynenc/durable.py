@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.call_options import CallOptions
 from pynenc.context import get_current_runner
-from pynenc.exceptions import SerializationError, WorkflowUsageError
+from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.base_invocation import BaseInvocation
@@ -27,7 +25,7 @@ from pynenc.storage.base_storage import Subscription
 from pynenc.submitting import Origin, submit_calls
 from pynenc.trigger.conditions import Filter
 from pynenc.trigger.delivery import stored_filter
-from pynenc.trigger.records import EventWait
+from pynenc.trigger.records import EventWait, event_text
 from pynenc.workflow.context import WorkflowContext
 from pynenc.workflow.host import Host
 from pynenc.workflow.identity import WorkflowIdentity
@@ -206,12 +204,7 @@ def send_event(
         InvocationNotFoundError: No invocation with this id is stored.
         SerializationError: The payload cannot be written as JSON; nothing is stored.
     """
-    if not isinstance(code, str) or not code:
-        raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
-    try:
-        text = msgspec.json.encode(dict(payload or {})).decode()
-    except (TypeError, ValueError) as error:
-        raise SerializationError(f"the payload of event '{code}' is no JSON: {error}") from error
+    text = event_text(code, payload)
     read_states(app.ports, [invocation_id])
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"

@@ -9,7 +9,8 @@ import click
 from rich.table import Table
 
 from pynenc.app import Pynenc
-from pynenc.cli.state import CliState, as_json, console, print_json
+from pynenc.cli.options import as_json
+from pynenc.cli.state import CliState, console, print_json
 from pynenc.conf.base_config import PynencConfig, is_secret
 from pynenc.plugins.component import ComponentKind
 from pynenc.plugins.registry import import_object, plugin_registry

@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from pynenc.app import Pynenc
-from pynenc.cli.state import as_json, print_json
+from pynenc.cli.options import as_json
 from pynenc.cli.state import console as state_console
+from pynenc.cli.state import print_json
 from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.registry import import_object

@@ -12,7 +12,8 @@ import click
 
 from pynenc.app import Pynenc
 from pynenc.cli.config_command import effective_settings
-from pynenc.cli.state import CliState, as_json, console, print_json
+from pynenc.cli.options import as_json
+from pynenc.cli.state import CliState, console, print_json
 from pynenc.plugins.component import ComponentKind
 from pynenc.plugins.registry import plugin_registry
 

@@ -9,7 +9,8 @@ import click
 from rich.table import Table
 
 from pynenc.app import Pynenc
-from pynenc.cli.state import CliState, as_json, console, moment, print_json
+from pynenc.cli.options import as_json, limit_option, statuses_option
+from pynenc.cli.state import CliState, console, moment, print_json
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.invocation.status import InvocationStatus
@@ -48,14 +49,8 @@ def row_of(data: InvocationData, state: InvocationState) -> dict[str, Any]:
 
 @invocations.command("list")
 @click.option("--task", help="Only those of this task, as module.function.")
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice([status.value for status in InvocationStatus], case_sensitive=False),
-    help="Only those with this status; may be given several times.",
-)
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most to print.")
+@statuses_option
+@limit_option
 @as_json
 @click.pass_obj
 def list_invocations(

@@ -7,7 +7,8 @@ import sys
 import click
 from rich.table import Table
 
-from pynenc.cli.state import as_json, console, print_json
+from pynenc.cli.options import as_json
+from pynenc.cli.state import console, print_json
 from pynenc.plugins.registry import plugin_registry
 
 

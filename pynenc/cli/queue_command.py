@@ -8,7 +8,8 @@ import click
 import msgspec
 from rich.table import Table
 
-from pynenc.cli.state import CliState, as_json, console, print_json
+from pynenc.cli.options import as_json
+from pynenc.cli.state import CliState, console, print_json
 
 
 @click.group()

@@ -16,9 +16,6 @@ from pynenc.cli.discovery import load_app
 
 _WIDE = 250
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-"""The option of commands whose output a script would read."""
-
 
 @dataclass(frozen=True, slots=True)
 class CliState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -10,8 +11,10 @@ import click
 from rich.table import Table
 
 from pynenc.app import Pynenc
-from pynenc.cli.state import CliState, as_json, console, json_object, moment, print_json
+from pynenc.cli.options import as_json, limit_option
+from pynenc.cli.state import CliState, console, json_object, moment, print_json
 from pynenc.exceptions import PynencError
+from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions import (
     Condition,
     CronCondition,
@@ -27,7 +30,6 @@ from pynenc.triggering import fire_by_hand
 
 _FAR_S = 10 * 366 * 86400.0
 _ID = click.argument("trigger_id", metavar="ID")
-_LIMIT = click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most to print.")
 
 
 @click.group()
@@ -119,7 +121,7 @@ def list_triggers(state: CliState, task: str | None, as_json: bool) -> None:
 @click.option(
     "--next", "count", type=click.IntRange(0, 1000), default=5, show_default=True, help="Ticks to print."
 )
-@_LIMIT
+@limit_option
 @as_json
 @click.pass_obj
 def show(state: CliState, trigger_id: str, count: int, limit: int, as_json: bool) -> None:
@@ -143,7 +145,7 @@ def show(state: CliState, trigger_id: str, count: int, limit: int, as_json: bool
 
 @triggers.command("runs")
 @click.option("--state", "wanted", type=click.Choice([each.value for each in RunState]), help="Only these.")
-@_LIMIT
+@limit_option
 @as_json
 @click.pass_obj
 def runs(state: CliState, wanted: str | None, limit: int, as_json: bool) -> None:
@@ -166,7 +168,7 @@ def _print_runs(rows: list[dict[str, Any]]) -> None:
 
 @triggers.command("events")
 @click.argument("code")
-@_LIMIT
+@limit_option
 @as_json
 @click.pass_obj
 def events(state: CliState, code: str, limit: int, as_json: bool) -> None:
@@ -207,10 +209,7 @@ def fire(state: CliState, trigger_id: str, payload: str | None, arguments: str |
 @click.pass_obj
 def pause(state: CliState, trigger_id: str) -> None:
     """Keep a trigger from starting its task; what occurs meanwhile counts for nothing."""
-    store = state.app().trigger
-    stored = store.get_definition(trigger_id)
-    was_changed = store.pause(stored.trigger_id)
-    click.echo(f"{stored.trigger_id} {'is paused' if was_changed else 'was paused already'}")
+    _switch(state.app().trigger, trigger_id, BaseTrigger.pause, ("is paused", "was paused already"))
 
 
 @triggers.command("resume")
@@ -218,7 +217,11 @@ def pause(state: CliState, trigger_id: str) -> None:
 @click.pass_obj
 def resume(state: CliState, trigger_id: str) -> None:
     """Let a paused trigger start its task again; ticks of the pause do not count as missed."""
-    store = state.app().trigger
-    stored = store.get_definition(trigger_id)
-    was_changed = store.resume(stored.trigger_id)
-    click.echo(f"{stored.trigger_id} {'is resumed' if was_changed else 'was not paused'}")
+    _switch(state.app().trigger, trigger_id, BaseTrigger.resume, ("is resumed", "was not paused"))
+
+
+def _switch(
+    store: BaseTrigger, shortened: str, act: Callable[[BaseTrigger, str], bool], words: tuple[str, str]
+) -> None:
+    trigger_id = store.get_definition(shortened).trigger_id
+    click.echo(f"{trigger_id} {words[0] if act(store, trigger_id) else words[1]}")

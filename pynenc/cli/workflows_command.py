@@ -10,8 +10,8 @@ from rich.table import Table
 
 from pynenc.app import Pynenc
 from pynenc.cli.invocations_command import row_of, stored
-from pynenc.cli.state import CliState, as_json, console, json_object, moment, print_json
-from pynenc.invocation.status import InvocationStatus
+from pynenc.cli.options import as_json, limit_option, statuses_option
+from pynenc.cli.state import CliState, console, json_object, moment, print_json
 from pynenc.logs import shown_arguments
 from pynenc.state_backend.workflow_records import Step
 from pynenc.storage.operations import Cursor
@@ -27,14 +27,8 @@ def workflows() -> None:
 
 @workflows.command("list")
 @click.option("--type", "workflow_type", help="Only those of this task, as module.function.")
-@click.option(
-    "--status",
-    "statuses",
-    multiple=True,
-    type=click.Choice([status.value for status in InvocationStatus], case_sensitive=False),
-    help="Only those with this status; may be given several times.",
-)
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Most to print.")
+@statuses_option
+@limit_option
 @as_json
 @click.pass_obj
 def list_workflows(

@@ -12,7 +12,7 @@ import msgspec
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_components import ConfigTrigger
 from pynenc.context import current_invocation_id, current_trigger_depth
-from pynenc.exceptions import SerializationError, TriggerNotFoundError
+from pynenc.exceptions import TriggerNotFoundError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
@@ -32,6 +32,7 @@ from pynenc.trigger.records import (
     Part,
     RunState,
     TriggerRun,
+    event_text,
     pause_mark,
 )
 
@@ -285,12 +286,7 @@ class BaseTrigger(Component):
         Raises:
             SerializationError: The payload cannot be written as JSON; nothing is stored.
         """
-        if not isinstance(code, str) or not code:
-            raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
-        try:
-            text = msgspec.json.encode(dict(payload or {})).decode()
-        except (TypeError, ValueError) as error:
-            raise SerializationError(f"the payload of event '{code}' is no JSON: {error}") from error
+        text = event_text(code, payload)
         source, depth = current_invocation_id.get(), current_trigger_depth.get()
         event = Occurrence(event_id or new_id(), EVENT, code, text, self._next_moment(), depth, source)
         group = Group()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import msgspec
+
+from pynenc.exceptions import SerializationError
 
 EVENT, STATUS, TICK, BY_HAND = "event", "status", "tick", "by hand"
 """Kinds of occurrences."""
@@ -32,6 +36,21 @@ class Occurrence(msgspec.Struct, frozen=True):
     depth: int = 0
     source_id: str | None = None
     is_open: int = 1
+
+
+def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
+    """The payload of an event as JSON text.
+
+    Raises:
+        ValueError: The code is no text, or empty.
+        SerializationError: The payload cannot be written as JSON.
+    """
+    if not isinstance(code, str) or not code:
+        raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
+    try:
+        return msgspec.json.encode(dict(payload or {})).decode()
+    except (TypeError, ValueError) as error:
+        raise SerializationError(f"the payload of event '{code}' is no JSON: {error}") from error
 
 
 class RunState(StrEnum):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,12 +27,8 @@ def divide(x, y):
 
 
 @pytest.fixture
-def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (tmp_path / "cli_invocations.py").write_text(TASKS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "cli_invocations", raising=False)
-    return importlib.import_module("cli_invocations")
+def tasks(write_app: Callable[[str, str], ModuleType]) -> Any:
+    return write_app("cli_invocations", TASKS)
 
 
 def call(*arguments: str) -> Result:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from pathlib import Path
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -34,12 +33,8 @@ def report():
 
 
 @pytest.fixture
-def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (tmp_path / "cli_triggers.py").write_text(TASKS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "cli_triggers", raising=False)
-    module = importlib.import_module("cli_triggers")
+def tasks(write_app: Callable[[str, str], ModuleType]) -> Any:
+    module = write_app("cli_triggers", TASKS)
     module.app.register_deferred_triggers()
     return module
 

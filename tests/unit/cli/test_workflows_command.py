@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -34,12 +33,8 @@ def order(number):
 
 
 @pytest.fixture
-def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (tmp_path / "cli_workflows.py").write_text(TASKS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.delitem(sys.modules, "cli_workflows", raising=False)
-    return importlib.import_module("cli_workflows")
+def tasks(write_app: Callable[[str, str], ModuleType]) -> Any:
+    return write_app("cli_workflows", TASKS)
 
 
 def call(*arguments: str) -> Result:
