@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.conf.config_runner import ConfigRunner
-from pynenc.durable import send_event, waiting_body
+from pynenc.durable import body_of, send_event, waiting_body
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.base_invocation import current_invocation
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
     from pynenc.orchestrator.ports import Ports
     from pynenc.state_backend.base_state_backend import BaseStateBackend
+    from pynenc.workflow.context import WorkflowContext
 
 AnyInvocation = DistributedInvocation[..., Any]
 _PAGE = 200
@@ -155,14 +156,15 @@ class InvocationAccess:
             InvocationNotFoundError: One is not known.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        remind = _REMIND_AFTER_S
+        body = body_of(current_invocation.get())
+        remind = _REMIND_AFTER_S if body is None else body.first_look_s
         waiting = list(invocation_ids)
         blocked = self._blocked()
         while waiting:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             patience = remind if remaining is None else min(remind, remaining)
             try:
-                for ended in self._waited(waiting, patience, blocked):
+                for ended in self._waited(waiting, patience, blocked, body):
                     done = {each.state.invocation_id for each in ended}
                     waiting = [each for each in waiting if each not in done]
                     yield ended
@@ -171,7 +173,10 @@ class InvocationAccess:
                     raise TimeoutError(
                         f"{len(waiting)} invocation(s) of app '{self.app_id}' have not ended in {timeout_s} s"
                     ) from None
-                self._remind(len(waiting))
+                if body is not None:
+                    body.park_for(waiting)
+                if remind >= _REMIND_AFTER_S:
+                    self._remind(len(waiting))
                 remind *= 2
 
     def _waited(
@@ -179,8 +184,9 @@ class InvocationAccess:
         waiting: Sequence[str],
         patience: float,
         blocked: Callable[[Sequence[str]], AbstractContextManager[None]],
+        body: WorkflowContext | None,
     ) -> Iterator[list[Ended]]:
-        with waiting_body(current_invocation.get(), waiting):
+        with waiting_body(body, waiting):
             yield from wait_final(self.ports, waiting, self._first_look(), patience, blocked)
 
     def _blocked(self) -> Callable[[Sequence[str]], AbstractContextManager[None]]:
@@ -200,7 +206,8 @@ class InvocationAccess:
 
     async def wait_final_async(self, invocation_ids: Sequence[str]) -> AsyncIterator[list[Ended]]:
         """Like `wait_final`, without blocking the event loop."""
-        with waiting_body(current_invocation.get(), invocation_ids, is_coroutine=True):
+        body = body_of(current_invocation.get())
+        with waiting_body(body, invocation_ids, is_coroutine=True):
             ends = wait_final_async(self.ports, invocation_ids, self._first_look(), self._blocked())
             async for ended in ends:
                 yield ended

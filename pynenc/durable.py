@@ -84,6 +84,17 @@ class StoredHost:
     def _wait_id(self, place: Place) -> str:
         return step_id(self.invocation_id, self.generation, *place)
 
+    def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
+        ports = self._app.ports
+        states = ports.orchestrator.read(invocation_ids)
+        if any(state is None or state.status.is_final() for state in states):
+            return None
+        parked = [state.invocation_id for state in states if state is not None and state.is_parked]
+        for data in ports.state_backend.read_invocations(parked):
+            if data is not None and data.parent_invocation_id == self.invocation_id:
+                return data.invocation_id, data.created_at
+        return None
+
     def events_counted(self) -> int:
         (state,) = self._app.orchestrator.read([self.invocation_id])
         return state.events if state is not None else 0
@@ -117,6 +128,9 @@ class InlineHost:
 
     def expect_no_more(self, place: Place) -> None:
         """Nothing was expected."""
+
+    def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
+        return None
 
     def events_counted(self) -> int:
         return 0
@@ -214,15 +228,21 @@ def send_event(
     return own_id
 
 
+def body_of(invocation: BaseInvocation[..., Any] | None) -> WorkflowContext | None:
+    """The workflow of a body, if it has recorded something or is the root of a workflow."""
+    if invocation is None or not (invocation.durable or invocation.task.conf.force_new_workflow):
+        return None
+    return workflow_of(invocation)
+
+
 def waiting_body(
-    invocation: BaseInvocation[..., Any] | None, ids: Sequence[str], is_coroutine: bool = False
+    body: WorkflowContext | None, ids: Sequence[str], is_coroutine: bool = False
 ) -> AbstractContextManager[object]:
     """What to enter while a body waits for other invocations."""
-    if invocation is None or not (invocation.durable or invocation.task.conf.force_new_workflow):
+    if body is None:
         return nullcontext()
-    context = workflow_of(invocation)
     stack = ExitStack()
     if is_coroutine:
-        stack.enter_context(context.waits.busy())
-    stack.enter_context(context.run.waiting_for(ids))
+        stack.enter_context(body.waits.busy())
+    stack.enter_context(body.run.waiting_for(ids))
     return stack

@@ -17,7 +17,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots, wait_cycles
 from pynenc.orchestrator.base_orchestrator import Change, InvocationState
 from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.parking import NEVER, Parking, park, run_again
+from pynenc.orchestrator.parking import NEVER, Parking, park, reach, run_again
 from pynenc.orchestrator.ports import Ports, changed, is_done, message_for
 from pynenc.orchestrator.submission import note_results
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
@@ -96,7 +96,26 @@ def advance(
     _report(ports, [*ends, *starts], applied, lost)
     done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
     slots.release(ports, done, runner_id)
+    _tell_parents(ports, finished, ends, applied, runner_id)
     return Advanced(started, lost)
+
+
+def _tell_parents(
+    ports: Ports,
+    finished: Sequence[Finished],
+    ends: Sequence[Change],
+    applied: Sequence[bool],
+    runner_id: str,
+) -> None:
+    """Wake those that are parked because they wait for a workflow which has ended now."""
+    parents = {
+        each.claim.data.parent_invocation_id
+        for each, change, was_applied in zip(finished, ends, applied, strict=False)
+        if was_applied and change.target.is_workflow and change.target.status.is_final()
+    }
+    told = sorted(parent for parent in parents if parent is not None)
+    if told:
+        reach(ports, told, runner_id, lambda state: {"events": state.events + 1})
 
 
 def _run_again(

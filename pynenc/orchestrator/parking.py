@@ -56,6 +56,7 @@ def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -
         waits_for=parking.waits_for,
         generation=parking.generation,
         has_steps=1,
+        recoveries=0,  # it has come to a place where it can wait for months, so it begins to count anew
     )
     also = ("cancel_requested",) if parking.heard is None else ("cancel_requested", "events")
     return Change(change.current, change.target, also)

@@ -33,10 +33,11 @@ class InlineRunner:
         """Whose invocations."""
         return self._app
 
-    def run_due(self, limit: int = 10) -> int:
+    def run_due(self) -> int:
         """Run what is queued and due; how many bodies ran."""
         ran = 0
-        while claims := claim(self._app.ports, self._identity.runner_id, QUEUES, limit, 0):
+        # One at a time: a body must not wait for one that this thread has claimed and not begun.
+        while claims := claim(self._app.ports, self._identity.runner_id, QUEUES, 1, 0):
             for each in claims:
                 ran += self._run(each)
         return ran

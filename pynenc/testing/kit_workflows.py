@@ -110,3 +110,20 @@ def waits_for_order(number: int) -> Any:
     """Waits for an event that is emitted for anybody."""
     _, wf, _ = _here()
     return wf.wait_event("paid", {"order": number})
+
+
+def waits_for_approval(number: int) -> str:
+    """A child workflow."""
+    _, wf, _ = _here()
+    by: str = wf.wait_event("approved")["by"]
+    EFFECTS[f"approved {number}"] += 1
+    return by
+
+
+def parent(number: int) -> list[Any]:
+    """Waits for a child workflow."""
+    task, wf, seen = _here()
+    seen.append(wf.random())
+    seen.append(wf.execute_task(_task(task, "waits_for_approval"), number).result)
+    seen.append(wf.uuid())
+    return list(seen)

@@ -13,6 +13,7 @@ from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
 from pynenc.orchestrator.cancellation import cancel
+from pynenc.orchestrator.waiting import Ended, load_results
 from pynenc.task import Task
 from pynenc.testing import kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures
@@ -55,12 +56,18 @@ class WorkflowLife:
                 return
             self.plan.clock_offset_s += _LONG_S
 
+    def approve(self) -> None:
+        """Send the event to whoever waits for it."""
+        for data, record in self.app.find_records(limit=100, only_workflows=True):
+            if record.is_parked and record.waits_for == "event 'approved'":
+                self.app.send_event(data.invocation_id, "approved", {"by": "Ada"}, event_id="e1")
+
 
 def everything(life: WorkflowLife) -> None:
     """All operations, with an event from outside."""
-    root_id = life.begin(kit_workflows.everything, 3)
+    life.begin(kit_workflows.everything, 3)
     life.go_on()
-    life.app.send_event(root_id, "approved", {"by": "Ada"}, event_id="e1")
+    life.approve()
     life.go_on()
 
 
@@ -84,6 +91,15 @@ def continued(life: WorkflowLife) -> None:
     life.go_on()
 
 
+def nested(life: WorkflowLife) -> None:
+    """One that waits for a child workflow, both parked."""
+    life.app.workflow(kit_workflows.waits_for_approval)
+    life.begin(kit_workflows.parent, 3)
+    InlineRunner(life.app).run_due()
+    life.approve()
+    life.go_on()
+
+
 def _check_everything(life: WorkflowLife, result: Any) -> None:
     (last,) = {tuple(map(str, seen)) for seen in kit_workflows.SEEN[life.root_id or ""][-1:]}
     assert [str(each) for each in result] == list(last)
@@ -96,6 +112,7 @@ SCENARIOS: list[tuple[Callable[[WorkflowLife], None], InvocationStatus, dict[str
     (undone, _S.FAILED, {"square 0": 1, "square 1": 1, "undo 0": 1, "undo 1": 1}),
     (cancelled, _S.CANCELLED, {"square 5": 1, "undo 5": 1}),
     (continued, _S.SUCCESS, {}),
+    (nested, _S.SUCCESS, {"approved 3": 1}),
 ]
 
 
@@ -151,9 +168,8 @@ def _heal(life: WorkflowLife, scenario: Callable[[WorkflowLife], None], place: s
         assert state is not None
         if state.status.is_final():
             return
-        if state.is_parked and scenario is everything:
-            app.send_event(root_id, "approved", {"by": "Ada"}, event_id="e1")
-        elif state.is_parked and scenario is cancelled:
+        life.approve()
+        if state.is_parked and scenario is cancelled:
             cancel(app.ports, [root_id], "client")
     (state,) = app.orchestrator.read([root_id])
     raise AssertionError(f"{place}: it does not end: {state} {app.orchestrator.history(root_id)[-6:]}")
@@ -170,7 +186,9 @@ def _check(
     app, root_id = life.app, life.root_id or ""
     (state,) = app.orchestrator.read([root_id])
     assert state is not None
-    assert state.status == status, f"{place}: it ended as {state.status}"
+    assert state.status == status, (
+        f"{place}: it ended as {state.status}, {load_results(app.ports, [Ended(state)])[0].error!r}"
+    )
     children = [each for each in app.find_records(limit=100) if each[0].invocation_id != root_id]
     assert all(record.status == _S.SUCCESS for _, record in children), f"{place}: a child has not ended"
     wanted = sum(count for name, count in effects.items() if name != "charge")

@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 _SLEEP, _WAIT = "sleep", "wait_event"
 _LONGEST_S = 3600.0
+_LOOK_AGAIN_S = 30.0
+_SOON_S = 0.05
 
 
 class WorkflowContext:
@@ -267,6 +269,26 @@ class WorkflowContext:
                 parking, lambda: self._listen(branch, place, code, filter, deadline)
             )
         return self._told_of(step, code)
+
+    @property
+    def first_look_s(self) -> float:
+        """After how many seconds of waiting for others to look whether to park."""
+        return max(self._park_after_s, _SOON_S)
+
+    def park_for(self, invocation_ids: Sequence[str]) -> None:
+        """Leave the body if what it waits for is a child workflow which is parked itself.
+
+        The end of the child wakes it; should that be lost, it looks again by itself, ever less often.
+        """
+        if not self.run.is_workflow:
+            return
+        heard = self._host.events_counted()
+        child = self._host.parked_child(invocation_ids)
+        if child is not None:
+            child_id, made_at = child
+            now = self.run.journal.now()
+            due = now + max(_LOOK_AGAIN_S, now - made_at)
+            raise self.run.park(self._parking(due, f"workflow {child_id}", heard))
 
     def _due(self, duration: float | timedelta) -> float:
         seconds = _seconds(duration, "a sleep")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -30,6 +30,12 @@ class Host(Protocol):
 
     def expect_no_more(self, place: Place) -> None:
         """Have them delivered no longer."""
+
+    def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
+        """One of these that is parked and whose end wakes the invocation: its id and when it was made.
+
+        None if there is none, or if one of them has ended already.
+        """
 
     def events_counted(self) -> int:
         """How many events were sent to the invocation, as its record counts them."""

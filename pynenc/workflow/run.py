@@ -56,7 +56,7 @@ class DurableRun:
         self.attempt = attempt
         self.parking: Parking | None = None
         self.branches = Branches()
-        self._is_workflow = is_workflow
+        self.is_workflow = is_workflow
         self._cancel_requested = cancel_requested
         self._known: dict[Place, Step] | None = None
         self._new: list[Step] = []
@@ -222,7 +222,7 @@ class DurableRun:
         Raises:
             InvocationCancelledError: It was cancelled and the body does not know yet.
         """
-        if not self._is_workflow:
+        if not self.is_workflow:
             self.interruption.check()
         elif self._is_to_be_told:
             self._new.append(self.journal.record(Entry(place, CANCELLED, where, None)))
@@ -239,8 +239,8 @@ class DurableRun:
                 branch.take(CANCELLED, where)
                 raise self._cancelling()
             return
-        if not self._is_workflow or self._is_to_be_told:
-            self.tell_cancelled(branch.take(CANCELLED, where) if self._is_workflow else branch.ahead, where)
+        if not self.is_workflow or self._is_to_be_told:
+            self.tell_cancelled(branch.take(CANCELLED, where) if self.is_workflow else branch.ahead, where)
 
     def _cancelling(self) -> InvocationCancelledError:
         """The error that tells the body; it may wait again afterwards, to compensate."""
@@ -255,7 +255,7 @@ class DurableRun:
     def waiting_for(self, invocation_ids: Sequence[str]) -> Iterator[None]:
         """What the body does between two operations: it waits for other invocations."""
         where = f"waiting for {invocation_ids[0]}" if invocation_ids else "waiting"
-        if not self._is_workflow:
+        if not self.is_workflow:
             yield
             return
         self.tell_cancelled_ahead(where)

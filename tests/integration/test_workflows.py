@@ -208,6 +208,18 @@ def test_a_thousand_parked_workflows_hold_no_thread(app: Pynenc) -> None:
         assert {call.result for call in calls[:50]} == {"awake"}
 
 
+def test_a_parent_is_parked_while_its_child_workflow_is(app: Pynenc) -> None:
+    app.workflow(workflow_bodies.sleeps_for_long)
+    with running(app):
+        call = app.workflow(workflow_bodies.waits_for_a_child)()
+        until_parked(app, call, "workflow ")
+        child_id = app.workflow_data(call.invocation_id)["child"]
+        child = app.get_invocation(child_id)
+        assert child.workflow.parent_id == call.invocation_id
+        app.send_event(child_id, "wake up")
+        assert call.wait(20) == ["awake", "after"]
+
+
 def test_a_long_record_is_replayed_page_by_page(app: Pynenc) -> None:
     with running(app):
         call = app.workflow(workflow_bodies.many_steps)(2500)

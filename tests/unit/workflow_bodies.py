@@ -149,6 +149,13 @@ def sleeps_for_long() -> str:
     return "awake"
 
 
+def waits_for_a_child() -> list[str]:
+    _, wf = here()
+    child = wf.execute_task(task_named("sleeps_for_long"))
+    wf.set_data("child", child.invocation_id)
+    return [child.result, wf.step("after", lambda: "after")]
+
+
 def many_steps(count: int) -> int:
     _, wf = here()
     total = sum(wf.step("one", lambda: 1) for _ in range(count))
