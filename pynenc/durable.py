@@ -216,10 +216,16 @@ def send_event(
 
     Raises:
         InvocationNotFoundError: No invocation with this id is stored.
+        WorkflowUsageError: It has ended.
         SerializationError: The payload cannot be written as JSON; nothing is stored.
     """
     text = event_text(code, payload)
-    read_states(app.ports, [invocation_id])
+    (state,) = read_states(app.ports, [invocation_id])
+    if state.status.is_final():
+        raise WorkflowUsageError(
+            f"invocation {invocation_id} of task {state.task_id} has ended as {state.status}, so event "
+            f"'{code}' would reach nobody"
+        )
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"
     app.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, app.ports.now())])

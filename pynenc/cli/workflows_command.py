@@ -13,8 +13,10 @@ from pynenc.cli.invocations_command import row_of, stored
 from pynenc.cli.options import as_json, limit_option, statuses_option
 from pynenc.cli.state import CliState, console, json_object, moment, print_json
 from pynenc.logs import shown_arguments
+from pynenc.orchestrator.parking import NEVER
 from pynenc.state_backend.workflow_records import Step
 from pynenc.storage.operations import Cursor
+from pynenc.workflow.context import SLEEP, WAIT
 from pynenc.workflow.journal import StoredJournal
 
 _PAGE = 500
@@ -97,10 +99,12 @@ def _steps(app: Pynenc, invocation_id: str) -> Iterator[Step]:
 
 
 def _value(app: Pynenc, journal: StoredJournal, step: Step) -> str:
+    value = journal.value(step)
     if step.is_error:
-        error = journal.value(step)
-        return f"{type(error).__name__}: {error}"
-    return shown_arguments(app.conf, {"value": journal.value(step)}).removeprefix("value=")
+        return f"{type(value).__name__}: {value}"
+    if step.kind in (SLEEP, WAIT):
+        return f"until {moment(value)}" if value < NEVER else "without a limit"
+    return shown_arguments(app.conf, {"value": value}).removeprefix("value=")
 
 
 @workflows.command("send")

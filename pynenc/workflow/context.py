@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pynenc.task import Task, TaskWithOptions
 
 R = TypeVar("R")
-_SLEEP, _WAIT = "sleep", "wait_event"
+SLEEP, WAIT = "sleep", "wait_event"
 _LONGEST_S = 3600.0
 _LOOK_AGAIN_S = 30.0
 _SOON_S = 0.05
@@ -292,10 +292,10 @@ class WorkflowContext:
 
     def _due(self, duration: float | timedelta) -> float:
         seconds = _seconds(duration, "a sleep")
-        return float(self.run.perform(_SLEEP, "", lambda _: self.run.journal.now() + seconds))
+        return float(self.run.perform(SLEEP, "", lambda _: self.run.journal.now() + seconds))
 
     def _is_over(self, due: float) -> bool:
-        self.run.tell_cancelled_ahead(_SLEEP)
+        self.run.tell_cancelled_ahead(SLEEP)
         return due <= self.run.journal.now()
 
     def _begin_wait(
@@ -309,7 +309,7 @@ class WorkflowContext:
         def until(_: Place) -> float:
             return NEVER if seconds is None else self.run.journal.now() + seconds
 
-        deadline = float(self.run.perform(_WAIT, code, until))
+        deadline = float(self.run.perform(WAIT, code, until))
         branch, place = self.run.begin(EVENT, code)
         return deadline, branch, place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,13 @@ import pytest
 import workflow_bodies
 
 from pynenc import Pynenc
-from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
+from pynenc.exceptions import (
+    InvocationCancelledError,
+    NonDeterminismError,
+    SerializationError,
+    TaskDefinitionError,
+    WorkflowUsageError,
+)
 from pynenc.testing.app_fixtures import running
 
 RUNNERS = {
@@ -153,6 +160,29 @@ def test_the_invocations_of_a_workflow_share_data(app: Pynenc) -> None:
 def test_a_wait_for_an_event_has_a_time_limit(app: Pynenc) -> None:
     with running(app):
         assert app.workflow(workflow_bodies.waits_in_vain)().result == "no event 'never' came in time"
+
+
+MISUSES = {
+    "a step without a name": (ValueError, "a step needs a name"),
+    "a step with negative retries": (ValueError, "must not be negative"),
+    "a step without time": (ValueError, "a timeout must be more than nothing"),
+    "a negative sleep": (ValueError, "a sleep takes a time that is not negative, not -1"),
+    "an event without a code": (ValueError, "an event needs a code"),
+    "an unknown operator": (TaskDefinitionError, "near"),
+    "wrong arguments of a child": (TypeError, "too many positional arguments"),
+    "wrong arguments of a compensation": (TypeError, "missing a required argument: 'number'"),
+    "wrong arguments to continue with": (TypeError, "too many positional arguments"),
+    "a value that cannot be kept": (SerializationError, "generator"),
+}
+
+
+@pytest.mark.parametrize("what", MISUSES)
+def test_wrong_input_is_refused_and_nothing_is_recorded(app: Pynenc, what: str) -> None:
+    kind, text = MISUSES[what]
+    call = app.workflow(workflow_bodies.misuse)(what)
+    with running(app), pytest.raises(kind, match=re.escape(text)):
+        _ = call.result
+    assert app.state_backend.find_steps(call.invocation_id, 9) == []
 
 
 # --- coroutines ------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, cast
 
 from pynenc.exceptions import EventTimeoutError, StepTimeoutError, WorkflowUsageError
@@ -165,6 +166,24 @@ def many_steps(count: int) -> int:
 
 def takes_its_time() -> None:
     time.sleep(0.01)
+
+
+def misuse(what: str) -> None:
+    """Call an operation with wrong input."""
+    _, wf = here()
+    calls: dict[str, Callable[[], Any]] = {
+        "a step without a name": lambda: wf.step("", lambda: 1),
+        "a step with negative retries": lambda: wf.step("s", lambda: 1, retries=-1),
+        "a step without time": lambda: wf.step("s", lambda: 1, timeout=0),
+        "a negative sleep": lambda: wf.sleep(-1),
+        "an event without a code": lambda: wf.wait_event(""),
+        "an unknown operator": lambda: wf.wait_event("e", {"x": {"$near": 1}}),
+        "wrong arguments of a child": lambda: wf.execute_task(task_named("double"), 1, 2),
+        "wrong arguments of a compensation": lambda: wf.saga().add(task_named("double")),
+        "wrong arguments to continue with": lambda: wf.continue_as_new(1, 2, 3),
+        "a value that cannot be kept": lambda: wf.step("s", lambda: (each for each in ())),
+    }
+    calls[what]()
 
 
 # --- coroutines ------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pynenc.cli.main import cli
-from pynenc.exceptions import InvocationNotFoundError
+from pynenc.exceptions import InvocationNotFoundError, WorkflowUsageError
 from pynenc.testing.app_fixtures import running
 
 TASKS = """
@@ -68,7 +68,7 @@ def test_a_workflow_is_shown_with_its_record_and_hears_events(tasks: Any) -> Non
         assert [(step["kind"], step["name"], step["value"]) for step in shown["steps"]] == [
             ("set_data", "number", "None"),
             ("step", "reserve", "'reserved'"),
-            ("wait_event", "approved", "253402300800.0"),
+            ("wait_event", "approved", "without a limit"),
         ]
         assert (shown["waits_for"], shown["data"], shown["due_at"]) == ("event 'approved'", "number=3", None)
         text = call("show", order.invocation_id).output
@@ -77,6 +77,9 @@ def test_a_workflow_is_shown_with_its_record_and_hears_events(tasks: Any) -> Non
         sent = call("send", order.invocation_id, "approved", "--payload", '{"by": "Ada"}', "--event-id", "e1")
         assert sent.output.strip() == "e1"
         assert order.result == "Ada"
+    late = call("send", order.invocation_id, "approved")
+    assert isinstance(late.exception, WorkflowUsageError)
+    assert "has ended as success, so event 'approved' would reach nobody" in str(late.exception)
     (event,) = answer("show", order.invocation_id)["events"]
     assert (event["code"], json.loads(event["payload"])) == ("approved", {"by": "Ada"})
 
