@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pynenc.arguments import Arguments
 from pynenc.call import Call
@@ -18,6 +18,7 @@ from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.conc_invocation import ConcurrentInvocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.orchestrator.parking import event_channel, reach
+from pynenc.orchestrator.patience import patiently
 from pynenc.orchestrator.values import encode_arguments
 from pynenc.orchestrator.waiting import read_states
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
@@ -37,12 +38,13 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
     from pynenc.task import Task
 
+T = TypeVar("T")
 ARGUMENTS = "arguments"
 """The branch under which the arguments of a body that continued as new are kept."""
 
 
 class StoredHost:
-    """Does for the workflow of a stored invocation what needs the app."""
+    """Does for the workflow of a stored invocation what needs the app; waits while a storage is away."""
 
     def __init__(self, app: Pynenc, invocation: DistributedInvocation[..., Any], generation: int) -> None:
         self._app = app
@@ -50,11 +52,15 @@ class StoredHost:
         self.invocation_id = invocation.invocation_id
         self.generation = generation
 
+    def _patiently(self, act: Callable[[], T]) -> T:
+        return patiently(self._app.logger, act)
+
     def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
         options = getattr(task, "call_options", None)
         call = _call(task, args, kwargs)
         own = CallOptions.of(call.task.conf) if options is None else options
-        return submit_calls(self._app, [call], own, origins=[Origin(invocation_id)])[0]
+        origins = [Origin(invocation_id)]
+        return self._patiently(lambda: submit_calls(self._app, [call], own, origins=origins)[0])
 
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
         call = _call(task, args, kwargs)
@@ -64,8 +70,11 @@ class StoredHost:
         return DistributedInvocation(invocation_id, call, workflow)
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
+        bound = self._invocation.task.binder.bind(args, kwargs)
+        self._patiently(lambda: self._save_arguments(bound))
+
+    def _save_arguments(self, bound: dict[str, Any]) -> None:
         ports, task = self._app.ports, self._invocation.task
-        bound = task.binder.bind(args, kwargs)
         (packed,) = ports.values.pack_arguments([bound], task.conf.disable_cache_args)
         following = self.generation + 1
         key = step_id(self.invocation_id, following, ARGUMENTS, 0)
@@ -74,17 +83,23 @@ class StoredHost:
         ports.state_backend.save_steps([step])
 
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
-        wait = self._wait_id(place)
-        now = self._app.ports.now()
-        self._app.trigger.save_waits([EventWait(wait, code, self.invocation_id, stored_filter(filter), now)])
+        text = stored_filter(filter)
+        self._patiently(lambda: self._save_wait(self._wait_id(place), code, text))
+
+    def _save_wait(self, wait_id: str, code: str, text: str) -> None:
+        wait = EventWait(wait_id, code, self.invocation_id, text, self._app.ports.now())
+        self._app.trigger.save_waits([wait])
 
     def expect_no_more(self, place: Place) -> None:
-        self._app.trigger.delete_waits([self._wait_id(place)])
+        self._patiently(lambda: self._app.trigger.delete_waits([self._wait_id(place)]))
 
     def _wait_id(self, place: Place) -> str:
         return step_id(self.invocation_id, self.generation, *place)
 
     def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
+        return self._patiently(lambda: self._parked_child(invocation_ids))
+
+    def _parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
         ports = self._app.ports
         states = ports.orchestrator.read(invocation_ids)
         if any(state is None or state.status.is_final() for state in states):
@@ -96,7 +111,7 @@ class StoredHost:
         return None
 
     def events_counted(self) -> int:
-        (state,) = self._app.orchestrator.read([self.invocation_id])
+        (state,) = self._patiently(lambda: self._app.orchestrator.read([self.invocation_id]))
         return state.events if state is not None else 0
 
     def subscribe(self, wake: Callable[[], None]) -> Subscription:

@@ -20,10 +20,10 @@ from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import Finished, surrender
+from pynenc.orchestrator.patience import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.invoking import current_claim, invoke_async
 from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
-from pynenc.runner.patience import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.pausing import paused
 from pynenc.runner.running_set import RunningSet
 

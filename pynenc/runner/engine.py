@@ -23,12 +23,12 @@ from pynenc.orchestrator.cancellation import cancelled_among
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import Finished, advance, surrender
+from pynenc.orchestrator.patience import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.ends import Ends
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
 from pynenc.runner.pace import Pace
-from pynenc.runner.patience import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.pausing import paused
 from pynenc.runner.running_set import RunningBody, RunningSet
 

@@ -23,7 +23,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.execution import Finished
 from pynenc.orchestrator.parking import Parking
-from pynenc.runner.patience import patiently, patiently_async
+from pynenc.orchestrator.patience import patiently, patiently_async
 from pynenc.running import Running, running_runner
 from pynenc.workflow.branches import body_task
 from pynenc.workflow.identity import WorkflowIdentity
@@ -81,7 +81,7 @@ def _invoke(
     app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
     _enter(claim, runner, identity, interruption)
-    invocation = patiently(app, lambda: _begin(app, claim))
+    invocation = patiently(app.logger, lambda: _begin(app, claim))
     return invocation if isinstance(invocation, Finished) else _run(app, claim, invocation)
 
 
@@ -95,7 +95,7 @@ async def invoke_async(
         asyncio.CancelledError: The task itself was cancelled, not the invocation.
     """
     _enter(claim, runner, identity, interruption)
-    invocation = await patiently_async(app, lambda: _begin(app, claim))
+    invocation = await patiently_async(app.logger, lambda: _begin(app, claim))
     if isinstance(invocation, Finished):
         return invocation
     if not invocation.task.is_async:
@@ -120,8 +120,8 @@ async def invoke_async(
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
     else:
-        return await patiently_async(app, lambda: _succeeded(app, claim, invocation, result))
-    return await patiently_async(app, lambda: _failed(app, claim, invocation, failure))
+        return await patiently_async(app.logger, lambda: _succeeded(app, claim, invocation, result))
+    return await patiently_async(app.logger, lambda: _failed(app, claim, invocation, failure))
 
 
 async def _in_thread(act: Callable[[], Finished]) -> Finished:
@@ -163,8 +163,8 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
     else:
-        return patiently(app, lambda: _succeeded(app, claim, invocation, result))
-    return patiently(app, lambda: _failed(app, claim, invocation, failure))
+        return patiently(app.logger, lambda: _succeeded(app, claim, invocation, result))
+    return patiently(app.logger, lambda: _failed(app, claim, invocation, failure))
 
 
 def _succeeded(

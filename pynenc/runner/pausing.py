@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim_awaited
 from pynenc.orchestrator.execution import pause, resume
-from pynenc.runner.patience import patiently
+from pynenc.orchestrator.patience import patiently
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -27,10 +27,10 @@ def paused(
     away for a while is not the body's fault.
     """
     ports = app.ports
-    noted = patiently(app, lambda: pause(ports, running, runner_id, invocation_ids))
-    awaited = patiently(app, lambda: claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1))
+    noted = patiently(app.logger, lambda: pause(ports, running, runner_id, invocation_ids))
+    awaited = patiently(app.logger, lambda: claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1))
     try:
         yield awaited
     finally:
         if noted is not None:
-            patiently(app, lambda: resume(ports, noted, runner_id))
+            patiently(app.logger, lambda: resume(ports, noted, runner_id))

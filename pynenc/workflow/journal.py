@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from pynenc.exceptions import WorkflowUsageError
+from pynenc.orchestrator.patience import patiently
 from pynenc.orchestrator.ports import Ports
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 
+T = TypeVar("T")
 _PAGE = 1000
 
 Place = tuple[str, int]
@@ -68,7 +70,7 @@ class Journal(Protocol):
 
 
 class StoredJournal:
-    """A journal in the state backend.
+    """A journal in the state backend. While that is away, it waits: the body is not to blame.
 
     Args:
         ports: The components.
@@ -83,7 +85,13 @@ class StoredJournal:
         self._workflow_id = workflow_id
         self._generation = generation
 
+    def _patiently(self, act: Callable[[], T]) -> T:
+        return patiently(self._ports.logger, act)
+
     def load(self) -> dict[Place, Step]:
+        return self._patiently(self._load)
+
+    def _load(self) -> dict[Place, Step]:
         found: dict[Place, Step] = {}
         outdated: list[str] = []
         after: Cursor | None = None
@@ -101,6 +109,9 @@ class StoredJournal:
         return found
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
+        return self._patiently(lambda: self._record(entry, shared))
+
+    def _record(self, entry: Entry, shared: Sequence[tuple[str, Any]]) -> Step:
         step = self._step(entry)
         group = Group()
         if shared:
@@ -140,22 +151,28 @@ class StoredJournal:
 
     def forget(self, places: Sequence[Place]) -> None:
         ids = [step_id(self._invocation_id, self._generation, branch, index) for branch, index in places]
-        self._ports.state_backend.delete_steps(ids)
+        self._patiently(lambda: self._ports.state_backend.delete_steps(ids))
 
     def value(self, step: Step) -> Any:
+        return self._patiently(lambda: self._value(step))
+
+    def _value(self, step: Step) -> Any:
         if step.is_error:
             return self._ports.values.unpack_error(step.payload)
         return self._ports.values.unpack_results([step.payload])[0]
 
     def read_shared(self, name: str) -> tuple[Any] | None:
+        return self._patiently(lambda: self._read_shared(name))
+
+    def _read_shared(self, name: str) -> tuple[Any] | None:
         (found,) = self._ports.state_backend.read_values([value_id(self._workflow_id, name)])
         return None if found is None else (self._ports.values.unpack_results([found.payload])[0],)
 
     def events(self) -> list[WorkflowEvent]:
-        return self._ports.state_backend.find_events(self._invocation_id)
+        return self._patiently(lambda: self._ports.state_backend.find_events(self._invocation_id))
 
     def now(self) -> float:
-        return self._ports.now()
+        return self._patiently(self._ports.now)
 
 
 class TransientJournal:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import plain_tasks
 import pytest
+import workflow_bodies
 
 from pynenc import Pynenc
 from pynenc.exceptions import InvocationError, StorageUnavailableError, ValueTooLargeError
+from pynenc.invocation.base_invocation import current_invocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.runner import engine
 from pynenc.testing.app_fixtures import running
@@ -133,3 +136,50 @@ def test_a_runner_whose_look_never_comes_back_counts_as_dead(monkeypatch: pytest
         stuck.set()
         while not alive():
             pass
+
+
+@pytest.mark.parametrize(
+    ("component", "method"),
+    [
+        ("state_backend", "find_steps"),
+        ("state_backend", "stage_save_steps"),
+        ("state_backend", "stage_save_invocations"),
+        ("state_backend", "read_values"),
+        ("state_backend", "find_events"),
+        ("trigger", "save_waits"),
+        ("trigger", "delete_waits"),
+    ],
+)
+def test_a_storage_that_is_away_does_not_fail_a_workflow(
+    component: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Pynenc({"app_id": "away", "runner_cls": "ThreadRunner", "logging_level": "critical"})
+    app.conf.workflow_park_after_seconds = 0.0
+    for body in (workflow_bodies.reads_data, workflow_bodies.double):
+        app.task(body)
+    with running(app):
+        shares = app.workflow(workflow_bodies.shares_data)()
+        waits = app.workflow(workflow_bodies.sleeps_for_long)()
+        while waits.waits_for is None:
+            time.sleep(0.005)
+        assert shares.result[1] == "default"
+        target = getattr(app, component)
+        monkeypatch.setattr(target, method, failing_once_in_bodies(getattr(target, method)))
+        shares = app.workflow(workflow_bodies.shares_data)()
+        app.send_event(waits.invocation_id, "wake up")
+        assert waits.result == "awake"
+        assert shares.result == [[{"a": 1}, "WorkflowUsageError"], "default"]
+
+
+def failing_once_in_bodies(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Fails once for each invocation, and only inside of bodies."""
+    failed: set[str] = set()
+
+    def act(*args: Any, **kwargs: Any) -> Any:
+        invocation = current_invocation.get()
+        if invocation is not None and invocation.invocation_id not in failed:
+            failed.add(invocation.invocation_id)
+            raise StorageUnavailableError("the storage is away")
+        return function(*args, **kwargs)
+
+    return act

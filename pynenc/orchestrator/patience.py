@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pynenc.exceptions import StorageUnavailableError
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
 
 T = TypeVar("T")
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 5.0
@@ -24,23 +22,23 @@ def pauses() -> Iterator[float]:
         pause_s = min(pause_s * 2, LAST_PAUSE_S)
 
 
-def patiently(app: Pynenc, act: Callable[[], T]) -> T:
+def patiently(logger: logging.Logger, act: Callable[[], T]) -> T:
     """Do it, again and again as long as the storage is what fails: the body is not to blame."""
     for pause_s in pauses():
         try:
             return act()
         except StorageUnavailableError as error:
-            app.logger.warning("%s; next try in %.1f s", error, pause_s)
+            logger.warning("%s; next try in %.1f s", error, pause_s)
             time.sleep(pause_s)
     raise AssertionError("pauses have no end")
 
 
-async def patiently_async(app: Pynenc, act: Callable[[], T]) -> T:
+async def patiently_async(logger: logging.Logger, act: Callable[[], T]) -> T:
     """Like `patiently`, without blocking the event loop between two tries."""
     for pause_s in pauses():
         try:
             return act()
         except StorageUnavailableError as error:
-            app.logger.warning("%s; next try in %.1f s", error, pause_s)
+            logger.warning("%s; next try in %.1f s", error, pause_s)
             await asyncio.sleep(pause_s)
     raise AssertionError("pauses have no end")
