@@ -82,6 +82,9 @@ class StoredHost:
         step = Step(key, self.invocation_id, following, ARGUMENTS, 0, ARGUMENTS, "", text, 0, ports.now())
         ports.state_backend.save_steps([step])
 
+    def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
+        return self._patiently(lambda: send_event(self._app, invocation_id, code, payload, event_id))
+
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         text = stored_filter(filter)
         self._patiently(lambda: self._save_wait(self._wait_id(place), code, text))
@@ -137,6 +140,9 @@ class InlineHost:
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         self._invocation.continue_with(Arguments(self._invocation.task.binder.bind(args, kwargs)))
+
+    def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
+        return send_event(self._invocation.task.app, invocation_id, code, payload, event_id)
 
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         """Nothing can reach it."""

@@ -16,8 +16,8 @@ from pynenc.logs import shown_arguments
 from pynenc.orchestrator.parking import NEVER
 from pynenc.state_backend.workflow_records import Step
 from pynenc.storage.operations import Cursor
-from pynenc.workflow.context import SLEEP, WAIT
 from pynenc.workflow.journal import StoredJournal
+from pynenc.workflow.waiting import SLEEP, WAIT
 
 _PAGE = 500
 

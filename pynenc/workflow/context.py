@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import threading
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
-from pynenc.exceptions import EventTimeoutError, WorkflowUsageError
+from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import derived_id
-from pynenc.orchestrator.parking import NEVER, Parking
-from pynenc.state_backend.workflow_records import Step
-from pynenc.trigger.conditions import Filter
-from pynenc.trigger.filters import check_filter, passes
+from pynenc.orchestrator.parking import Parking
 from pynenc.types import Params, Result
-from pynenc.workflow.branches import Branch
 from pynenc.workflow.host import Host
 from pynenc.workflow.identity import WorkflowIdentity
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
 from pynenc.workflow.saga import Saga
 from pynenc.workflow.steps import Attempts
+from pynenc.workflow.waiting import WaitingOperations
 from pynenc.workflow.waits import AsyncWaits
 
 if TYPE_CHECKING:
@@ -34,13 +26,9 @@ if TYPE_CHECKING:
     from pynenc.task import Task, TaskWithOptions
 
 R = TypeVar("R")
-SLEEP, WAIT = "sleep", "wait_event"
-_LONGEST_S = 3600.0
-_LOOK_AGAIN_S = 30.0
-_SOON_S = 0.05
 
 
-class WorkflowContext:
+class WorkflowContext(WaitingOperations):
     """The workflow of the running invocation, reached as `task.wf`.
 
     What these methods give is recorded before they return. If the body runs again, after a crash, a
@@ -55,12 +43,8 @@ class WorkflowContext:
     def __init__(
         self, identity: WorkflowIdentity, run: DurableRun, host: Host, waits: AsyncWaits, park_after_s: float
     ) -> None:
+        super().__init__(run, host, waits, park_after_s)
         self.identity = identity
-        self.run = run
-        self._host = host
-        self.waits = waits
-        self._park_after_s = park_after_s
-        self._heard = 0
 
     @property
     def root(self) -> WorkflowContext:
@@ -127,9 +111,7 @@ class WorkflowContext:
         started: list[Any] = []
 
         def start(place: Place) -> str:
-            branch, index = place
-            where = (str(self._host.generation), branch, str(index), str(self.run.attempt))
-            child_id = derived_id("child", self._host.invocation_id, *where)
+            child_id = self._derived("child", place)
             started.append(self._host.start(task, args, kwargs, child_id))
             return str(started[0].invocation_id)
 
@@ -141,6 +123,11 @@ class WorkflowContext:
         )
         self.run.add_child(child, place[0])
         return child
+
+    def _derived(self, what: str, place: Place) -> str:
+        """An id that follows from a place."""
+        where = (str(self._host.generation), place[0], str(place[1]), str(self.run.attempt))
+        return derived_id(what, self._host.invocation_id, *where)
 
     def step(
         self,
@@ -212,182 +199,14 @@ class WorkflowContext:
         self._host.continue_with(args, kwargs)
         raise self.run.park(Parking(0.0, "continue as new", None, self._host.generation + 1))
 
-    # --- waiting -----------------------------------------------------------------------
-
-    def sleep(self, duration: float | timedelta) -> None:
-        """Wait; for long waits the body is left and runs again when the time is over.
-
-        Args:
-            duration: Seconds or timedelta.
-
-        Raises:
-            InvocationCancelledError: The invocation was cancelled.
-        """
-        due = self._due(duration)
-        parking = self._parking(due, f"until {_told(due)}")
-        while not self._is_over(due):
-            self._sit_out(parking)
-
-    async def async_sleep(self, duration: float | timedelta) -> None:
-        """Like `sleep`, for coroutines."""
-        due = self._due(duration)
-        parking = self._parking(due, f"until {_told(due)}")
-        await self._sit_out_async(parking, lambda: self._is_over(due) or None)
-
-    def wait_event(
-        self, code: str, filter: Filter | None = None, timeout: float | timedelta | None = None
-    ) -> Any:
-        """Wait for an event: one that was sent to this invocation by `app.send_event`, or one that
-        is emitted for anybody by `app.trigger.emit_event` while it waits.
-
-        Args:
-            code: What kind of event.
-            filter: On its payload: values or operators by dotted path, or a function.
-            timeout: Longest wait (seconds or timedelta).
+    def send_event(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None = None) -> str:
+        """Send an event to another workflow, once; see `app.send_event`.
 
         Returns:
-            The payload. Each event is given once; one that came before the wait counts.
-
-        Raises:
-            EventTimeoutError: None came in time.
-            InvocationCancelledError: The invocation was cancelled.
+            The id of the event.
         """
-        deadline, branch, place = self._begin_wait(code, filter, timeout)
-        while (step := self._listen(branch, place, code, filter, deadline)) is None:
-            self._sit_out(self._parking(deadline, f"event '{code}'", self._heard))
-        return self._told_of(step, code)
 
-    async def async_wait_event(
-        self, code: str, filter: Filter | None = None, timeout: float | timedelta | None = None
-    ) -> Any:
-        """Like `wait_event`, for coroutines."""
-        deadline, branch, place = self._begin_wait(code, filter, timeout)
-        step = self._listen(branch, place, code, filter, deadline)
-        if step is None:
-            parking = self._parking(deadline, f"event '{code}'", self._heard)
-            step = await self._sit_out_async(
-                parking, lambda: self._listen(branch, place, code, filter, deadline)
-            )
-        return self._told_of(step, code)
+        def send(place: Place) -> str:
+            return self._host.send(invocation_id, code, payload, self._derived(EVENT, place))
 
-    @property
-    def first_look_s(self) -> float:
-        """After how many seconds of waiting for others to look whether to park."""
-        return max(self._park_after_s, _SOON_S)
-
-    def park_for(self, invocation_ids: Sequence[str]) -> None:
-        """Leave the body if what it waits for is a child workflow which is parked itself.
-
-        The end of the child wakes it; should that be lost, it looks again by itself, ever less often.
-        """
-        if not self.run.is_workflow:
-            return
-        heard = self._host.events_counted()
-        child = self._host.parked_child(invocation_ids)
-        if child is not None:
-            child_id, made_at = child
-            now = self.run.journal.now()
-            due = now + max(_LOOK_AGAIN_S, now - made_at)
-            raise self.run.park(self._parking(due, f"workflow {child_id}", heard))
-
-    def _due(self, duration: float | timedelta) -> float:
-        seconds = _seconds(duration, "a sleep")
-        return float(self.run.perform(SLEEP, "", lambda _: self.run.journal.now() + seconds))
-
-    def _is_over(self, due: float) -> bool:
-        self.run.tell_cancelled_ahead(SLEEP)
-        return due <= self.run.journal.now()
-
-    def _begin_wait(
-        self, code: str, filter: Filter | None, timeout: float | timedelta | None
-    ) -> tuple[float, Branch, Place]:
-        if not isinstance(code, str) or not code:
-            raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
-        check_filter(filter, f"event '{code}'")
-        seconds = None if timeout is None else _seconds(timeout, "a timeout")
-
-        def until(_: Place) -> float:
-            return NEVER if seconds is None else self.run.journal.now() + seconds
-
-        deadline = float(self.run.perform(WAIT, code, until))
-        branch, place = self.run.begin(EVENT, code)
-        return deadline, branch, place
-
-    def _listen(
-        self, branch: Branch, place: Place, code: str, filter: Filter | None, deadline: float
-    ) -> Step | None:
-        """What the wait has come to, once it has."""
-        step = self.run.recorded(branch, place, EVENT, code)
-        if step is not None:
-            return step
-        self.run.tell_cancelled(place)
-        self._heard = self._host.events_counted()  # first, so that none slips through
-        events = self.run.journal.events()
-        used = self.run.used_events()
-        for event in events:
-            if event.code == code and event.event_id not in used:
-                payload = msgspec.json.decode(event.payload)
-                if passes(filter, payload):
-                    value = {"event_id": event.event_id, "payload": payload}
-                    return self._heard_it(branch, Entry(place, EVENT, code, value))
-        if deadline <= self.run.journal.now():
-            return self._heard_it(branch, Entry(place, EVENT, code, None))
-        self._host.expect(place, code, filter)
-        return None
-
-    def _heard_it(self, branch: Branch, entry: Entry) -> Step:
-        step = self.run.record(branch, entry)
-        self._host.expect_no_more(entry.place)
-        return step
-
-    def _told_of(self, step: Step, code: str) -> Any:
-        value = self.run.journal.value(step)
-        if value is None:
-            raise EventTimeoutError(f"no event '{code}' came in time")
-        return value["payload"]
-
-    def _parking(self, due: float, words: str, heard: int | None = None) -> Parking:
-        return Parking(due, words, heard, self._host.generation)
-
-    def _sit_out(self, parking: Parking) -> None:
-        """Sit out a short wait, or leave the body for a long one."""
-        remaining = parking.due - self.run.journal.now()
-        if remaining > self._park_after_s:
-            raise self.run.park(parking)
-        over = threading.Event()
-        with ExitStack() as listening:
-            listening.enter_context(self.run.interruption.waking(over.set))
-            if parking.heard is not None:
-                listening.enter_context(self._host.subscribe(over.set))
-                if self._host.events_counted() != parking.heard:
-                    return
-            if not self.run.interruption.is_requested or self.run.interruption.is_heard:
-                over.wait(max(0.0, min(remaining, _LONGEST_S)))
-
-    async def _sit_out_async(self, parking: Parking, ready: Callable[[], R | None]) -> R:
-        loop, woken = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(woken.set)
-
-        with self.run.interruption.waking(wake), self._host.subscribe(wake):
-            async with self.waits.waiting(parking):
-                while (found := ready()) is None:
-                    remaining = max(0.0, min(parking.due - self.run.journal.now(), _LONGEST_S))
-                    try:
-                        await asyncio.wait_for(woken.wait(), remaining)
-                    except TimeoutError:
-                        continue
-                    woken.clear()
-        return found
-
-
-def _seconds(value: float | timedelta, what: str) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if not 0 <= seconds < NEVER:
-        raise ValueError(f"{what} takes a time that is not negative, not {value!r}")
-    return seconds
-
-
-def _told(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
+        return str(self.run.perform("send_event", code, send, keep_errors=True))

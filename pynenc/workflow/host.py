@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -24,6 +24,9 @@ class Host(Protocol):
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         """Store the arguments with which the invocation continues as new."""
+
+    def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
+        """Send an event to another invocation under an id; the id."""
 
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         """Have events delivered that are emitted for anybody."""

@@ -11,10 +11,11 @@ import plain_tasks
 import pytest
 
 from pynenc import Pynenc
+from pynenc.storage.group import Group
 from pynenc.testing.app_fixtures import running
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_exception, on_result, on_status
 from pynenc.trigger.conditions import CompositeLogic
-from pynenc.trigger.records import RunState, TriggerRun
+from pynenc.trigger.records import EVENT, Occurrence, RunState, TriggerRun
 
 
 @pytest.fixture(params=["mem", "sqlite"])
@@ -161,3 +162,18 @@ def test_two_evaluators_fire_each_event_once(app: Pynenc) -> None:
         until(lambda: not app.trigger.open_occurrences(1))
     assert len(runs_of(app, echo)) == 300
     assert len(app.find_invocations(task=echo, limit=1000)) == 300
+
+
+def test_what_occurred_long_ago_is_forgotten(app: Pynenc) -> None:
+    app.conf.recovery_interval_seconds = 0.02
+    store = app.trigger
+    group = Group()
+    old = [Occurrence(name, EVENT, "old", "{}", 1.0) for name in ("settled", "open")]
+    store.stage_occurrences(group, old)
+    group.send()
+    store.settle(["settled"], [TriggerRun("r", "t", "k.t", RunState.FIRED, "cause", 1.0, "", "[]")])
+    recent = store.emit_event("old")
+    with running(app):
+        until(lambda: not store.find_runs())
+        until(lambda: "settled" not in {event.event_id for event in store.find_events("old")})
+    assert recent in {event.event_id for event in store.find_events("old")}

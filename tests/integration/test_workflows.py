@@ -157,6 +157,20 @@ def test_the_invocations_of_a_workflow_share_data(app: Pynenc) -> None:
         ]
 
 
+def test_a_workflow_sends_an_event_once(app: Pynenc) -> None:
+    other = app.workflow(workflow_bodies.sleeps_for_long)()
+    with running(app):
+        call = app.workflow(workflow_bodies.wakes_another)(other.invocation_id)
+        assert other.result == "awake"
+        until_parked(app, call)
+        app.send_event(call.invocation_id, "go")
+        assert call.result == "done"
+        late = app.workflow(workflow_bodies.wakes_another)(other.invocation_id)
+        with pytest.raises(WorkflowUsageError, match="would reach nobody"):
+            _ = late.result
+    assert app.state_backend.count_events(other.invocation_id) == 1
+
+
 def test_a_wait_for_an_event_has_a_time_limit(app: Pynenc) -> None:
     with running(app):
         assert app.workflow(workflow_bodies.waits_in_vain)().result == "no event 'never' came in time"

@@ -157,6 +157,13 @@ def waits_for_a_child() -> list[str]:
     return [child.result, wf.step("after", lambda: "after")]
 
 
+def wakes_another(other_id: str) -> str:
+    _, wf = here()
+    wf.send_event(other_id, "wake up")
+    wf.wait_event("go")
+    return "done"
+
+
 def many_steps(count: int) -> int:
     _, wf = here()
     total = sum(wf.step("one", lambda: 1) for _ in range(count))
