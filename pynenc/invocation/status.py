@@ -133,7 +133,7 @@ RULES: Mapping[InvocationStatus, StatusRule] = MappingProxyType(
             "its runner is gone", frozenset({_S.REROUTED, _S.FAILED}), overrides=True
         ),
         _S.KILLED: StatusRule("stopped by its runner's shutdown", frozenset({_S.REROUTED})),
-        _S.RETRY: StatusRule("body raised a retriable error", _FROM_QUEUE),
+        _S.RETRY: StatusRule("body raised a retriable error, or is parked until it is due", _FROM_QUEUE),
         _S.SUCCESS: StatusRule("finished with a result", frozenset()),
         _S.FAILED: StatusRule("finished with an exception", frozenset()),
         _S.CANCELLED: StatusRule("ended on request", frozenset()),

@@ -210,7 +210,11 @@ class BaseOrchestrator(Component):
 
     @abstractmethod
     def change(self, changes: Sequence[Change], actor_id: str | None) -> list[ChangeOutcome]:
-        """Compare and set records, each atomically, and append to their history."""
+        """Compare and set records, each atomically, and append to their history.
+
+        A change is made if status, owner, claim number and the fields in `also` are as in `current`; it
+        sets those fields in which `target` differs.
+        """
 
     @abstractmethod
     def read(self, invocation_ids: Sequence[str]) -> list[InvocationState | None]:

@@ -235,6 +235,25 @@ def test_a_coroutine_that_is_cancelled_compensates(app: Pynenc) -> None:
     assert dict(workflow_bodies.DONE) == {"double 1": 1, "double 100": 1}
 
 
+@pytest.mark.parametrize(
+    "body", [workflow_bodies.saga_with_gated_child, workflow_bodies.async_saga_with_gated_child]
+)
+def test_a_body_that_waits_for_a_child_hears_that_it_is_cancelled(app: Pynenc, body: Any) -> None:
+    workflow_bodies.GATE.clear()
+    gated = app.task(workflow_bodies.gated)
+    with running(app):
+        call = app.workflow(body)()
+        while not app.find_invocations(task=gated, statuses="running"):
+            time.sleep(0.005)
+        try:
+            call.cancel()
+            with pytest.raises(InvocationCancelledError):
+                _ = call.wait(20)
+        finally:
+            workflow_bodies.GATE.set()
+    assert dict(workflow_bodies.DONE) == {"double 7": 1}
+
+
 # --- many ------------------------------------------------------------------------------
 
 

@@ -193,6 +193,28 @@ def misuse(what: str) -> None:
     calls[what]()
 
 
+GATE = threading.Event()
+
+
+def gated() -> str:
+    GATE.wait()
+    return "through"
+
+
+def saga_with_gated_child() -> None:
+    _, wf = here()
+    with wf.saga() as saga:
+        saga.add(task_named("double"), 7)
+        _ = wf.execute_task(task_named("gated")).result
+
+
+async def async_saga_with_gated_child() -> None:
+    _, wf = here()
+    async with wf.saga() as saga:
+        saga.add(task_named("double"), 7)
+        await asyncio.gather(wf.execute_task(task_named("gated")).async_result())
+
+
 # --- coroutines ------------------------------------------------------------------------
 
 
