@@ -21,6 +21,7 @@ from pynenc.testing.crash_scenarios import QUEUES
 from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating
 from pynenc.testing.inline_runner import InlineRunner
+from pynenc.trigger.records import EventWait
 
 _S = InvocationStatus
 _HOUR_S = 3600.0
@@ -145,6 +146,8 @@ class WorkflowSuite(AppFixtures):
         assert len(app.trigger.find_waits("paid")) == 2
         calls[0].cancel()
         runner.run_due()
+        assert [wait.invocation_id for wait in app.trigger.find_waits("paid")] == [calls[2].invocation_id]
+        app.trigger.save_waits([EventWait("left behind", "paid", calls[0].invocation_id, "", 1.0)])
         app.trigger.emit_event("paid", {"order": 0})
         Evaluating(app).work()
         assert [wait.invocation_id for wait in app.trigger.find_waits("paid")] == [calls[2].invocation_id]

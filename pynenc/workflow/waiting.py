@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pynenc.exceptions import EventTimeoutError
+from pynenc.exceptions import EventTimeoutError, InvocationCancelledError
 from pynenc.orchestrator.parking import NEVER, Parking
 from pynenc.state_backend.workflow_records import Step
 from pynenc.trigger.conditions import Filter
@@ -150,7 +150,11 @@ class WaitingOperations:
         step = self.run.recorded(branch, place, EVENT, code)
         if step is not None:
             return step
-        self.run.tell_cancelled(place)
+        try:
+            self.run.tell_cancelled(place)
+        except InvocationCancelledError:
+            self._host.expect_no_more(place)
+            raise
         self._heard = self._host.events_counted()  # first, so that none slips through
         events = self.run.journal.events()
         used = self.run.used_events()
