@@ -62,8 +62,12 @@ class RecordCodec(Generic[S]):
                 values[name] = cast(Enum, values[name]).value
 
     def decode(self, record: Record) -> S:
-        """A record as a struct."""
-        return msgspec.convert(record, self._struct)
+        """A record as a struct. One of before a field was added has the default of that field."""
+        try:
+            return msgspec.convert(record, self._struct)
+        except msgspec.ValidationError:
+            known = {name: value for name, value in record.items() if value is not None}
+            return msgspec.convert(known, self._struct)
 
     def decode_all(self, records: list[Record | None]) -> list[S | None]:
         """Records as structs, None where there is none."""

@@ -1,0 +1,28 @@
+"""Between structs and records."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from pynenc.storage.codec import RecordCodec
+
+
+class Item(msgspec.Struct, frozen=True):
+    item_id: str = msgspec.field(name="key")
+    name: str
+    owner: str | None = None
+    count: int = 3
+
+
+CODEC = RecordCodec("item", Item)
+
+
+def test_a_record_of_before_a_field_was_added_has_its_default() -> None:
+    assert CODEC.decode({"key": "a", "name": "b", "owner": None, "count": None}) == Item("a", "b")
+    assert CODEC.decode({"key": "a", "name": "b"}) == Item("a", "b")
+
+
+def test_a_record_without_what_has_no_default_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="name"):
+        CODEC.decode({"key": "a", "name": None, "count": 1})
