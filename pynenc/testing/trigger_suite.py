@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from pynenc.app import Pynenc
 from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.claiming import claim
+from pynenc.orchestrator.execution import Finished, advance
 from pynenc.storage.group import Group
 from pynenc.task import Task
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
+from pynenc.testing.crash_scenarios import QUEUES
 from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating, fired
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_exception, on_result, on_status
@@ -108,13 +112,7 @@ class TriggerSuite(AppFixtures):
         call = add(1)
         (state,) = app.orchestrator.read([call.invocation_id])
         assert state is not None
-        meant = type(state)(
-            **{
-                **{name: getattr(state, name) for name in state.__struct_fields__},
-                "status": InvocationStatus.SUCCESS,
-                "claim": 0,
-            }
-        )
+        meant = msgspec.structs.replace(state, status=InvocationStatus.SUCCESS, claim=0)
         app.components.catalog.refresh()
         group = Group()
         assert app.ports.watch is not None
@@ -128,6 +126,29 @@ class TriggerSuite(AppFixtures):
         evaluating.work()
         assert app.trigger.open_occurrences(9) == []
         assert len(fired(app, task)) == 1  # that of the claim which was made
+
+    def test_a_change_that_is_made_while_it_is_looked_at_counts(self, app: Pynenc) -> None:
+        fail = app.task(kit_functions.fail)
+        task = following(app, on_exception(fail, ValueError).with_arguments({"x": 1}))
+        fail("soon")
+        (running_claim,) = advance(app.ports, "r1", [], claim(app.ports, "r1", QUEUES, 1, 0)).started
+        target = msgspec.structs.replace(running_claim.state, status=InvocationStatus.FAILED)
+        group = Group()
+        assert app.ports.watch is not None
+        app.ports.watch.stage(group, [target])
+        group.send()
+        histories = app.orchestrator.histories
+
+        def ends_first(ids: Sequence[str]) -> Any:
+            """The record has been read when the body ends."""
+            app.orchestrator.histories = histories  # type: ignore[method-assign]
+            payload = app.ports.values.pack_error(ValueError("now"))
+            advance(app.ports, "r1", [Finished(running_claim, InvocationStatus.FAILED, payload)], [])
+            return histories(ids)
+
+        app.orchestrator.histories = ends_first  # type: ignore[method-assign,assignment]
+        Evaluating(app).work()
+        assert len(fired(app, task)) == 1
 
     # --- who evaluates -----------------------------------------------------------------
 

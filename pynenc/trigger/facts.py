@@ -203,7 +203,7 @@ def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
 
 
 def gather(ports: Ports, occurrences: Sequence[Occurrence]) -> list[Fact]:
-    """The facts behind occurrences, in three round trips at most."""
+    """The facts behind occurrences, in four round trips at most."""
     facts = [Fact(ports, each) for each in occurrences]
     statuses = [fact for fact in facts if fact.occurrence.kind == STATUS]
     if statuses:
@@ -217,6 +217,12 @@ def gather(ports: Ports, occurrences: Sequence[Occurrence]) -> list[Fact]:
         histories = ports.orchestrator.histories([fact.status.invocation_id for fact in changed])
         for fact, entries in zip(changed, histories, strict=True):
             fact.was_so = any(_is(entry, fact.status) for entry in entries)
+        # The record may have changed between the two looks; what came of it is named by the later one.
+        confirmed = [fact for fact in changed if fact.was_so]
+        ids = [fact.status.invocation_id for fact in confirmed]
+        later = ports.orchestrator.read(ids) if ids else []
+        for fact, state in zip(confirmed, later, strict=True):
+            fact.state = state or fact.state
     return facts
 
 
