@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import Any
 
 import msgspec
@@ -186,15 +186,44 @@ async def wait_final_async(
                 return
             noted = blocked(sorted(waiting))
             interruption = current_interruption.get() or Interruption()
-            # Noting writes to the storage, so it is done beside the event loop.
-            await asyncio.to_thread(noted.__enter__)
-            try:
+            async with _beside_loop(noted):
                 with interruption.waking(wake):
                     final = await _block_async(
                         ports, waiting, subscription, woken, first_look_s, interruption
                     )
-            finally:
-                await asyncio.to_thread(noted.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def _beside_loop(context: AbstractContextManager[None]) -> AsyncIterator[None]:
+    """Enter and leave a context in threads, because that writes to the storage.
+
+    Once it is being entered it is left, too, even if the waiter is cancelled just then.
+    """
+    entering = asyncio.ensure_future(asyncio.to_thread(context.__enter__))
+    was_cancelled = await _to_its_end(entering)
+    if not was_cancelled or entering.exception() is not None:
+        entering.result()
+    try:
+        if was_cancelled:
+            raise asyncio.CancelledError
+        yield
+    finally:
+        leaving = asyncio.ensure_future(asyncio.to_thread(context.__exit__, None, None, None))
+        was_cancelled = await _to_its_end(leaving)
+        leaving.result()
+        if was_cancelled:
+            raise asyncio.CancelledError
+
+
+async def _to_its_end(future: asyncio.Future[Any]) -> bool:
+    """Wait for something that must not be left half way; whether the waiter was cancelled meanwhile."""
+    was_cancelled = False
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError:
+            was_cancelled = True
+    return was_cancelled
 
 
 async def _block_async(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import Any, cast
 
@@ -128,19 +127,3 @@ def parent(number: int) -> list[Any]:
     seen.append(wf.execute_task(_task(task, "waits_for_approval"), number).result)
     seen.append(wf.uuid())
     return list(seen)
-
-
-async def gathers(number: int) -> list[Any]:
-    """Coroutines side by side, each with operations of its own."""
-    task, wf, seen = _here()
-
-    async def branch(at: int) -> list[Any]:
-        child = wf.execute_task(_task(task, "square"), at)
-        drawn = wf.random()
-        squared = await child.async_result()
-        await wf.async_sleep(3600 * (at + 1))
-        return [drawn, squared, wf.uuid()]
-
-    parts = await asyncio.gather(*(branch(at) for at in range(number)))
-    seen.append(parts)
-    return parts

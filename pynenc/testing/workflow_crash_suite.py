@@ -100,12 +100,6 @@ def nested(life: WorkflowLife) -> None:
     life.go_on()
 
 
-def gathered(life: WorkflowLife) -> None:
-    """Coroutines that run side by side."""
-    life.begin(kit_workflows.gathers, 2)
-    life.go_on()
-
-
 def _check_everything(life: WorkflowLife, result: Any) -> None:
     (last,) = {tuple(map(str, seen)) for seen in kit_workflows.SEEN[life.root_id or ""][-1:]}
     assert [str(each) for each in result] == list(last)
@@ -118,7 +112,6 @@ SCENARIOS: list[tuple[Callable[[WorkflowLife], None], InvocationStatus, dict[str
     (undone, _S.FAILED, {"square 0": 1, "square 1": 1, "undo 0": 1, "undo 1": 1}),
     (cancelled, _S.CANCELLED, {"square 5": 1, "undo 5": 1}),
     (continued, _S.SUCCESS, {}),
-    (gathered, _S.SUCCESS, {"square 0": 1, "square 1": 1}),
     (nested, _S.SUCCESS, {"approved 3": 1}),
 ]
 

@@ -63,7 +63,11 @@ class AsyncWaits:
     def _look_soon(self) -> None:
         self._changes += 1
         changes, body = self._changes, body_task.get()
-        asyncio.get_running_loop().call_later(_QUIET_S, self._look, changes, body)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return  # left behind by a loop that was closed
+        loop.call_later(_QUIET_S, self._look, changes, body)
 
     def _look(self, changes: int, body: asyncio.Task[object] | None) -> None:
         if changes != self._changes or self._active or not self._waits or self._run.parking is not None:

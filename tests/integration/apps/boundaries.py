@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from typing import Any
@@ -28,6 +29,20 @@ def flow(number: int) -> list[Any]:
     seen.append(wf.execute_task(square, number + 1).result)
     wf.set_data("number", number)
     return [*seen, wf.utc_now(), wf.get_data("number")]
+
+
+@app.workflow
+async def side_by_side(number: int) -> list[Any]:
+    wf = side_by_side.wf
+
+    async def branch(at: int) -> list[Any]:
+        child = wf.execute_task(square, at)
+        drawn = wf.random()
+        squared = await child.async_result()
+        await wf.async_sleep(0.02)
+        return [squared, drawn, wf.uuid()]
+
+    return list(await asyncio.gather(branch(number), branch(number + 1)))
 
 
 def die_after(count: int) -> None:
