@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,11 +14,8 @@ from pynenc.cli.state import CliState, console, json_object, moment, print_json
 from pynenc.logs import shown_arguments
 from pynenc.orchestrator.parking import NEVER
 from pynenc.state_backend.workflow_records import Step
-from pynenc.storage.operations import Cursor
 from pynenc.workflow.journal import StoredJournal
 from pynenc.workflow.waiting import SLEEP, WAIT
-
-_PAGE = 500
 
 
 @click.group()
@@ -75,7 +71,7 @@ def show(state: CliState, workflow_id: str, as_json: bool) -> None:
             "name": step.name,
             "value": _value(app, journal, step),
         }
-        for step in _steps(app, workflow_id)
+        for step in journal.steps()
         if step.generation == record.generation
     ]
     if as_json:
@@ -89,13 +85,6 @@ def show(state: CliState, workflow_id: str, as_json: bool) -> None:
         where = f"{step['branch']}:{step['index']}" if step["branch"] else str(step["index"])
         table.add_row(step["at"], where, step["kind"], step["name"], step["value"])
     console().print(table if steps else "nothing is recorded")
-
-
-def _steps(app: Pynenc, invocation_id: str) -> Iterator[Step]:
-    after: Cursor | None = None
-    while page := app.state_backend.find_steps(invocation_id, _PAGE, after):
-        yield from page
-        after = Cursor(page[-1].at, page[-1].step_id)
 
 
 def _value(app: Pynenc, journal: StoredJournal, step: Step) -> str:

@@ -38,6 +38,16 @@ class Occurrence(msgspec.Struct, frozen=True):
     is_open: int = 1
 
 
+def check_code(code: str) -> None:
+    """Refuse what is no code of an event.
+
+    Raises:
+        ValueError: It is no text, or empty.
+    """
+    if not isinstance(code, str) or not code:
+        raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
+
+
 def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
     """The payload of an event as JSON text.
 
@@ -45,8 +55,7 @@ def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
         ValueError: The code is no text, or empty.
         SerializationError: The payload cannot be written as JSON.
     """
-    if not isinstance(code, str) or not code:
-        raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
+    check_code(code)
     try:
         return msgspec.json.encode(dict(payload or {})).decode()
     except (TypeError, ValueError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -91,19 +91,23 @@ class StoredJournal:
     def load(self) -> dict[Place, Step]:
         return self._patiently(self._load)
 
+    def steps(self) -> Iterator[Step]:
+        """All steps that are stored, oldest first, of earlier generations too."""
+        after: Cursor | None = None
+        while page := self._ports.state_backend.find_steps(self._invocation_id, _PAGE, after):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = Cursor(page[-1].at, page[-1].step_id)
+
     def _load(self) -> dict[Place, Step]:
         found: dict[Place, Step] = {}
         outdated: list[str] = []
-        after: Cursor | None = None
-        while page := self._ports.state_backend.find_steps(self._invocation_id, _PAGE, after):
-            for step in page:
-                if step.generation == self._generation:
-                    found[step.branch, step.index] = step
-                elif step.generation < self._generation:
-                    outdated.append(step.step_id)
-            if len(page) < _PAGE:
-                break
-            after = Cursor(page[-1].at, page[-1].step_id)
+        for step in self.steps():
+            if step.generation == self._generation:
+                found[step.branch, step.index] = step
+            elif step.generation < self._generation:
+                outdated.append(step.step_id)
         if outdated:
             self._ports.state_backend.delete_steps(outdated)
         return found

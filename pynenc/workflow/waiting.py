@@ -16,6 +16,7 @@ from pynenc.orchestrator.parking import NEVER, Parking
 from pynenc.state_backend.workflow_records import Step
 from pynenc.trigger.conditions import Filter
 from pynenc.trigger.filters import check_filter, passes
+from pynenc.trigger.records import check_code
 from pynenc.workflow.branches import Branch
 from pynenc.workflow.host import Host
 from pynenc.workflow.journal import Entry, Place
@@ -131,8 +132,7 @@ class WaitingOperations:
     def _begin_wait(
         self, code: str, filter: Filter | None, timeout: float | timedelta | None
     ) -> tuple[float, Branch, Place]:
-        if not isinstance(code, str) or not code:
-            raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
+        check_code(code)
         check_filter(filter, f"event '{code}'")
         seconds = None if timeout is None else _seconds(timeout, "a timeout")
 
