@@ -237,18 +237,20 @@ def send_event(
 
     Raises:
         InvocationNotFoundError: No invocation with this id is stored.
-        WorkflowUsageError: It has ended.
+        WorkflowUsageError: It has ended, and the event was not sent before.
         SerializationError: The payload cannot be written as JSON; nothing is stored.
     """
     text = event_text(code, payload)
     (state,) = read_states(app.ports, [invocation_id])
+    own_id = event_id or new_id()
+    key = f"{invocation_id}/{own_id}"
     if state.status.is_final():
+        if event_id and any(event.event_id == key for event in app.state_backend.find_events(invocation_id)):
+            return own_id  # it was sent before, and only the answer was lost
         raise WorkflowUsageError(
             f"invocation {invocation_id} of task {state.task_id} has ended as {state.status}, so event "
             f"'{code}' would reach nobody"
         )
-    own_id = event_id or new_id()
-    key = f"{invocation_id}/{own_id}"
     app.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, app.ports.now())])
     actor_id = get_current_runner().runner_id
     reach(app.ports, [invocation_id], actor_id, lambda state: {"events": state.events + 1})

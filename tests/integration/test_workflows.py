@@ -171,6 +171,17 @@ def test_a_workflow_sends_an_event_once(app: Pynenc) -> None:
     assert app.state_backend.count_events(other.invocation_id) == 1
 
 
+def test_an_event_that_was_sent_may_be_sent_again_after_the_end(app: Pynenc) -> None:
+    call = app.workflow(workflow_bodies.sleeps_for_long)()
+    with running(app):
+        app.send_event(call.invocation_id, "wake up", event_id="once")
+        assert call.result == "awake"
+    assert app.send_event(call.invocation_id, "wake up", event_id="once") == "once"
+    with pytest.raises(WorkflowUsageError, match="would reach nobody"):
+        app.send_event(call.invocation_id, "wake up", event_id="another")
+    assert app.state_backend.count_events(call.invocation_id) == 1
+
+
 def test_a_wait_for_an_event_has_a_time_limit(app: Pynenc) -> None:
     with running(app):
         assert app.workflow(workflow_bodies.waits_in_vain)().result == "no event 'never' came in time"
