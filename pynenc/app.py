@@ -17,14 +17,13 @@ from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
-from pynenc.context import RunnerContext
+from pynenc.context import RunnerContext, running_runner
 from pynenc.exceptions import ConfigError
 from pynenc.logs import app_logger
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.orchestrator.ports import Ports
-from pynenc.plugins.component import ComponentKind
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
-from pynenc.running import running_runner
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend, RunnerData
 from pynenc.trigger.base_trigger import BaseTrigger

@@ -16,7 +16,8 @@ from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.orchestrator.hooks import LifeCycleHooks
 from pynenc.orchestrator.ports import Ports
 from pynenc.orchestrator.values import ValueCodec
-from pynenc.plugins.component import Component, ComponentContext, ComponentKind
+from pynenc.plugins.component import Component, ComponentContext
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import PluginRegistry
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend

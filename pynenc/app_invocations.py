@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.conf.config_runner import ConfigRunner
+from pynenc.context import running_runner
 from pynenc.durable import body_of, send_event, waiting_body
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -19,7 +20,6 @@ from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.waiting import Ended, wait_final, wait_final_async
-from pynenc.running import running_runner
 from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.storage.operations import Cursor
 from pynenc.task import Task

@@ -8,10 +8,16 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from pynenc.identifiers.ids import new_id
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +75,22 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 def get_current_runner() -> RunnerContext:
     """The runner of this context, or the external one of this process."""
     return current_runner.get() or external_runner()
+
+
+class Running(Protocol):
+    """A runner that executes invocations of an app."""
+
+    @property
+    def app(self) -> object:
+        """Whose invocations."""
+
+    def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
+        """Give up the slot of the running invocation while it waits for others."""
+
+
+running_runner: ContextVar[Running | None] = ContextVar("pynenc_running_runner", default=None)
+"""The runner whose worker this context is."""
+
+
+body_task: ContextVar[asyncio.Task[object] | None] = ContextVar("pynenc_body_task", default=None)
+"""The task of the event loop in which a coroutine is the body of an invocation."""

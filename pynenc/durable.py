@@ -22,7 +22,7 @@ from pynenc.orchestrator.patience import patiently
 from pynenc.orchestrator.values import encode_arguments
 from pynenc.orchestrator.waiting import read_states
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
-from pynenc.storage.base_storage import Subscription
+from pynenc.storage.subscription import Subscription
 from pynenc.submitting import Origin, submit_calls
 from pynenc.trigger.conditions import Filter
 from pynenc.trigger.delivery import stored_filter

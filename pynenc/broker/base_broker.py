@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_components import ConfigBroker
+from pynenc.conf.config_broker import ConfigBroker
 from pynenc.plugins.component import Component
 from pynenc.storage.group import Group
 from pynenc.storage.operations import QueueDepth

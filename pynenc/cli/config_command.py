@@ -12,7 +12,7 @@ from pynenc.app import Pynenc
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, console, print_json
 from pynenc.conf.base_config import PynencConfig, is_secret
-from pynenc.plugins.component import ComponentKind
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import import_object, plugin_registry
 
 

@@ -14,7 +14,7 @@ from pynenc.app import Pynenc
 from pynenc.cli.config_command import effective_settings
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, console, print_json
-from pynenc.plugins.component import ComponentKind
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
 
 _SKEW_WARNING_S = 0.5

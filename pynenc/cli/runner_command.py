@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from pynenc.cli.state import CliState
-from pynenc.plugins.component import ComponentKind
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
 
 

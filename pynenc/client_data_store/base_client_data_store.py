@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_components import ConfigClientDataStore
+from pynenc.conf.config_client_data_store import ConfigClientDataStore
 from pynenc.exceptions import ClientDataNotFoundError
 from pynenc.plugins.component import Component, ComponentContext
 

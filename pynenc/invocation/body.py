@@ -10,9 +10,9 @@ import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
+from pynenc.context import body_task
 from pynenc.exceptions import NonDeterminismError, RetryError
 from pynenc.types import Params, Result
-from pynenc.workflow.branches import body_task
 
 if TYPE_CHECKING:
     from pynenc.conf.config_task import ConfigTask

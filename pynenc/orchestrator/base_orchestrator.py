@@ -13,13 +13,13 @@ from typing import ClassVar
 import msgspec
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_components import ConfigOrchestrator
+from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.invocation.status import InvocationStatus, StatusRecord
 from pynenc.plugins.component import Component
-from pynenc.storage.base_storage import Subscription
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor
+from pynenc.storage.subscription import Subscription
 
 
 class InvocationState(msgspec.Struct, frozen=True):

@@ -17,8 +17,6 @@ from pynenc.orchestrator.base_orchestrator import (
     SlotSwap,
     Waiter,
 )
-from pynenc.storage.base_storage import Subscription
-from pynenc.storage.codec import RecordCodec
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group, Mapped, Pending
 from pynenc.storage.operations import (
@@ -34,6 +32,8 @@ from pynenc.storage.operations import (
     Write,
     record_key,
 )
+from pynenc.storage.records import RecordCodec
+from pynenc.storage.subscription import Subscription
 
 _HISTORY = "history"
 _BY_STATUS = Index(("status",), "since")

@@ -26,8 +26,8 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.ports import Ports
 from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
-from pynenc.storage.base_storage import Subscription
 from pynenc.storage.group import Group
+from pynenc.storage.subscription import Subscription
 
 _MANY, _GATHER_S = 32, 0.005
 LAST_LOOK_S = 5.0

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pluggy
 
-from pynenc.plugins.component import ComponentKind, ComponentSpec
+from pynenc.plugins.component import ComponentSpec
+from pynenc.plugins.kinds import ComponentKind
 
 hookimpl = pluggy.HookimplMarker("pynenc")
 
-_CONF = "pynenc.conf.config_components"
 _SQLITE = "pynenc.conf.config_sqlite:ConfigSQLite"
 _RUNNER = "pynenc.conf.config_runner"
 
@@ -19,7 +19,7 @@ def _stores(
     kind: ComponentKind, package: str, settings: str, mem_name: str, sqlite_name: str
 ) -> list[ComponentSpec]:
     """The in-memory and the SQLite component of one kind."""
-    own = f"{_CONF}:{settings}"
+    own = f"pynenc.conf.config_{kind}:{settings}"
     return [
         ComponentSpec(kind, mem_name, f"pynenc.{package}:{mem_name}", "mem", (own,)),
         ComponentSpec(kind, sqlite_name, f"pynenc.{package}:{sqlite_name}", "sqlite", (own, _SQLITE)),
@@ -55,7 +55,7 @@ def pynenc_components() -> Iterable[ComponentSpec]:
         "MemClientDataStore",
         "SQLiteClientDataStore",
     )
-    own = (f"{_CONF}:ConfigSerializer",)
+    own = ("pynenc.conf.config_serializer:ConfigSerializer",)
     for name, module, alias in (
         ("JsonSerializer", "json_serializer", "json"),
         ("JsonPickleSerializer", "json_pickle_serializer", "json_pickle"),

@@ -6,30 +6,13 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import ClassVar, TypeVar
 
 from pynenc.conf.base_config import PynencConfig
+from pynenc.plugins.kinds import ComponentKind
 
 C = TypeVar("C", bound=PynencConfig)
 T = TypeVar("T")
-
-
-class ComponentKind(StrEnum):
-    """The seven kinds of components."""
-
-    BROKER = "broker"
-    ORCHESTRATOR = "orchestrator"
-    STATE_BACKEND = "state_backend"
-    TRIGGER = "trigger"
-    CLIENT_DATA_STORE = "client_data_store"
-    SERIALIZER = "serializer"
-    RUNNER = "runner"
-
-    @property
-    def setting(self) -> str:
-        """The setting that selects the class."""
-        return f"{self}_cls"
 
 
 @dataclass(frozen=True, slots=True)

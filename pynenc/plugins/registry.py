@@ -16,7 +16,8 @@ import pluggy
 from pynenc.conf.base_config import PynencConfig
 from pynenc.exceptions import PluginError, UnknownComponentError
 from pynenc.plugins import builtin, hookspecs
-from pynenc.plugins.component import BuilderMethod, CommandSpec, Component, ComponentKind, ComponentSpec
+from pynenc.plugins.component import BuilderMethod, CommandSpec, Component, ComponentSpec
+from pynenc.plugins.kinds import ComponentKind
 
 logger = logging.getLogger("pynenc.plugins")
 

@@ -12,7 +12,8 @@ from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
-from pynenc.plugins.component import Component, ComponentContext, ComponentKind
+from pynenc.plugins.component import Component, ComponentContext
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.runner.signal_watch import SignalWatch
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from croniter import croniter
 
-from pynenc.conf.config_components import ConfigOrchestrator
+from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.orchestrator import recovery
 from pynenc.orchestrator.leadership import lead, resign
 

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pynenc.arguments import Arguments
 from pynenc.call import Call
-from pynenc.context import RunnerContext, current_invocation_id, current_runner, current_trigger_depth
+from pynenc.context import (
+    RunnerContext,
+    Running,
+    body_task,
+    current_invocation_id,
+    current_runner,
+    current_trigger_depth,
+    running_runner,
+)
 from pynenc.durable import latest_arguments
 from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
 from pynenc.identifiers.task_id import TaskId
@@ -24,8 +32,6 @@ from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.execution import Finished
 from pynenc.orchestrator.parking import Parking
 from pynenc.orchestrator.patience import patiently, patiently_async
-from pynenc.running import Running, running_runner
-from pynenc.workflow.branches import body_task
 from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_components import ConfigSerializer
+from pynenc.conf.config_serializer import ConfigSerializer
 from pynenc.plugins.component import Component
 
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_components import ConfigStateBackend
+from pynenc.conf.config_state_backend import ConfigStateBackend
 from pynenc.plugins.component import Component
 from pynenc.state_backend.workflow_records import WorkflowRecords
 from pynenc.storage.group import Group, Pending

@@ -13,10 +13,10 @@ from pynenc.state_backend.base_state_backend import (
     recovery_outcome_id,
 )
 from pynenc.state_backend.storage_workflow_records import WORKFLOW_TABLES, StorageWorkflowRecords
-from pynenc.storage.codec import RecordCodec
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group, Mapped, Pending
 from pynenc.storage.operations import Cursor, Delete, Index, Query
+from pynenc.storage.records import RecordCodec
 
 _BY_TIME = Index((), "created_at")
 _BY_TASK = Index(("task_id",), "created_at")

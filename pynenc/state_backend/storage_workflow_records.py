@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowRecords, WorkflowValue
 from pynenc.storage.base_storage import Storage, find_all
-from pynenc.storage.codec import RecordCodec
 from pynenc.storage.group import Group, Mapped, Pending
 from pynenc.storage.operations import Cursor, Delete, Index, Outcome, Patch, Query, Table, Write, record_key
+from pynenc.storage.records import RecordCodec
 
 _OF_INVOCATION = Index(("invocation_id",), "at")
 _OF_WORKFLOW = Index(("workflow_id",), "at")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pynenc.identifiers.ids import new_id
 from pynenc.storage.operations import Notify, Operation, Push, QueueItem, Taken
-
-if TYPE_CHECKING:
-    from pynenc.storage.base_storage import Storage, Subscription
+from pynenc.storage.subscription import Subscription
 
 FIRST_LOOK_S = 1.0
 """A blocked take looks again by itself after this long, in case a wake-up was lost."""
@@ -37,6 +35,22 @@ def channels_of(operations: Iterable[Operation]) -> list[str]:
     return channels
 
 
+class TakesAndListens(Protocol):
+    """The part of a storage that a blocking take needs."""
+
+    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+        """Take the best items without blocking."""
+
+    def subscribe(self, channels: Iterable[str]) -> Subscription:
+        """Listen to channels from now on."""
+
+    def notify(self, channels: Sequence[str]) -> None:
+        """Wake everyone who listens to the channels."""
+
+    def now(self) -> float:
+        """Return the time of the storage's clock, in seconds since the epoch."""
+
+
 class BlockingTake:
     """The blocking takes of one storage.
 
@@ -44,7 +58,7 @@ class BlockingTake:
     gives it up, so that it is not told of each further item.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: TakesAndListens) -> None:
         self._storage = storage
         self._kept: dict[tuple[str, ...], Subscription] = {}
         self._interrupt_channel = queue_channel(f":interrupt:{new_id()}")

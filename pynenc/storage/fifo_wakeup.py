@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from pynenc.storage.base_storage import Subscription
+from pynenc.storage.subscription import Subscription
 from pynenc.storage.wakeup import WakeupHub, topic_of
 
 logger = logging.getLogger("pynenc.storage")

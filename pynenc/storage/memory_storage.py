@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import assert_never
 
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage
 from pynenc.storage.blocking_take import queue_channel
 from pynenc.storage.memory_tables import MemoryQueue, MemoryTable
 from pynenc.storage.operations import (
@@ -29,6 +29,7 @@ from pynenc.storage.operations import (
     Taken,
     check_query,
 )
+from pynenc.storage.subscription import Subscription
 from pynenc.storage.wakeup import WakeupHub
 
 

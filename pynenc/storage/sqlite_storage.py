@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import assert_never
 
 from pynenc.exceptions import StorageError, StorageLayoutError
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage
 from pynenc.storage.blocking_take import BlockingTake, channels_of
 from pynenc.storage.fifo_wakeup import FifoWakeups
 from pynenc.storage.operations import (
@@ -39,6 +39,7 @@ from pynenc.storage.operations import (
 from pynenc.storage.sqlite_connection import SQLiteFile
 from pynenc.storage.sqlite_queue import SQLiteQueue
 from pynenc.storage.sqlite_statements import TableStatements, pack_entry, prefix, quoted
+from pynenc.storage.subscription import Subscription
 
 _META = "pynenc_meta"
 _KEYS_PER_SELECT = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable
 
-from pynenc.storage.base_storage import Subscription
+from pynenc.storage.subscription import Subscription
 
 _NO_TOPIC = "other"
 

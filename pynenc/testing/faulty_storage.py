@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from pynenc.storage.base_storage import Storage, Subscription
+from pynenc.storage.base_storage import Storage
 from pynenc.storage.operations import (
     Cursor,
     EngineInfo,
@@ -19,6 +19,7 @@ from pynenc.storage.operations import (
     Table,
     Taken,
 )
+from pynenc.storage.subscription import Subscription
 
 T = TypeVar("T")
 

@@ -14,7 +14,8 @@ from pynenc.app_components import ComponentFactoryContext
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import ConfigError
-from pynenc.plugins.component import Component, ComponentKind
+from pynenc.plugins.component import Component
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent

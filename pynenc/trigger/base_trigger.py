@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 import msgspec
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_components import ConfigTrigger
+from pynenc.conf.config_trigger import ConfigTrigger
 from pynenc.context import current_invocation_id, current_trigger_depth
 from pynenc.exceptions import TriggerNotFoundError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.component import Component, ComponentContext
-from pynenc.storage.base_storage import Subscription
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
+from pynenc.storage.subscription import Subscription
 from pynenc.trigger.builder import Statuses, TaskReference, TriggerBuilder
 from pynenc.trigger.conditions import Filter
 from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition, tick_marks

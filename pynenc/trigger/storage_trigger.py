@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pynenc.storage.base_storage import Subscription, find_all
-from pynenc.storage.codec import RecordCodec
+from pynenc.storage.base_storage import find_all
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group
 from pynenc.storage.operations import (
@@ -20,6 +19,8 @@ from pynenc.storage.operations import (
     Write,
     record_key,
 )
+from pynenc.storage.records import RecordCodec
+from pynenc.storage.subscription import Subscription
 from pynenc.trigger.base_trigger import DEFINED, OCCURRED, BaseTrigger
 from pynenc.trigger.definition import StoredTrigger
 from pynenc.trigger.records import EventWait, Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun

@@ -11,10 +11,8 @@ import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from pynenc.context import body_task
 from pynenc.workflow.journal import Place
-
-body_task: ContextVar[asyncio.Task[object] | None] = ContextVar("pynenc_body_task", default=None)
-"""The task of the event loop in which a coroutine is the body of an invocation."""
 
 _current: ContextVar[Branch | None] = ContextVar("pynenc_branch", default=None)
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from pynenc.context import body_task
 from pynenc.orchestrator.parking import Parking
-from pynenc.workflow.branches import body_task
 from pynenc.workflow.run import DurableRun
 
 _QUIET_S = 0.02

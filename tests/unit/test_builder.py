@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pynenc import ConcurrencyControlType, PynencBuilder
-from pynenc.conf.config_components import ConfigClientDataStore, ConfigOrchestrator, ConfigTrigger
+from pynenc.conf.config_client_data_store import ConfigClientDataStore
+from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_pynenc import ArgumentPrintMode, LogFormat
 from pynenc.conf.config_runner import ConfigPersistentProcessRunner, ConfigThreadRunner
 from pynenc.conf.config_sqlite import ConfigSQLite
 from pynenc.conf.config_task import ConfigTask
+from pynenc.conf.config_trigger import ConfigTrigger
 from pynenc.exceptions import ConfigError
 from pynenc.plugins.component import BuilderMethod
 from pynenc.plugins.registry import KNOWN_PLUGINS

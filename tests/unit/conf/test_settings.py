@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from pynenc import ConcurrencyControlType, Pynenc
 from pynenc.conf.base_config import Layer, PynencConfig
-from pynenc.conf.config_components import ConfigOrchestrator
+from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc
 from pynenc.conf.config_runner import ConfigRunner, ConfigThreadRunner
 from pynenc.conf.config_sqlite import ConfigSQLite

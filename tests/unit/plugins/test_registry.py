@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from pynenc.exceptions import PluginError, UnknownComponentError
-from pynenc.plugins.component import ComponentKind, ComponentSpec
+from pynenc.plugins.component import ComponentSpec
 from pynenc.plugins.hookspecs import hookimpl
+from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import PluginRegistry, import_object
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from pynenc.exceptions import StorageLayoutError, StorageUnavailableError, ValueTooLargeError
 from pynenc.identifiers.ids import monotonic_tick
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage
 from pynenc.storage.blocking_take import channels_of
 from pynenc.storage.fifo_wakeup import FifoWakeups
 from pynenc.storage.operations import (
@@ -40,6 +40,7 @@ from pynenc.storage.operations import (
     Taken,
     check_query,
 )
+from pynenc.storage.subscription import Subscription
 from pynenc_lmdb.keys import digest, following, sortable, sorted_text, values
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from pymongo.collection import Collection
 from pymongo.errors import InvalidOperation, PyMongoError
 
 from pynenc.identifiers.ids import new_id
-from pynenc.storage.base_storage import Subscription
+from pynenc.storage.subscription import Subscription
 from pynenc.storage.wakeup import WakeupHub, topic_of
 from pynenc_mongo.connection import UNCONFIRMED, Document
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pynenc.plugins.component import BuilderMethod, ComponentKind, ComponentSpec
+from pynenc.plugins.component import BuilderMethod, ComponentSpec
 from pynenc.plugins.hookspecs import hookimpl
+from pynenc.plugins.kinds import ComponentKind
 
-_CONF = "pynenc.conf.config_components"
 _SETTINGS = "pynenc_mongo.settings:ConfigMongo"
 
 
@@ -22,7 +22,7 @@ def pynenc_components() -> Iterable[ComponentSpec]:
         (ComponentKind.CLIENT_DATA_STORE, "MongoClientDataStore", "ConfigClientDataStore"),
     ):
         path = f"pynenc_mongo.components:{name}"
-        yield ComponentSpec(kind, name, path, "mongo", (f"{_CONF}:{conf}", _SETTINGS))
+        yield ComponentSpec(kind, name, path, "mongo", (f"pynenc.conf.config_{kind}:{conf}", _SETTINGS))
 
 
 @hookimpl

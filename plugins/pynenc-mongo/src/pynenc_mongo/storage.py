@@ -13,7 +13,7 @@ from bson import MaxKey, MinKey
 from pymongo.collection import Collection
 
 from pynenc.exceptions import StorageLayoutError
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage
 from pynenc.storage.blocking_take import BlockingTake, channels_of
 from pynenc.storage.engine_clock import EngineClock
 from pynenc.storage.operations import (
@@ -28,6 +28,7 @@ from pynenc.storage.operations import (
     Taken,
     check_query,
 )
+from pynenc.storage.subscription import Subscription
 from pynenc_mongo import listener, schema
 from pynenc_mongo.blobs import Blobs
 from pynenc_mongo.connection import Client, Document, Endpoint

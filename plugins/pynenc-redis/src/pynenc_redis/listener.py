@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import redis
 from redis.connection import Connection
 
-from pynenc.storage.base_storage import Subscription
+from pynenc.storage.subscription import Subscription
 from pynenc.storage.wakeup import WakeupHub
 
 logger = logging.getLogger("pynenc.storage")

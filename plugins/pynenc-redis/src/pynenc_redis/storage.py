@@ -13,7 +13,7 @@ import msgspec
 import redis
 
 from pynenc.exceptions import StorageLayoutError, StorageUnavailableError
-from pynenc.storage.base_storage import LAYOUT_VERSION, Storage, Subscription
+from pynenc.storage.base_storage import LAYOUT_VERSION, Storage
 from pynenc.storage.blocking_take import BlockingTake
 from pynenc.storage.engine_clock import EngineClock
 from pynenc.storage.operations import (
@@ -29,6 +29,7 @@ from pynenc.storage.operations import (
     Taken,
     check_query,
 )
+from pynenc.storage.subscription import Subscription
 from pynenc_redis.connection import Client, Endpoint, explained, listening_connection
 from pynenc_redis.encoding import decode_fields, encode
 from pynenc_redis.listener import Listener

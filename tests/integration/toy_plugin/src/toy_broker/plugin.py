@@ -1,7 +1,8 @@
 """What the plugin offers."""
 
-from pynenc.plugins.component import BuilderMethod, ComponentKind, ComponentSpec
+from pynenc.plugins.component import BuilderMethod, ComponentSpec
 from pynenc.plugins.hookspecs import hookimpl
+from pynenc.plugins.kinds import ComponentKind
 
 
 @hookimpl

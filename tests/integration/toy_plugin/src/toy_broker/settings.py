@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from pynenc.conf.config_components import ConfigBroker
+from pynenc.conf.config_broker import ConfigBroker
 
 
 class ConfigFolderBroker(ConfigBroker):

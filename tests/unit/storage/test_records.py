@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from pynenc.storage.codec import RecordCodec
+from pynenc.storage.records import RecordCodec
 
 
 class Item(msgspec.Struct, frozen=True):
