@@ -16,14 +16,14 @@ from pynenc.durable import body_of, send_event, waiting_body
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.base_invocation import current_invocation
+from pynenc.invocation.data import InvocationData
 from pynenc.invocation.dist_invocation import DistributedInvocation
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.orchestrator.waiting import Ended, wait_final, wait_final_async
-from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.storage.operations import Cursor
 from pynenc.task import Task
-from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
     import logging

@@ -17,6 +17,7 @@ from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.conc_invocation import ConcurrentInvocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.orchestrator.parking import event_channel, reach
 from pynenc.orchestrator.patience import patiently
 from pynenc.orchestrator.values import encode_arguments
@@ -29,7 +30,6 @@ from pynenc.trigger.delivery import stored_filter
 from pynenc.trigger.records import EventWait, event_text
 from pynenc.workflow.context import WorkflowContext
 from pynenc.workflow.host import Host
-from pynenc.workflow.identity import WorkflowIdentity
 from pynenc.workflow.journal import Journal, Place, StoredJournal, TransientJournal
 from pynenc.workflow.run import DurableRun
 from pynenc.workflow.waits import AsyncWaits

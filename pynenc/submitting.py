@@ -13,15 +13,15 @@ from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.ids import new_id
 from pynenc.identity import NO_KEYS, CallKeys, has_keys, keys_of
 from pynenc.invocation.base_invocation import current_invocation
+from pynenc.invocation.data import InvocationData
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.reused_invocation import ReusedInvocation
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.orchestrator.submission import NewInvocation, find_cached, submit, submit_registered
 from pynenc.orchestrator.values import PackedArguments, decode_arguments, encode_arguments
-from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.types import Params, Result
-from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

@@ -13,13 +13,13 @@ from pynenc.cli.options import as_json, limit_option, statuses_option
 from pynenc.cli.state import CliState, console, moment, print_json
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationNotFoundError
+from pynenc.invocation.data import InvocationData
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.logs import shown_arguments
-from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.cancellation import cancel
 from pynenc.orchestrator.parking import NEVER
 from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
-from pynenc.state_backend.base_state_backend import InvocationData
 
 _IDS = click.argument("invocation_ids", metavar="ID...", nargs=-1, required=True)
 

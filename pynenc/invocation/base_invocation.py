@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Generic
 from pynenc.arguments import Arguments
 from pynenc.call import Call
 from pynenc.invocation.status import InvocationStatus
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.types import Params, Result
-from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
     from pynenc.task import Task

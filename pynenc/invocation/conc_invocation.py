@@ -13,8 +13,8 @@ from pynenc.identifiers.ids import new_id
 from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup, current_invocation
 from pynenc.invocation.body import run_function, wants_retry
 from pynenc.invocation.status import InvocationStatus, StatusRecord, change_status, initial_record
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.types import Params, Result
-from pynenc.workflow.identity import WorkflowIdentity
 from pynenc.workflow.journal import TransientJournal
 from pynenc.workflow.run import Parked
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from pynenc.call import Call
 from pynenc.context import get_current_runner
 from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
+from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import HistoryEntry, InvocationState
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.orchestrator.cancellation import cancel
 from pynenc.orchestrator.waiting import Ended, RaisedError, load_results, read_states
 from pynenc.types import Params, Result
-from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pynenc.call import Call
 from pynenc.invocation.dist_invocation import DistributedInvocation
-from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.invocation.state import InvocationState
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.types import Params, Result
-from pynenc.workflow.identity import WorkflowIdentity
 
 
 class ReusedInvocation(DistributedInvocation[Params, Result]):

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pynenc.invocation.claim import Claim
+from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots
-from pynenc.orchestrator.base_orchestrator import Change, InvocationState
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.parking import release, unpark
-from pynenc.orchestrator.ports import Ports, changed
+from pynenc.orchestrator.ports import Ports
 from pynenc.orchestrator.waiting import read_states
 from pynenc.storage.group import Group
 

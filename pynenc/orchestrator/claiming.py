@@ -13,13 +13,13 @@ import msgspec
 
 from pynenc.broker.base_broker import Delivery
 from pynenc.exceptions import InvocationError
+from pynenc.invocation.claim import Claim
+from pynenc.invocation.data import OutcomeData, outcome_id
+from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
 from pynenc.orchestrator.cancellation import end_cancelled
-from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.orchestrator.slots import acquire, release
-from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
 
 

@@ -13,14 +13,14 @@ from collections.abc import Sequence
 import msgspec
 
 from pynenc.exceptions import WaitCycleError
+from pynenc.invocation.claim import Claim
+from pynenc.invocation.data import OutcomeData, outcome_id
+from pynenc.invocation.state import Change, InvocationState, changed, is_done
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import slots, wait_cycles
-from pynenc.orchestrator.base_orchestrator import Change, InvocationState
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.parking import NEVER, Parking, park, reach, run_again
-from pynenc.orchestrator.ports import Ports, changed, is_done, message_for
+from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.orchestrator.submission import note_results
-from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
 
 _WITH_OUTCOME = (InvocationStatus.SUCCESS, InvocationStatus.FAILED)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from pynenc.orchestrator.base_orchestrator import InvocationState
+from pynenc.invocation.state import InvocationState
 
 logger = logging.getLogger("pynenc.plugins")
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
+from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import Change, InvocationState
-from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.storage.group import Group
 
 NEVER = 253_402_300_800.0

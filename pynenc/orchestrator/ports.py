@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
 from pynenc.broker.base_broker import BaseBroker, Message
 from pynenc.conf.config_pynenc import ConfigPynenc
-from pynenc.invocation.status import InvocationStatus, decide
-from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Change, ChangeOutcome, InvocationState
+from pynenc.invocation.state import Change, ChangeOutcome, InvocationState
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.orchestrator.hooks import LifeCycleHooks
 from pynenc.orchestrator.values import ValueCodec
 from pynenc.state_backend.base_state_backend import BaseStateBackend
@@ -58,43 +56,6 @@ class Ports:
     def now(self) -> float:
         """Seconds since the epoch by the clock that all runners share."""
         return self.orchestrator.now()
-
-
-def changed(
-    state: InvocationState,
-    wanted: InvocationStatus,
-    runner_id: str | None,
-    now: float,
-    **fields: float | str | None,
-) -> Change:
-    """The change of a record that the state machine allows.
-
-    Raises:
-        InvocationStatusError: It does not.
-    """
-    owner, claim = decide(state.status, state.runner_id, state.claim, wanted, runner_id)
-    not_before = float(fields.get("not_before", state.not_before) or 0.0)
-    target = msgspec.structs.replace(
-        state,
-        status=wanted,
-        runner_id=owner,
-        claim=claim,
-        changed_at=now,
-        since=max(now, not_before),
-        **fields,
-    )
-    return Change(state, target)
-
-
-def is_done(change: Change, reply: ChangeOutcome) -> bool:
-    """Whether the record is as wanted already: the reply to an earlier try was lost.
-
-    To be asked only by who holds the claim, for then nobody else can have made the change. A new claim
-    is not of that kind: a second message for it must not make it run twice.
-    """
-    target = change.target
-    wanted = (target.status, target.runner_id, target.claim)
-    return (reply.status, reply.runner_id, reply.claim) == wanted
 
 
 def message_for(state: InvocationState) -> Message:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import msgspec
 
 from pynenc.exceptions import RecoveryLimitError
+from pynenc.invocation.data import OutcomeData, recovery_outcome_id
+from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
 from pynenc.orchestrator import slots
-from pynenc.orchestrator.base_orchestrator import Change, InvocationState
-from pynenc.orchestrator.ports import Ports, changed, message_for
-from pynenc.state_backend.base_state_backend import OutcomeData, recovery_outcome_id
+from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 

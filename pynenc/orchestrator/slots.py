@@ -17,17 +17,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from pynenc.invocation.claim import Claim
+from pynenc.invocation.state import ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import AVAILABLE_STATUSES, OWNED_STATUSES, InvocationStatus
-from pynenc.orchestrator.base_orchestrator import (
-    ChangeOutcome,
-    InvocationState,
-    Slot,
-    SlotSwap,
-    Waiter,
-    waiter,
-)
-from pynenc.orchestrator.claim import Claim
-from pynenc.orchestrator.ports import Ports, changed, message_for
+from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap, Waiter, waiter
+from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.storage.group import Group
 
 _S = InvocationStatus

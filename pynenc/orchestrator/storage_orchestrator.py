@@ -6,17 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from pynenc.invocation.state import Change, ChangeOutcome, HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import (
-    BaseOrchestrator,
-    Change,
-    ChangeOutcome,
-    HistoryEntry,
-    InvocationState,
-    Slot,
-    SlotSwap,
-    Waiter,
-)
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Slot, SlotSwap, Waiter
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group, Mapped, Pending
 from pynenc.storage.operations import (

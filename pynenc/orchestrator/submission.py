@@ -14,10 +14,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pynenc.invocation.data import InvocationData
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import AVAILABLE_STATUSES, InvocationStatus
-from pynenc.orchestrator.base_orchestrator import InvocationState, Slot, SlotSwap
+from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
 from pynenc.orchestrator.ports import Ports, message_for
-from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.storage.group import Group
 
 _WAITING = AVAILABLE_STATUSES | {InvocationStatus.CONCURRENCY_CONTROLLED}

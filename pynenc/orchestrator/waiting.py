@@ -22,10 +22,10 @@ from pynenc.exceptions import (
     StorageUnavailableError,
 )
 from pynenc.interruption import Interruption, current_interruption
+from pynenc.invocation.data import OutcomeData, outcome_id
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.ports import Ports
-from pynenc.state_backend.base_state_backend import OutcomeData, outcome_id
 from pynenc.storage.group import Group
 from pynenc.storage.subscription import Subscription
 

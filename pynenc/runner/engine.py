@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
+from pynenc.invocation.claim import Claim
 from pynenc.orchestrator.cancellation import cancelled_among
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import Finished, advance, surrender
 from pynenc.orchestrator.patience import FIRST_PAUSE_S, LAST_PAUSE_S

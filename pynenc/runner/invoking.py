@@ -26,13 +26,13 @@ from pynenc.identifiers.task_id import TaskId
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.base_invocation import BaseInvocation, current_invocation
 from pynenc.invocation.body import retry_pause, run_function, wants_retry
+from pynenc.invocation.claim import Claim
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.claim import Claim
+from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.orchestrator.execution import Finished
 from pynenc.orchestrator.parking import Parking
 from pynenc.orchestrator.patience import patiently, patiently_async
-from pynenc.workflow.identity import WorkflowIdentity
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from pynenc.exceptions import ValueTooLargeError
+from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.execution import Advanced, Finished, advance
 from pynenc.orchestrator.ports import Ports
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pynenc.orchestrator.claim import Claim
+from pynenc.invocation.claim import Claim
 from pynenc.orchestrator.claiming import claim_awaited
 from pynenc.orchestrator.execution import pause, resume
 from pynenc.orchestrator.patience import patiently

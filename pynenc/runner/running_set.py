@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
 from pynenc.interruption import Interruption
-from pynenc.orchestrator.claim import Claim
+from pynenc.invocation.claim import Claim
 
 
 @dataclass(eq=False, slots=True)

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pynenc.state_backend.base_state_backend import (
-    BaseStateBackend,
-    InvocationData,
-    OutcomeData,
-    RunnerData,
-    outcome_id,
-    recovery_outcome_id,
-)
+from pynenc.invocation.data import InvocationData, OutcomeData, outcome_id, recovery_outcome_id
+from pynenc.state_backend.base_state_backend import BaseStateBackend, RunnerData
 from pynenc.state_backend.storage_workflow_records import WORKFLOW_TABLES, StorageWorkflowRecords
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group, Mapped, Pending

@@ -14,11 +14,11 @@ from pynenc.exceptions import (
     InvocationConcurrencyWithDifferentArgumentsError,
 )
 from pynenc.invocation.base_invocation import BaseInvocation
+from pynenc.invocation.claim import Claim
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.reused_invocation import ReusedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import Finished, advance
 from pynenc.testing import kit_functions

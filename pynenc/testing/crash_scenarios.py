@@ -12,10 +12,10 @@ from typing import Any
 
 from pynenc.app import Pynenc
 from pynenc.conf.config_task import ConcurrencyControlType
+from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
 from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
 from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
 from pynenc.task import Task

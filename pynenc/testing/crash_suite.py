@@ -15,9 +15,9 @@ import pytest
 
 from pynenc.app import Pynenc
 from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery, slots
-from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.orchestrator.claiming import claim
 from pynenc.orchestrator.execution import Finished, advance
 from pynenc.storage.base_storage import Storage

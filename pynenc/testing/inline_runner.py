@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pynenc.app import Pynenc
 from pynenc.context import RunnerContext
 from pynenc.interruption import Interruption
-from pynenc.orchestrator.claim import Claim
+from pynenc.invocation.claim import Claim
 from pynenc.orchestrator.claiming import claim
 from pynenc.orchestrator.execution import advance
 from pynenc.runner.invoking import current_claim, invoke

@@ -17,17 +17,17 @@ from pynenc.exceptions import (
 )
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
+from pynenc.invocation.claim import Claim
+from pynenc.invocation.data import InvocationData
 from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
-from pynenc.orchestrator.base_orchestrator import InvocationState
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import Advanced, Finished, advance, surrender
 from pynenc.orchestrator.leadership import lead, resign
 from pynenc.orchestrator.submission import NewInvocation, submit
 from pynenc.orchestrator.values import encode_arguments
-from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 

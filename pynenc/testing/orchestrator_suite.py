@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 
 from pynenc.app import Pynenc
+from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import Change, ChangeOutcome, InvocationState
-from pynenc.orchestrator.ports import changed
 from pynenc.storage.operations import Cursor
 from pynenc.testing.app_fixtures import AppFixtures
 

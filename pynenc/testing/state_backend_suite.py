@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from pynenc.app import Pynenc
-from pynenc.state_backend.base_state_backend import (
-    InvocationData,
-    OutcomeData,
-    RunnerData,
-    outcome_id,
-    recovery_outcome_id,
-)
+from pynenc.invocation.data import InvocationData, OutcomeData, outcome_id, recovery_outcome_id
+from pynenc.state_backend.base_state_backend import RunnerData
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.testing.app_fixtures import AppFixtures

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from pynenc.exceptions import RemoteTaskError, StorageUnavailableError
+from pynenc.invocation.data import InvocationData
+from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import HistoryEntry, InvocationState
 from pynenc.orchestrator.ports import Ports
 from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
-from pynenc.state_backend.base_state_backend import InvocationData
 from pynenc.trigger.conditions import (
     AnyContext,
     Condition,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from pynenc.identifiers.ids import derived_id
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import InvocationState
 from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.catalog import Catalog

@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from pynenc import ConcurrencyControlType, Pynenc
 from pynenc.identifiers.ids import new_id
+from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator import recovery
 from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.claim import Claim
 from pynenc.orchestrator.claiming import claim, give_back
 from pynenc.orchestrator.execution import advance, pause, resume, surrender
 from pynenc.testing.crash_scenarios import QUEUES, Life

@@ -23,8 +23,8 @@ from pynenc.exceptions import (
     TaskNotFoundError,
 )
 from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.data import InvocationData
 from pynenc.invocation.status import InvocationStatus
-from pynenc.state_backend.base_state_backend import InvocationData
 
 
 def in_child(app: Pynenc, task: Any, queue: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pynenc.state_backend.base_state_backend import InvocationData
+from pynenc.invocation.data import InvocationData
 
 
 @dataclass(frozen=True, slots=True)

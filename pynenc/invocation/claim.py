@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from pynenc.orchestrator.base_orchestrator import InvocationState
-from pynenc.state_backend.base_state_backend import InvocationData
+from pynenc.invocation.data import InvocationData
+from pynenc.invocation.state import InvocationState
 
 
 class Claim(msgspec.Struct, frozen=True):

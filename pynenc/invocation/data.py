@@ -1,0 +1,64 @@
+"""What an invocation is, and what came of it, as stored."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class InvocationData(msgspec.Struct, frozen=True):
+    """What an invocation is; written once and never changed.
+
+    Attributes:
+        invocation_id: Its id.
+        task_id: Key of its task.
+        arguments: Serialized arguments: a JSON object of parameter name to packed text.
+        created_at: Seconds since the epoch.
+        workflow_id: The workflow that it belongs to.
+        workflow_type: Key of the task at the root of that workflow.
+        parent_workflow_id: The workflow that started that one, if any.
+        parent_invocation_id: The invocation whose body submitted this one, if any.
+        submitter_id: The runner (or external process) that submitted it.
+        timeout: Seconds after which a run is asked to end, or None.
+        triggered_by: The run of a trigger that started it, if one did.
+        trigger_depth: How many triggers in a row led to it.
+    """
+
+    invocation_id: str = msgspec.field(name="key")
+    task_id: str
+    arguments: str
+    created_at: float
+    workflow_id: str
+    workflow_type: str
+    parent_workflow_id: str | None
+    parent_invocation_id: str | None
+    submitter_id: str
+    timeout: float | None = None
+    triggered_by: str | None = None
+    trigger_depth: int | None = None
+
+
+class OutcomeData(msgspec.Struct, frozen=True):
+    """What came of one claim of an invocation.
+
+    Attributes:
+        outcome_id: Id of the invocation and number of the claim, see `outcome_id`.
+        is_error: Whether `payload` is an exception.
+        payload: The packed, serialized result or exception.
+    """
+
+    outcome_id: str = msgspec.field(name="key")
+    is_error: int
+    payload: str
+
+
+def outcome_id(invocation_id: str, claim: int) -> str:
+    """The id of what came of one claim."""
+    return f"{invocation_id}:{claim}"
+
+
+def recovery_outcome_id(invocation_id: str, claim: int) -> str:
+    """The id of the outcome that recovery gives to an invocation whose runner is gone.
+
+    It differs from that of the claim, which the lost runner may still write.
+    """
+    return f"{invocation_id}:{claim}:recovery"
