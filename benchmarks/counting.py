@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any
 
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.claiming import claim
-from pynenc.orchestrator.execution import Finished, advance
+from pynenc.lifecycle.claiming import claim
+from pynenc.lifecycle.execution import Finished, advance
 
 _COUNT = 20
 

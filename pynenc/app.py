@@ -19,9 +19,9 @@ from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
 from pynenc.context import RunnerContext, running_runner
 from pynenc.exceptions import ConfigError
+from pynenc.lifecycle.components import Ports
 from pynenc.logs import app_logger
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
-from pynenc.orchestrator.ports import Ports
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
 from pynenc.serializer.base_serializer import BaseSerializer

@@ -12,10 +12,10 @@ from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.loader import SettingsLoader
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.hooks import LifeCycleHooks
+from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
-from pynenc.orchestrator.hooks import LifeCycleHooks
-from pynenc.orchestrator.ports import Ports
-from pynenc.orchestrator.values import ValueCodec
 from pynenc.plugins.component import Component, ComponentContext
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import PluginRegistry

@@ -21,7 +21,7 @@ from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.orchestrator.waiting import Ended, wait_final, wait_final_async
+from pynenc.lifecycle.waiting import Ended, wait_final, wait_final_async
 from pynenc.storage.operations import Cursor
 from pynenc.task import Task
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
     from pynenc.conf.config_pynenc import ConfigPynenc
     from pynenc.conf.loader import SettingsLoader
+    from pynenc.lifecycle.components import Ports
     from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
-    from pynenc.orchestrator.ports import Ports
     from pynenc.state_backend.base_state_backend import BaseStateBackend
     from pynenc.workflow.context import WorkflowContext
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pynenc.context import get_current_runner
 from pynenc.invocation.base_invocation import current_invocation
-from pynenc.orchestrator import recovery
+from pynenc.lifecycle import recovery
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

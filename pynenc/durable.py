@@ -18,10 +18,10 @@ from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.conc_invocation import ConcurrentInvocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.orchestrator.parking import event_channel, reach
-from pynenc.orchestrator.patience import patiently
-from pynenc.orchestrator.values import encode_arguments
-from pynenc.orchestrator.waiting import read_states
+from pynenc.lifecycle.parking import event_channel, reach
+from pynenc.lifecycle.storage_retry import patiently
+from pynenc.lifecycle.values import encode_arguments
+from pynenc.lifecycle.waiting import read_states
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
 from pynenc.storage.subscription import Subscription
 from pynenc.submitting import Origin, submit_calls

@@ -9,7 +9,7 @@ import msgspec
 
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.identifiers.ids import derived_id
-from pynenc.orchestrator.values import PackedArguments
+from pynenc.lifecycle.values import PackedArguments
 
 if TYPE_CHECKING:
     from pynenc.task import Task

@@ -19,8 +19,8 @@ from pynenc.invocation.reused_invocation import ReusedInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.orchestrator.submission import NewInvocation, find_cached, submit, submit_registered
-from pynenc.orchestrator.values import PackedArguments, decode_arguments, encode_arguments
+from pynenc.lifecycle.submission import NewInvocation, find_cached, submit, submit_registered
+from pynenc.lifecycle.values import PackedArguments, decode_arguments, encode_arguments
 from pynenc.types import Params, Result
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from pynenc.exceptions import InvocationNotFoundError
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle.cancellation import cancel
+from pynenc.lifecycle.parking import NEVER
+from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.logs import shown_arguments
-from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.parking import NEVER
-from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
 
 _IDS = click.argument("invocation_ids", metavar="ID...", nargs=-1, required=True)
 

@@ -11,8 +11,8 @@ from pynenc.app import Pynenc
 from pynenc.cli.invocations_command import row_of, stored
 from pynenc.cli.options import as_json, limit_option, statuses_option
 from pynenc.cli.state import CliState, console, json_object, moment, print_json
+from pynenc.lifecycle.parking import NEVER
 from pynenc.logs import shown_arguments
-from pynenc.orchestrator.parking import NEVER
 from pynenc.state_backend.workflow_records import Step
 from pynenc.workflow.journal import StoredJournal
 from pynenc.workflow.waiting import SLEEP, WAIT

@@ -12,8 +12,8 @@ from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGrou
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.waiting import Ended, RaisedError, load_results, read_states
+from pynenc.lifecycle.cancellation import cancel
+from pynenc.lifecycle.waiting import Ended, RaisedError, load_results, read_states
 from pynenc.types import Params, Result
 
 if TYPE_CHECKING:

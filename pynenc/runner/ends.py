@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from pynenc.orchestrator.execution import Finished
+from pynenc.lifecycle.execution import Finished
 
 _LINGER_S = 0.01
 

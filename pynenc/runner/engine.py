@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.invocation.claim import Claim
-from pynenc.orchestrator.cancellation import cancelled_among
-from pynenc.orchestrator.claiming import claim, give_back
-from pynenc.orchestrator.execution import Finished, advance, surrender
-from pynenc.orchestrator.patience import FIRST_PAUSE_S, LAST_PAUSE_S
+from pynenc.lifecycle.cancellation import cancelled_among
+from pynenc.lifecycle.claiming import claim, give_back
+from pynenc.lifecycle.execution import Finished, advance, surrender
+from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.ends import Ends
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.keeper import Keeper

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from croniter import croniter
 
 from pynenc.conf.config_orchestrator import ConfigOrchestrator
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.leadership import lead, resign
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.leadership import lead, resign
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

@@ -30,9 +30,9 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.orchestrator.execution import Finished
-from pynenc.orchestrator.parking import Parking
-from pynenc.orchestrator.patience import patiently, patiently_async
+from pynenc.lifecycle.execution import Finished
+from pynenc.lifecycle.parking import Parking
+from pynenc.lifecycle.storage_retry import patiently, patiently_async
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

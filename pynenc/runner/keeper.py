@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from pynenc.orchestrator.cancellation import runner_channel
+from pynenc.lifecycle.cancellation import runner_channel
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

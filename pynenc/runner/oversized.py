@@ -9,8 +9,8 @@ import msgspec
 from pynenc.exceptions import ValueTooLargeError
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.execution import Advanced, Finished, advance
-from pynenc.orchestrator.ports import Ports
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.execution import Advanced, Finished, advance
 
 
 def advance_patched(

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pynenc.invocation.claim import Claim
-from pynenc.orchestrator.claiming import claim_awaited
-from pynenc.orchestrator.execution import pause, resume
-from pynenc.orchestrator.patience import patiently
+from pynenc.lifecycle.claiming import claim_awaited
+from pynenc.lifecycle.execution import pause, resume
+from pynenc.lifecycle.storage_retry import patiently
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

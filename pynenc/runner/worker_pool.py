@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, cast
 
 from pynenc.context import RunnerContext
-from pynenc.orchestrator import recovery
+from pynenc.lifecycle import recovery
 from pynenc.runner.worker_recipe import WorkerRecipe, task_modules
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
 from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.claiming import claim, give_back
-from pynenc.orchestrator.execution import advance
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.claiming import claim, give_back
+from pynenc.lifecycle.execution import advance
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 

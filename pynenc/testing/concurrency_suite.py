@@ -18,9 +18,9 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.reused_invocation import ReusedInvocation
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.claiming import claim, give_back
-from pynenc.orchestrator.execution import Finished, advance
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.claiming import claim, give_back
+from pynenc.lifecycle.execution import Finished, advance
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 

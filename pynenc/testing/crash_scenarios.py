@@ -14,10 +14,10 @@ from pynenc.app import Pynenc
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.claiming import claim, claim_awaited, give_back
-from pynenc.orchestrator.execution import Finished, advance, pause, resume, surrender
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.cancellation import cancel
+from pynenc.lifecycle.claiming import claim, claim_awaited, give_back
+from pynenc.lifecycle.execution import Finished, advance, pause, resume, surrender
 from pynenc.task import Task
 from pynenc.testing import kit_functions
 

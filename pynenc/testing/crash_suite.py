@@ -17,9 +17,9 @@ from pynenc.app import Pynenc
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery, slots
-from pynenc.orchestrator.claiming import claim
-from pynenc.orchestrator.execution import Finished, advance
+from pynenc.lifecycle import recovery, slots
+from pynenc.lifecycle.claiming import claim
+from pynenc.lifecycle.execution import Finished, advance
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent
 from pynenc.testing.app_fixtures import AppFixtures

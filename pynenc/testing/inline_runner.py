@@ -9,8 +9,8 @@ from pynenc.app import Pynenc
 from pynenc.context import RunnerContext
 from pynenc.interruption import Interruption
 from pynenc.invocation.claim import Claim
-from pynenc.orchestrator.claiming import claim
-from pynenc.orchestrator.execution import advance
+from pynenc.lifecycle.claiming import claim
+from pynenc.lifecycle.execution import advance
 from pynenc.runner.invoking import current_claim, invoke
 from pynenc.runner.pausing import paused
 from pynenc.testing.crash_scenarios import QUEUES

@@ -22,12 +22,12 @@ from pynenc.invocation.data import InvocationData
 from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.claiming import claim, give_back
-from pynenc.orchestrator.execution import Advanced, Finished, advance, surrender
-from pynenc.orchestrator.leadership import lead, resign
-from pynenc.orchestrator.submission import NewInvocation, submit
-from pynenc.orchestrator.values import encode_arguments
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.claiming import claim, give_back
+from pynenc.lifecycle.execution import Advanced, Finished, advance, surrender
+from pynenc.lifecycle.leadership import lead, resign
+from pynenc.lifecycle.submission import NewInvocation, submit
+from pynenc.lifecycle.values import encode_arguments
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 

@@ -13,8 +13,8 @@ import pytest
 
 from pynenc.app import Pynenc
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.claiming import claim
-from pynenc.orchestrator.execution import Finished, advance
+from pynenc.lifecycle.claiming import claim
+from pynenc.lifecycle.execution import Finished, advance
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent
 from pynenc.testing import kit_functions

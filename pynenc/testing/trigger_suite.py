@@ -10,8 +10,8 @@ import pytest
 
 from pynenc.app import Pynenc
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.claiming import claim
-from pynenc.orchestrator.execution import Finished, advance
+from pynenc.lifecycle.claiming import claim
+from pynenc.lifecycle.execution import Finished, advance
 from pynenc.storage.group import Group
 from pynenc.task import Task
 from pynenc.testing import kit_functions

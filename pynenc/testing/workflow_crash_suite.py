@@ -11,9 +11,9 @@ import pytest
 from pynenc.app import Pynenc
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.waiting import Ended, load_results
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.cancellation import cancel
+from pynenc.lifecycle.waiting import Ended, load_results
 from pynenc.task import Task
 from pynenc.testing import kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures

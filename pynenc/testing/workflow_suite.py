@@ -9,9 +9,9 @@ from pynenc.context import RunnerContext
 from pynenc.exceptions import InvocationCancelledError, InvocationNotFoundError, SerializationError
 from pynenc.interruption import Interruption
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.claiming import claim
-from pynenc.orchestrator.execution import advance
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.claiming import claim
+from pynenc.lifecycle.execution import advance
 from pynenc.runner.invoking import invoke
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
 from pynenc.storage.operations import Cursor

@@ -13,7 +13,7 @@ from itertools import islice
 import msgspec
 
 from pynenc.identifiers.ids import derived_id
-from pynenc.orchestrator.ports import Ports
+from pynenc.lifecycle.components import Ports
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.catalog import Catalog
 from pynenc.trigger.conditions import AnyContext

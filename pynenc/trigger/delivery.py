@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from pynenc.orchestrator.parking import reach
-from pynenc.orchestrator.ports import Ports
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.parking import reach
 from pynenc.state_backend.workflow_records import WorkflowEvent
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions import Filter

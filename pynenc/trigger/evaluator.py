@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pynenc.orchestrator.ports import Ports
+from pynenc.lifecycle.components import Ports
 from pynenc.storage.operations import Cursor
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.catalog import Catalog

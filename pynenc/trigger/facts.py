@@ -15,8 +15,8 @@ from pynenc.exceptions import RemoteTaskError, StorageUnavailableError
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.ports import Ports
-from pynenc.orchestrator.waiting import Ended, RaisedError, load_results
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.trigger.conditions import (
     AnyContext,
     Condition,

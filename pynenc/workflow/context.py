@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.orchestrator.parking import Parking
+from pynenc.lifecycle.parking import Parking
 from pynenc.types import Params, Result
 from pynenc.workflow.host import Host
 from pynenc.workflow.journal import Entry, Place

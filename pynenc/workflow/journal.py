@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from pynenc.exceptions import WorkflowUsageError
-from pynenc.orchestrator.patience import patiently
-from pynenc.orchestrator.ports import Ports
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.storage_retry import patiently
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor

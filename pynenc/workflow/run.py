@@ -14,7 +14,7 @@ from typing import Any
 
 from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
 from pynenc.interruption import Interruption
-from pynenc.orchestrator.parking import Parking
+from pynenc.lifecycle.parking import Parking
 from pynenc.state_backend.workflow_records import Step
 from pynenc.workflow.branches import Branch, Branches
 from pynenc.workflow.journal import Entry, Journal, Place

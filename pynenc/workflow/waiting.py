@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from pynenc.exceptions import EventTimeoutError, InvocationCancelledError
-from pynenc.orchestrator.parking import NEVER, Parking
+from pynenc.lifecycle.parking import NEVER, Parking
 from pynenc.state_backend.workflow_records import Step
 from pynenc.trigger.conditions import Filter
 from pynenc.trigger.filters import check_filter, passes

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from pynenc.context import body_task
-from pynenc.orchestrator.parking import Parking
+from pynenc.lifecycle.parking import Parking
 from pynenc.workflow.run import DurableRun
 
 _QUIET_S = 0.02

@@ -15,10 +15,10 @@ from pynenc import ConcurrencyControlType, Pynenc
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import recovery
-from pynenc.orchestrator.cancellation import cancel
-from pynenc.orchestrator.claiming import claim, give_back
-from pynenc.orchestrator.execution import advance, pause, resume, surrender
+from pynenc.lifecycle import recovery
+from pynenc.lifecycle.cancellation import cancel
+from pynenc.lifecycle.claiming import claim, give_back
+from pynenc.lifecycle.execution import advance, pause, resume, surrender
 from pynenc.testing.crash_scenarios import QUEUES, Life
 from pynenc.testing.crash_suite import check, let_zombie_finish, put_faulty, settle
 from pynenc.testing.faulty_storage import SimulatedCrash

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from pynenc import Pynenc
-from pynenc.orchestrator import recovery
+from pynenc.lifecycle import recovery
 from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
 from pynenc.testing.inline_runner import InlineRunner

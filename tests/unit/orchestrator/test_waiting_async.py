@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pynenc.orchestrator.waiting import _beside_loop
+from pynenc.lifecycle.waiting import _beside_loop
 
 
 class Note:

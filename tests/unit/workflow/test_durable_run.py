@@ -6,7 +6,7 @@ import pytest
 
 from pynenc.exceptions import InvocationCancelledError, NonDeterminismError
 from pynenc.interruption import Interruption
-from pynenc.orchestrator.parking import Parking
+from pynenc.lifecycle.parking import Parking
 from pynenc.workflow.journal import TransientJournal
 from pynenc.workflow.run import DurableRun, Parked
 

@@ -20,8 +20,9 @@ import msgspec
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.state import ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import AVAILABLE_STATUSES, OWNED_STATUSES, InvocationStatus
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.submission import message_for
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap, Waiter, waiter
-from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.storage.group import Group
 
 _S = InvocationStatus

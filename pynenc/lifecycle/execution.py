@@ -17,10 +17,11 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import OutcomeData, outcome_id
 from pynenc.invocation.state import Change, InvocationState, changed, is_done
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import slots, wait_cycles
-from pynenc.orchestrator.parking import NEVER, Parking, park, reach, run_again
-from pynenc.orchestrator.ports import Ports, message_for
-from pynenc.orchestrator.submission import note_results
+from pynenc.lifecycle import deadlocks as wait_cycles
+from pynenc.lifecycle import slots
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.parking import NEVER, Parking, park, reach, run_again
+from pynenc.lifecycle.submission import message_for, note_results
 from pynenc.storage.group import Group
 
 _WITH_OUTCOME = (InvocationStatus.SUCCESS, InvocationStatus.FAILED)

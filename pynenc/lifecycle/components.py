@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from pynenc.broker.base_broker import BaseBroker, Message
+from pynenc.broker.base_broker import BaseBroker
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState
+from pynenc.lifecycle.hooks import LifeCycleHooks
+from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
-from pynenc.orchestrator.hooks import LifeCycleHooks
-from pynenc.orchestrator.values import ValueCodec
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.storage.group import Group, Pending
 
@@ -56,15 +56,3 @@ class Ports:
     def now(self) -> float:
         """Seconds since the epoch by the clock that all runners share."""
         return self.orchestrator.now()
-
-
-def message_for(state: InvocationState) -> Message:
-    """The message that tells that this state can be run."""
-    return Message(
-        state.invocation_id,
-        state.claim,
-        state.status.value,
-        state.queue,
-        state.priority,
-        state.not_before,
-    )

@@ -25,7 +25,7 @@ from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.data import OutcomeData, outcome_id
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.ports import Ports
+from pynenc.lifecycle.components import Ports
 from pynenc.storage.group import Group
 from pynenc.storage.subscription import Subscription
 

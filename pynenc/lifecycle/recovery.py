@@ -15,8 +15,9 @@ from pynenc.exceptions import RecoveryLimitError
 from pynenc.invocation.data import OutcomeData, recovery_outcome_id
 from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
-from pynenc.orchestrator import slots
-from pynenc.orchestrator.ports import Ports, message_for
+from pynenc.lifecycle import slots
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 

@@ -17,10 +17,10 @@ import msgspec
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator import slots
-from pynenc.orchestrator.parking import release, unpark
-from pynenc.orchestrator.ports import Ports
-from pynenc.orchestrator.waiting import read_states
+from pynenc.lifecycle import slots
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.parking import release, unpark
+from pynenc.lifecycle.waiting import read_states
 from pynenc.storage.group import Group
 
 _S = InvocationStatus

@@ -17,9 +17,10 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import OutcomeData, outcome_id
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.cancellation import end_cancelled
-from pynenc.orchestrator.ports import Ports, message_for
-from pynenc.orchestrator.slots import acquire, release
+from pynenc.lifecycle.cancellation import end_cancelled
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.slots import acquire, release
+from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
 
 

@@ -8,8 +8,8 @@ a store that has seen a higher one refuses it.
 
 from __future__ import annotations
 
+from pynenc.lifecycle.components import Ports
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
-from pynenc.orchestrator.ports import Ports
 
 _LEASE = "lease:housekeeping"
 _NOBODY = ""

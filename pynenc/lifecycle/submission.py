@@ -14,11 +14,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pynenc.broker.base_broker import Message
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import AVAILABLE_STATUSES, InvocationStatus
+from pynenc.lifecycle.components import Ports
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
-from pynenc.orchestrator.ports import Ports, message_for
 from pynenc.storage.group import Group
 
 _WAITING = AVAILABLE_STATUSES | {InvocationStatus.CONCURRENCY_CONTROLLED}
@@ -119,3 +120,15 @@ def note_results(ports: Ports, ending: Sequence[InvocationState]) -> None:
             (before,) = ports.orchestrator.read_slots([state.cache_key])
             if before == own:
                 break
+
+
+def message_for(state: InvocationState) -> Message:
+    """The message that tells that this state can be run."""
+    return Message(
+        state.invocation_id,
+        state.claim,
+        state.status.value,
+        state.queue,
+        state.priority,
+        state.not_before,
+    )

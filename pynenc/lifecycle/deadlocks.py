@@ -12,7 +12,7 @@ import msgspec
 
 from pynenc.exceptions import WaitCycleError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.ports import Ports
+from pynenc.lifecycle.components import Ports
 
 MOST_NOTED = 256
 """Of a larger group, so many are noted: what one waits for besides does not matter for long."""

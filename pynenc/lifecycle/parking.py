@@ -16,7 +16,8 @@ import msgspec
 
 from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.ports import Ports, message_for
+from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
 
 NEVER = 253_402_300_800.0
