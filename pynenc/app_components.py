@@ -19,11 +19,11 @@ from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.component import Component, ComponentContext
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import PluginRegistry
+from pynenc.scheduler.catalog import Catalog, FindLive
+from pynenc.scheduler.watch import TriggerWatch
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.catalog import Catalog, FindLive
-from pynenc.trigger.watch import TriggerWatch
 
 C = TypeVar("C", bound=PynencConfig)
 T = TypeVar("T")

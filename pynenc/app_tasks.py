@@ -14,8 +14,8 @@ from pynenc.exceptions import ConfigError, TaskDefinitionError, TaskNotFoundErro
 from pynenc.identifiers.task_id import TaskId
 from pynenc.task import Task
 from pynenc.task_options import given_options
-from pynenc.trigger.builder import TriggerBuilder
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
+from pynenc.trigger.trigger_builder import TriggerBuilder
 from pynenc.types import AggregateFunc, Func, ParallelFunc, Params, Result
 
 if TYPE_CHECKING:

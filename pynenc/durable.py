@@ -22,11 +22,11 @@ from pynenc.lifecycle.parking import event_channel, reach
 from pynenc.lifecycle.storage_retry import patiently
 from pynenc.lifecycle.values import encode_arguments
 from pynenc.lifecycle.waiting import read_states
+from pynenc.scheduler.delivery import stored_filter
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
 from pynenc.storage.subscription import Subscription
 from pynenc.submitting import Origin, submit_calls
-from pynenc.trigger.conditions import Filter
-from pynenc.trigger.delivery import stored_filter
+from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.records import EventWait, event_text
 from pynenc.workflow.context import WorkflowContext
 from pynenc.workflow.host import Host

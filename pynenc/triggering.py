@@ -15,10 +15,10 @@ from pynenc.call_options import CallOptions
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
+from pynenc.scheduler.firing import Firing, Met, Start
 from pynenc.submitting import Origin, submit_calls
-from pynenc.trigger.conditions import EventCondition, EventContext
+from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
-from pynenc.trigger.firing import Firing, Met, Start
 from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from pynenc.scheduler.cron_ticker import Ticker
+from pynenc.scheduler.evaluator import Evaluator
 from pynenc.trigger.base_trigger import DEFINED
-from pynenc.trigger.evaluator import Evaluator
-from pynenc.trigger.ticking import Ticker
 from pynenc.triggering import firing_of
 
 if TYPE_CHECKING:

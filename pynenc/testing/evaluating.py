@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pynenc.app import Pynenc
+from pynenc.scheduler.catalog import Catalog
+from pynenc.scheduler.cron_ticker import Ticker
+from pynenc.scheduler.evaluator import Evaluator
 from pynenc.task import Task
-from pynenc.trigger.catalog import Catalog
-from pynenc.trigger.evaluator import Evaluator
 from pynenc.trigger.records import RunState, TriggerRun
-from pynenc.trigger.ticking import Ticker
 from pynenc.triggering import firing_of
 
 

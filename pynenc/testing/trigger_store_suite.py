@@ -11,9 +11,9 @@ from pynenc.identifiers.task_id import TaskId
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.testing.app_fixtures import AppFixtures
-from pynenc.trigger.builder import on_cron, on_event
 from pynenc.trigger.definition import tick_marks
 from pynenc.trigger.records import EVENT, Mark, Occurrence, Part, RunState, TriggerRun, pause_mark
+from pynenc.trigger.trigger_builder import on_cron, on_event
 
 _TASK = TaskId("kit", "task")
 

@@ -12,6 +12,7 @@ from pynenc.app import Pynenc
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import Finished, advance
+from pynenc.scheduler.firing import Start
 from pynenc.storage.group import Group
 from pynenc.task import Task
 from pynenc.testing import kit_functions
@@ -20,9 +21,8 @@ from pynenc.testing.crash_scenarios import QUEUES
 from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating, fired
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_exception, on_result, on_status
-from pynenc.trigger.builder import TriggerBuilder as Builder
-from pynenc.trigger.firing import Start
 from pynenc.trigger.records import RunState
+from pynenc.trigger.trigger_builder import TriggerBuilder as Builder
 from pynenc.triggering import start_tasks
 
 _DAY_S = 86400.0

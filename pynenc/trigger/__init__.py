@@ -1,6 +1,6 @@
 """Triggers: tasks started by time, events and what becomes of other tasks."""
 
-from pynenc.trigger.builder import (
+from pynenc.trigger.trigger_builder import (
     TriggerBuilder,
     on_any_result,
     on_cron,

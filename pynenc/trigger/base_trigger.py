@@ -20,8 +20,7 @@ from pynenc.plugins.component import Component, ComponentContext
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.storage.subscription import Subscription
-from pynenc.trigger.builder import Statuses, TaskReference, TriggerBuilder
-from pynenc.trigger.conditions import Filter
+from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition, tick_marks
 from pynenc.trigger.records import (
     EVENT,
@@ -35,6 +34,7 @@ from pynenc.trigger.records import (
     event_text,
     pause_mark,
 )
+from pynenc.trigger.trigger_builder import Statuses, TaskReference, TriggerBuilder
 
 OCCURRED = "trigger:occurred"
 """The channel that is notified when something may start tasks."""

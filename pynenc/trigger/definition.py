@@ -12,7 +12,9 @@ import msgspec
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.status import InvocationStatus
-from pynenc.trigger.conditions import CONDITIONS, CompositeLogic, Condition, CronCondition
+from pynenc.trigger.conditions.base import Condition
+from pynenc.trigger.conditions.composite import CONDITIONS, CompositeLogic
+from pynenc.trigger.conditions.cron import CronCondition
 from pynenc.trigger.records import tick_mark
 from pynenc.trigger.references import CallableReference, ReferencedFunction, reference_to
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from pynenc.trigger.conditions import Filter
+from pynenc.trigger.conditions.base import Filter
 from pynenc.workflow.journal import Place
 
 

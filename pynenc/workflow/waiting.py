@@ -14,7 +14,7 @@ import msgspec
 from pynenc.exceptions import EventTimeoutError, InvocationCancelledError
 from pynenc.lifecycle.parking import NEVER, Parking
 from pynenc.state_backend.workflow_records import Step
-from pynenc.trigger.conditions import Filter
+from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.filters import check_filter, passes
 from pynenc.trigger.records import check_code
 from pynenc.workflow.branches import Branch

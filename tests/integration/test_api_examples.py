@@ -14,7 +14,10 @@ from pynenc import Pynenc
 from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import running
 from pynenc.testing.evaluating import Evaluating, fired
-from pynenc.trigger.conditions import CompositeLogic, CronCondition, EventCondition, StatusCondition
+from pynenc.trigger.conditions.composite import CompositeLogic
+from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.conditions.event import EventCondition
+from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.records import RunState
 
 MODULES = ("api_examples_app", "api_examples_tasks", "api_examples_direct")

@@ -14,7 +14,7 @@ from pynenc import Pynenc
 from pynenc.storage.group import Group
 from pynenc.testing.app_fixtures import running
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_exception, on_result, on_status
-from pynenc.trigger.conditions import CompositeLogic
+from pynenc.trigger.conditions.composite import CompositeLogic
 from pynenc.trigger.records import EVENT, Occurrence, RunState, TriggerRun
 
 

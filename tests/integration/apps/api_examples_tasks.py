@@ -28,7 +28,7 @@ def process_important_payment(payment_id: str) -> None:
 
 # Task with complex trigger condition using a builder
 from pynenc.trigger import TriggerBuilder
-from pynenc.trigger.conditions import CompositeLogic
+from pynenc.trigger.conditions.composite import CompositeLogic
 
 trigger = (
     TriggerBuilder()

@@ -14,7 +14,8 @@ from pynenc import Pynenc
 from pynenc.exceptions import TriggerFunctionError
 from pynenc.testing.evaluating import Evaluating, fired
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_result
-from pynenc.trigger.conditions import EventCondition, ResultCondition
+from pynenc.trigger.conditions.event import EventCondition
+from pynenc.trigger.conditions.result import ResultCondition
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.records import RunState
 

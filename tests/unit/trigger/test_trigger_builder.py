@@ -23,15 +23,12 @@ from pynenc.trigger import (
     on_status,
     on_success,
 )
-from pynenc.trigger.conditions import (
-    CompositeLogic,
-    CronCondition,
-    EventCondition,
-    ExceptionCondition,
-    ResultCondition,
-    StatusCondition,
-    TriggerContext,
-)
+from pynenc.trigger.conditions.composite import CompositeLogic, TriggerContext
+from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.conditions.event import EventCondition
+from pynenc.trigger.conditions.exception import ExceptionCondition
+from pynenc.trigger.conditions.result import ResultCondition
+from pynenc.trigger.conditions.status import StatusCondition
 
 TASK = TaskId("shop.tasks", "notify")
 S = InvocationStatus

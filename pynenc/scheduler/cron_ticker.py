@@ -12,13 +12,13 @@ from itertools import islice
 import msgspec
 
 from pynenc.identifiers.ids import derived_id
+from pynenc.scheduler.catalog import Catalog, CronEntry
+from pynenc.scheduler.evidence import TickPayload
+from pynenc.scheduler.firing import Firing, Met
 from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.catalog import Catalog, CronEntry
-from pynenc.trigger.conditions import CronContext
+from pynenc.trigger.conditions.cron import CronContext
 from pynenc.trigger.definition import Misfire
-from pynenc.trigger.facts import TickPayload
-from pynenc.trigger.firing import Firing, Met
 from pynenc.trigger.records import TICK, Mark, Occurrence
 
 _LATE_S = 5.0

@@ -16,14 +16,11 @@ import msgspec
 from pynenc.exceptions import StorageUnavailableError, TriggerError
 from pynenc.identifiers.ids import derived_id
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.conditions import (
-    AnyContext,
-    EventContext,
-    ExceptionContext,
-    ResultContext,
-    StatusContext,
-    TriggerContext,
-)
+from pynenc.trigger.conditions.composite import AnyContext, TriggerContext
+from pynenc.trigger.conditions.event import EventContext
+from pynenc.trigger.conditions.exception import ExceptionContext
+from pynenc.trigger.conditions.result import ResultContext
+from pynenc.trigger.conditions.status import StatusContext
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.records import Occurrence, RunState, TriggerRun
 

@@ -17,25 +17,18 @@ from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Ports
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
-from pynenc.trigger.conditions import (
-    AnyContext,
-    Condition,
-    CronCondition,
-    CronContext,
-    EventCondition,
-    EventContext,
-    ExceptionCondition,
-    ExceptionContext,
-    ResultCondition,
-    ResultContext,
-    StatusCondition,
-    StatusContext,
-)
+from pynenc.scheduler.watch import StatusPayload
+from pynenc.trigger.conditions.base import Condition
+from pynenc.trigger.conditions.composite import AnyContext
+from pynenc.trigger.conditions.cron import CronCondition, CronContext
+from pynenc.trigger.conditions.event import EventCondition, EventContext
+from pynenc.trigger.conditions.exception import ExceptionCondition, ExceptionContext
+from pynenc.trigger.conditions.result import ResultCondition, ResultContext
+from pynenc.trigger.conditions.status import StatusCondition, StatusContext
 from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.filters import passes, result_passes
 from pynenc.trigger.records import EVENT, STATUS, TICK, Occurrence
-from pynenc.trigger.watch import StatusPayload
 
 _UNKNOWN_S = 60.0
 """How long an invocation may be unknown that is about to be registered."""

@@ -14,12 +14,12 @@ import msgspec
 
 from pynenc.identifiers.ids import derived_id
 from pynenc.lifecycle.components import Ports
+from pynenc.scheduler.catalog import Catalog
+from pynenc.scheduler.evidence import Fact, gather, look
+from pynenc.scheduler.firing import Firing, Met, planned
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.catalog import Catalog
-from pynenc.trigger.conditions import AnyContext
+from pynenc.trigger.conditions.composite import AnyContext
 from pynenc.trigger.definition import TriggerDefinition
-from pynenc.trigger.facts import Fact, gather, look
-from pynenc.trigger.firing import Firing, Met, planned
 from pynenc.trigger.records import Occurrence, Part, RunState, TriggerRun
 
 _EXPIRED = "expired"

@@ -13,16 +13,13 @@ from croniter import croniter
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
-from pynenc.trigger.conditions import (
-    CompositeLogic,
-    Condition,
-    CronCondition,
-    EventCondition,
-    ExceptionCondition,
-    Filter,
-    ResultCondition,
-    StatusCondition,
-)
+from pynenc.trigger.conditions.base import Condition, Filter
+from pynenc.trigger.conditions.composite import CompositeLogic
+from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.conditions.event import EventCondition
+from pynenc.trigger.conditions.exception import ExceptionCondition
+from pynenc.trigger.conditions.result import ResultCondition
+from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.definition import ArgumentProvider, Misfire, TriggerDefinition, TriggerOptions
 from pynenc.trigger.filters import check_filter, check_operators
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pynenc.lifecycle.components import Ports
+from pynenc.scheduler.catalog import Catalog
+from pynenc.scheduler.composites import Composites
+from pynenc.scheduler.delivery import deliver
+from pynenc.scheduler.evidence import Certainty, Fact, certainty, gather, look
+from pynenc.scheduler.firing import Firing, Met
 from pynenc.storage.operations import Cursor
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.catalog import Catalog
-from pynenc.trigger.composites import Composites
 from pynenc.trigger.definition import TriggerDefinition
-from pynenc.trigger.delivery import deliver
-from pynenc.trigger.facts import Certainty, Fact, certainty, gather, look
-from pynenc.trigger.firing import Firing, Met
 from pynenc.trigger.records import Mark, Occurrence, Part
 
 _LEASE, _NOBODY = "lease", ""

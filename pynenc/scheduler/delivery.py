@@ -15,7 +15,7 @@ from pynenc.lifecycle.components import Ports
 from pynenc.lifecycle.parking import reach
 from pynenc.state_backend.workflow_records import WorkflowEvent
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.conditions import Filter
+from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.filters import passes
 from pynenc.trigger.records import EVENT, EventWait, Occurrence
 from pynenc.trigger.references import CallableReference, ReferencedFunction, reference_to

@@ -13,9 +13,9 @@ import msgspec
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
+from pynenc.scheduler.catalog import Catalog
 from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.catalog import Catalog
 from pynenc.trigger.records import STATUS, Occurrence
 
 KNOWN_FOR_S = 15.0

@@ -10,14 +10,12 @@ from dataclasses import dataclass, field
 
 from pynenc.invocation.status import InvocationStatus
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.conditions import (
-    Condition,
-    CronCondition,
-    EventCondition,
-    ExceptionCondition,
-    ResultCondition,
-    StatusCondition,
-)
+from pynenc.trigger.conditions.base import Condition
+from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.conditions.event import EventCondition
+from pynenc.trigger.conditions.exception import ExceptionCondition
+from pynenc.trigger.conditions.result import ResultCondition
+from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.records import pause_mark, tick_mark

@@ -1,0 +1,1 @@
+"""The engine behind triggers: catalog, watch, evidence, matching, firing and delivery."""
