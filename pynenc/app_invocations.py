@@ -8,14 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from pynenc.arguments import Arguments
-from pynenc.call import Call
+from pynenc.calls.arguments import Arguments
+from pynenc.calls.interfaces import Call, current_invocation
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import running_runner
 from pynenc.durable import body_of, send_event, waiting_body
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
-from pynenc.invocation.base_invocation import current_invocation
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.state import InvocationState

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pynenc.calls.interfaces import current_invocation
 from pynenc.context import get_current_runner
-from pynenc.invocation.base_invocation import current_invocation
 from pynenc.lifecycle import recovery
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-from pynenc.invocation.base_invocation import BaseInvocationGroup
-from pynenc.task import ParallelItem, Task
+from pynenc.calls.arguments import ParallelItem
+from pynenc.calls.interfaces import BaseInvocationGroup
+from pynenc.task import Task
 from pynenc.types import AggregateFunc, Func, ParallelFunc, Params, Result
 
 _COMMON, _ITEMS = "common_args", "param_iter"

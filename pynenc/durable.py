@@ -7,14 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pynenc.arguments import Arguments
-from pynenc.call import Call
-from pynenc.call_options import CallOptions
+from pynenc.calls.arguments import Arguments
+from pynenc.calls.call_options import CallOptions
+from pynenc.calls.interfaces import BaseInvocation, Call
 from pynenc.context import get_current_runner
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.interruption import Interruption, current_interruption
-from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.conc_invocation import ConcurrentInvocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.workflow_identity import WorkflowIdentity

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pynenc.call import Call
-from pynenc.call_options import CallOptions
+from pynenc.calls.call_options import CallOptions
+from pynenc.calls.interfaces import Call, current_invocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.context import current_trigger_depth, get_current_runner
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.ids import new_id
 from pynenc.identity import NO_KEYS, CallKeys, has_keys, keys_of
-from pynenc.invocation.base_invocation import current_invocation
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.reused_invocation import ReusedInvocation

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, cast
 
-from pynenc.arguments import ArgumentBinder, Arguments
-from pynenc.call import Call
-from pynenc.call_options import CallOptions
+from pynenc.calls.arguments import ArgumentBinder, Arguments, ParallelItem
+from pynenc.calls.call_options import CallOptions
+from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup, Call, current_invocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.durable import workflow_of
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
-from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup, current_invocation
 from pynenc.invocation.conc_invocation import ConcurrentInvocation, ConcurrentInvocationGroup
 from pynenc.invocation.dist_invocation import DistributedInvocationGroup
 from pynenc.submitting import submit_calls
@@ -26,8 +25,6 @@ from pynenc.workflow.context import WorkflowContext
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
     from pynenc.conf.config_task import ConfigTask
-
-ParallelItem = tuple[Any, ...] | Mapping[str, Any] | Arguments
 
 
 class Task(Generic[Params, Result]):

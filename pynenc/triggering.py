@@ -9,9 +9,9 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from pynenc.arguments import Arguments
-from pynenc.call import Call
-from pynenc.call_options import CallOptions
+from pynenc.calls.arguments import Arguments
+from pynenc.calls.call_options import CallOptions
+from pynenc.calls.interfaces import Call
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId

@@ -6,12 +6,11 @@ import contextvars
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, cast
 
-from pynenc.arguments import Arguments
-from pynenc.call import Call
+from pynenc.calls.arguments import Arguments
+from pynenc.calls.body import run_function, wants_retry
+from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup, Call, current_invocation
 from pynenc.context import current_invocation_id
 from pynenc.identifiers.ids import new_id
-from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup, current_invocation
-from pynenc.invocation.body import run_function, wants_retry
 from pynenc.invocation.status import InvocationStatus, StatusRecord, change_status, initial_record
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.types import Params, Result

@@ -6,9 +6,8 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from pynenc.call import Call
+from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup, Call
 from pynenc.context import get_current_runner
-from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pynenc.call import Call
+from pynenc.calls.interfaces import Call
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.workflow_identity import WorkflowIdentity

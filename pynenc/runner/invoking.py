@@ -9,8 +9,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
-from pynenc.arguments import Arguments
-from pynenc.call import Call
+from pynenc.calls.arguments import Arguments
+from pynenc.calls.body import retry_pause, run_function, wants_retry
+from pynenc.calls.interfaces import BaseInvocation, Call, current_invocation
 from pynenc.context import (
     RunnerContext,
     Running,
@@ -24,8 +25,6 @@ from pynenc.durable import latest_arguments
 from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
-from pynenc.invocation.base_invocation import BaseInvocation, current_invocation
-from pynenc.invocation.body import retry_pause, run_function, wants_retry
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from pynenc.app import Pynenc
+from pynenc.calls.interfaces import BaseInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
-from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery

@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from pynenc.app import Pynenc
+from pynenc.calls.interfaces import BaseInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import (
     ConcurrencyControlledError,
     InvocationConcurrencyWithDifferentArgumentsError,
 )
-from pynenc.invocation.base_invocation import BaseInvocation
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.reused_invocation import ReusedInvocation

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
+from pynenc.calls.interfaces import current_invocation
 from pynenc.exceptions import RetryError
 from pynenc.interruption import check_interruption
-from pynenc.invocation.base_invocation import current_invocation
 
 
 def add(x: int, y: int = 10) -> int:

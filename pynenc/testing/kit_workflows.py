@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, cast
 
-from pynenc.invocation.base_invocation import current_invocation
+from pynenc.calls.interfaces import current_invocation
 from pynenc.task import Task
 from pynenc.workflow.context import WorkflowContext
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pynenc.app import Pynenc
+from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup
 from pynenc.exceptions import (
     InvocationNotFoundError,
     RecoveryLimitError,
@@ -16,7 +17,6 @@ from pynenc.exceptions import (
     WaitCycleError,
 )
 from pynenc.identifiers.ids import new_id
-from pynenc.invocation.base_invocation import BaseInvocation, BaseInvocationGroup
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup

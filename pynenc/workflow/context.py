@@ -22,7 +22,7 @@ from pynenc.workflow.waiting import WaitingOperations
 from pynenc.workflow.waits import AsyncWaits
 
 if TYPE_CHECKING:
-    from pynenc.invocation.base_invocation import BaseInvocation
+    from pynenc.calls.interfaces import BaseInvocation
     from pynenc.task import Task, TaskWithOptions
 
 R = TypeVar("R")

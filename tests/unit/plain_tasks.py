@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from pynenc import RetryError
-from pynenc.invocation.base_invocation import current_invocation
+from pynenc.calls.interfaces import current_invocation
 
 
 def add(x: int, y: int = 10) -> int:

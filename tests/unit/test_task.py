@@ -11,7 +11,7 @@ import plain_tasks
 import pytest
 
 from pynenc import Pynenc, Task
-from pynenc.arguments import ArgumentBinder, Arguments
+from pynenc.calls.arguments import ArgumentBinder, Arguments
 from pynenc.exceptions import ConfigError, RetryError, TaskDefinitionError
 from pynenc.invocation.conc_invocation import ConcurrentInvocation
 from pynenc.invocation.status import InvocationStatus

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, cast
 
+from pynenc.calls.interfaces import current_invocation
 from pynenc.exceptions import EventTimeoutError, StepTimeoutError, WorkflowUsageError
-from pynenc.invocation.base_invocation import current_invocation
 from pynenc.task import Task
 from pynenc.workflow.context import WorkflowContext
 

@@ -14,8 +14,8 @@ import pytest
 import workflow_bodies
 
 from pynenc import Pynenc
+from pynenc.calls.interfaces import current_invocation
 from pynenc.exceptions import InvocationError, StorageUnavailableError, ValueTooLargeError
-from pynenc.invocation.base_invocation import current_invocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.runner import engine
 from pynenc.testing.app_fixtures import running

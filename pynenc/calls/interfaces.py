@@ -5,13 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Generic
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
 
-from pynenc.arguments import Arguments
-from pynenc.call import Call
+from pynenc.calls.arguments import Arguments
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
+from pynenc.logs import shown_arguments
 from pynenc.types import Params, Result
+
+if TYPE_CHECKING:
+    from pynenc.task import Task
 
 if TYPE_CHECKING:
     from pynenc.task import Task
@@ -126,3 +130,26 @@ current_invocation: ContextVar[BaseInvocation[..., object] | None] = ContextVar(
     "pynenc_invocation", default=None
 )
 """The invocation whose body runs in this context."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call(Generic[Params, Result]):
+    """A task and the arguments of one call.
+
+    Attributes:
+        task: The task.
+        arguments: The bound arguments.
+    """
+
+    task: Task[Params, Result]
+    arguments: Arguments
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The values by parameter name."""
+        return self.arguments.kwargs
+
+    def __str__(self) -> str:
+        """The call as logs show it."""
+        shown = shown_arguments(self.task.app.conf, self.arguments.kwargs)
+        return f"{self.task.task_id}({shown})"

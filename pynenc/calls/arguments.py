@@ -77,3 +77,6 @@ class ArgumentBinder:
             return (), dict(arguments)
         bound = inspect.BoundArguments(self.signature, dict(arguments))
         return bound.args, bound.kwargs
+
+
+ParallelItem = tuple[Any, ...] | Mapping[str, Any] | Arguments

@@ -1,0 +1,1 @@
+"""The vocabulary of calling: what is called, with which arguments and options, and what comes back."""
