@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from pynenc.calls.arguments import Arguments
 from pynenc.calls.interfaces import Call, current_invocation
+from pynenc.client.dist_invocation import DistributedInvocation
+from pynenc.client.waiting import _REMIND_AFTER_S, _plain, body_of, waiting_body
+from pynenc.client.workflow_runtime import send_event
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import running_runner
-from pynenc.durable import body_of, send_event, waiting_body
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 AnyInvocation = DistributedInvocation[..., Any]
 _PAGE = 200
-_REMIND_AFTER_S = 10.0
 
 
 class InvocationAccess:
@@ -222,7 +222,7 @@ class InvocationAccess:
     ) -> str:
         """Send an event to an invocation; `task.wf.wait_event` in its body gives it.
 
-        See `pynenc.durable.send_event`.
+        See `pynenc.client.workflow_runtime.send_event`.
         """
         return send_event(cast("Pynenc", self), invocation_id, code, payload, event_id)
 
@@ -242,10 +242,6 @@ class InvocationAccess:
         """Handles on the roots of workflows, newest first; parameters as of `find_invocations`."""
         chosen = self.find_records(workflow_type, statuses, since, limit, only_workflows=True)
         return self._handles([data for data, _ in chosen], [state for _, state in chosen])
-
-
-def _plain(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
-    return nullcontext()
 
 
 def _task_key(task: Task[..., Any] | TaskId | str | None) -> str | None:

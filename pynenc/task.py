@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Generic, cast
 from pynenc.calls.arguments import ArgumentBinder, Arguments, ParallelItem
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup, Call, current_invocation
+from pynenc.client.dist_invocation import DistributedInvocationGroup
+from pynenc.client.inline_invocation import ConcurrentInvocation, ConcurrentInvocationGroup
+from pynenc.client.submitting import submit_calls
+from pynenc.client.workflow_runtime import workflow_of
 from pynenc.conf.config_task import ConcurrencyControlType
-from pynenc.durable import workflow_of
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
-from pynenc.invocation.conc_invocation import ConcurrentInvocation, ConcurrentInvocationGroup
-from pynenc.invocation.dist_invocation import DistributedInvocationGroup
-from pynenc.submitting import submit_calls
 from pynenc.types import Func, Params, Result
 from pynenc.workflow.context import WorkflowContext
 

@@ -21,7 +21,7 @@ from pynenc.app import Pynenc
 from pynenc.cli.options import as_json
 from pynenc.cli.state import console as state_console
 from pynenc.cli.state import print_json
-from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
+from pynenc.client.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.registry import import_object
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from pynenc.app import Pynenc
 from pynenc.cli.options import as_json, limit_option
 from pynenc.cli.state import CliState, console, json_object, moment, print_json
+from pynenc.client.trigger_starts import fire_by_hand
 from pynenc.exceptions import PynencError
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Condition
@@ -24,7 +25,6 @@ from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.records import RunState, TriggerRun, pause_mark
-from pynenc.triggering import fire_by_hand
 
 _FAR_S = 10 * 366 * 86400.0
 _ID = click.argument("trigger_id", metavar="ID")

@@ -15,7 +15,7 @@ from pynenc.lifecycle.parking import NEVER
 from pynenc.logs import shown_arguments
 from pynenc.state_backend.workflow_records import Step
 from pynenc.workflow.journal import StoredJournal
-from pynenc.workflow.waiting import SLEEP, WAIT
+from pynenc.workflow.waiting_operations import SLEEP, WAIT
 
 
 @click.group()

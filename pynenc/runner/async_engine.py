@@ -21,8 +21,8 @@ from pynenc.lifecycle.cancellation import cancelled_among
 from pynenc.lifecycle.claiming import claim, give_back
 from pynenc.lifecycle.execution import Finished, surrender
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
+from pynenc.runner.heartbeat import Keeper
 from pynenc.runner.invoking import current_claim, invoke_async
-from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
 from pynenc.runner.pausing import paused
 from pynenc.runner.running_set import RunningSet

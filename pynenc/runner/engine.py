@@ -24,12 +24,12 @@ from pynenc.lifecycle.cancellation import cancelled_among
 from pynenc.lifecycle.claiming import claim, give_back
 from pynenc.lifecycle.execution import Finished, advance, surrender
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
-from pynenc.runner.ends import Ends
+from pynenc.runner.finish_buffer import Ends
+from pynenc.runner.heartbeat import Keeper
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
-from pynenc.runner.keeper import Keeper
 from pynenc.runner.oversized import advance_patched
-from pynenc.runner.pace import Pace
 from pynenc.runner.pausing import paused
+from pynenc.runner.prefetch_controller import Pace
 from pynenc.runner.running_set import RunningBody, RunningSet
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from pynenc.calls.arguments import Arguments
 from pynenc.calls.body import retry_pause, run_function, wants_retry
 from pynenc.calls.interfaces import BaseInvocation, Call, current_invocation
+from pynenc.client.dist_invocation import DistributedInvocation
+from pynenc.client.workflow_runtime import latest_arguments
 from pynenc.context import (
     RunnerContext,
     Running,
@@ -21,12 +23,10 @@ from pynenc.context import (
     current_trigger_depth,
     running_runner,
 )
-from pynenc.durable import latest_arguments
 from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.claim import Claim
-from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.execution import Finished

@@ -8,8 +8,8 @@ from abc import abstractmethod
 
 from pynenc.plugins.component import ComponentContext
 from pynenc.runner.base_runner import BaseRunner
+from pynenc.runner.heartbeat import Keeper
 from pynenc.runner.housekeeping import Housekeeping
-from pynenc.runner.keeper import Keeper
 from pynenc.runner.trigger_service import TriggerService
 from pynenc.runner.worker_pool import WorkerHandle, WorkerPool
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from pynenc.client.trigger_starts import firing_of
 from pynenc.scheduler.cron_ticker import Ticker
 from pynenc.scheduler.evaluator import Evaluator
 from pynenc.trigger.base_trigger import DEFINED
-from pynenc.triggering import firing_of
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc

@@ -8,9 +8,9 @@ import pytest
 
 from pynenc.app import Pynenc
 from pynenc.calls.interfaces import BaseInvocation
+from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
-from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.claiming import claim, give_back

@@ -9,14 +9,13 @@ import pytest
 
 from pynenc.app import Pynenc
 from pynenc.calls.interfaces import BaseInvocation
+from pynenc.client.dist_invocation import DistributedInvocation, ReusedInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import (
     ConcurrencyControlledError,
     InvocationConcurrencyWithDifferentArgumentsError,
 )
 from pynenc.invocation.claim import Claim
-from pynenc.invocation.dist_invocation import DistributedInvocation
-from pynenc.invocation.reused_invocation import ReusedInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.claiming import claim, give_back

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pynenc.app import Pynenc
+from pynenc.client.trigger_starts import firing_of
 from pynenc.scheduler.catalog import Catalog
 from pynenc.scheduler.cron_ticker import Ticker
 from pynenc.scheduler.evaluator import Evaluator
 from pynenc.task import Task
 from pynenc.trigger.records import RunState, TriggerRun
-from pynenc.triggering import firing_of
 
 
 class Evaluating:

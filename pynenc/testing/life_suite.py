@@ -10,6 +10,7 @@ import pytest
 
 from pynenc.app import Pynenc
 from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup
+from pynenc.client.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.exceptions import (
     InvocationNotFoundError,
     RecoveryLimitError,
@@ -19,7 +20,6 @@ from pynenc.exceptions import (
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pynenc.app import Pynenc
+from pynenc.client.trigger_starts import start_tasks
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import Finished, advance
@@ -23,7 +24,6 @@ from pynenc.testing.evaluating import Evaluating, fired
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_exception, on_result, on_status
 from pynenc.trigger.records import RunState
 from pynenc.trigger.trigger_builder import TriggerBuilder as Builder
-from pynenc.triggering import start_tasks
 
 _DAY_S = 86400.0
 

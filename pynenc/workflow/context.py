@@ -13,13 +13,13 @@ from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.parking import Parking
 from pynenc.types import Params, Result
-from pynenc.workflow.host import Host
+from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
+from pynenc.workflow.runtime import Host
 from pynenc.workflow.saga import Saga
 from pynenc.workflow.steps import Attempts
-from pynenc.workflow.waiting import WaitingOperations
-from pynenc.workflow.waits import AsyncWaits
+from pynenc.workflow.waiting_operations import WaitingOperations
 
 if TYPE_CHECKING:
     from pynenc.calls.interfaces import BaseInvocation

@@ -12,8 +12,8 @@ import pytest
 
 from pynenc import Pynenc, Task
 from pynenc.calls.arguments import ArgumentBinder, Arguments
+from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.exceptions import ConfigError, RetryError, TaskDefinitionError
-from pynenc.invocation.conc_invocation import ConcurrentInvocation
 from pynenc.invocation.status import InvocationStatus
 
 

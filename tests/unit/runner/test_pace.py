@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pynenc.runner.pace import Pace
+from pynenc.runner.prefetch_controller import Pace
 
 
 def test_it_begins_with_one_and_doubles_while_invocations_are_short() -> None:

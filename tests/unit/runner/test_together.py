@@ -12,7 +12,7 @@ import pytest
 from pynenc import Pynenc, Task
 from pynenc.exceptions import StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.runner.ends import Ends
+from pynenc.runner.finish_buffer import Ends
 from pynenc.storage.operations import Patch
 from pynenc.testing.app_fixtures import running
 

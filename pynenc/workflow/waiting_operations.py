@@ -18,10 +18,10 @@ from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.filters import check_filter, passes
 from pynenc.trigger.records import check_code
 from pynenc.workflow.branches import Branch
-from pynenc.workflow.host import Host
+from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
-from pynenc.workflow.waits import AsyncWaits
+from pynenc.workflow.runtime import Host
 
 R = TypeVar("R")
 SLEEP, WAIT = "sleep", "wait_event"

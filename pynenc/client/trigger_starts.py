@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pynenc.calls.arguments import Arguments
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import Call
+from pynenc.client.submitting import Origin, submit_calls
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.scheduler.firing import Firing, Met, Start
-from pynenc.submitting import Origin, submit_calls
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
 from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun

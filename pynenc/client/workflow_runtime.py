@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pynenc.calls.arguments import Arguments
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import BaseInvocation, Call
+from pynenc.client.dist_invocation import DistributedInvocation
+from pynenc.client.inline_invocation import ConcurrentInvocation
+from pynenc.client.submitting import Origin, submit_calls
 from pynenc.context import get_current_runner
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.interruption import Interruption, current_interruption
-from pynenc.invocation.conc_invocation import ConcurrentInvocation
-from pynenc.invocation.dist_invocation import DistributedInvocation
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.parking import event_channel, reach
 from pynenc.lifecycle.storage_retry import patiently
@@ -24,14 +25,13 @@ from pynenc.lifecycle.waiting import read_states
 from pynenc.scheduler.delivery import stored_filter
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
 from pynenc.storage.subscription import Subscription
-from pynenc.submitting import Origin, submit_calls
 from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.records import EventWait, event_text
 from pynenc.workflow.context import WorkflowContext
-from pynenc.workflow.host import Host
+from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Journal, Place, StoredJournal, TransientJournal
 from pynenc.workflow.run import DurableRun
-from pynenc.workflow.waits import AsyncWaits
+from pynenc.workflow.runtime import Host
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -254,23 +254,3 @@ def send_event(
     actor_id = get_current_runner().runner_id
     reach(app.ports, [invocation_id], actor_id, lambda state: {"events": state.events + 1})
     return own_id
-
-
-def body_of(invocation: BaseInvocation[..., Any] | None) -> WorkflowContext | None:
-    """The workflow of a body, if it has recorded something or is the root of a workflow."""
-    if invocation is None or not (invocation.durable or invocation.task.conf.force_new_workflow):
-        return None
-    return workflow_of(invocation)
-
-
-def waiting_body(
-    body: WorkflowContext | None, ids: Sequence[str], is_coroutine: bool = False
-) -> AbstractContextManager[object]:
-    """What to enter while a body waits for other invocations."""
-    if body is None:
-        return nullcontext()
-    stack = ExitStack()
-    if is_coroutine:
-        stack.enter_context(body.waits.busy())
-    stack.enter_context(body.run.waiting_for(ids))
-    return stack

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import Call, current_invocation
+from pynenc.client.call_keys import NO_KEYS, CallKeys, has_keys, keys_of
+from pynenc.client.dist_invocation import DistributedInvocation, ReusedInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.context import current_trigger_depth, get_current_runner
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.ids import new_id
-from pynenc.identity import NO_KEYS, CallKeys, has_keys, keys_of
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.dist_invocation import DistributedInvocation
-from pynenc.invocation.reused_invocation import ReusedInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity

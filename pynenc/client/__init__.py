@@ -1,0 +1,1 @@
+"""What a caller does: submit, hold a handle, wait; and starting what triggers and workflows start."""
