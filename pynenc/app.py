@@ -8,10 +8,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pynenc.app_components import AppComponents, ComponentProperty
 from pynenc.app_info import AppInfo
-from pynenc.app_invocations import InvocationAccess
-from pynenc.app_tasks import TaskHost
+from pynenc.application.components import AppComponents, ComponentProperty
+from pynenc.application.invocations import InvocationAccess
+from pynenc.application.task_registry import TaskHost
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.config_pynenc import ConfigPynenc

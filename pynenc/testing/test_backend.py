@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pynenc.app import Pynenc
-from pynenc.app_components import ComponentFactoryContext
+from pynenc.application.components import ComponentFactoryContext
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import ConfigError

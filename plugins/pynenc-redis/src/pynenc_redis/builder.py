@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pynenc.backend import client_data_store_method, trigger_method
 from pynenc.builder import PynencBuilder
-from pynenc.builder_methods import client_data_store_method, trigger_method
 
 
 def redis(builder: PynencBuilder, url: str | None = None, db: int | None = None) -> None:

@@ -7,10 +7,10 @@ import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast, overload
 
+from pynenc.application.direct_task import make_direct_task
 from pynenc.calls.task_options import given_options
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.core_tasks import CoreTaskDefinition, core_tasks_registry
-from pynenc.direct_task import make_direct_task
 from pynenc.exceptions import ConfigError, TaskDefinitionError, TaskNotFoundError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.task import Task
@@ -19,7 +19,7 @@ from pynenc.trigger.trigger_builder import TriggerBuilder
 from pynenc.types import AggregateFunc, Func, ParallelFunc, Params, Result
 
 if TYPE_CHECKING:
-    from pynenc.app_components import AppComponents
+    from pynenc.application.components import AppComponents
     from pynenc.conf.config_pynenc import ConfigPynenc
     from pynenc.trigger.base_trigger import BaseTrigger
 

@@ -1,0 +1,1 @@
+"""What the app object is composed of."""
