@@ -35,13 +35,13 @@ def counted(
         for number in range(_COUNT):
             task(number, 1)
         marks.append(sent())
-        claims = claim(app.ports, "bench", ["default"], _COUNT, 0)
+        claims = claim(app.components, "bench", ["default"], _COUNT, 0)
         marks.append(sent())
         finished: list[Finished] = []
         for claimed in claims:
-            (started,) = advance(app.ports, "bench", finished, [claimed]).started
+            (started,) = advance(app.components, "bench", finished, [claimed]).started
             finished = [Finished(started, InvocationStatus.SUCCESS, "1")]
-        advance(app.ports, "bench", finished, [])
+        advance(app.components, "bench", finished, [])
         marks.append(sent())
     app.purge()
     steps = ("submit", f"claim (batch of {_COUNT})", "start and finish")

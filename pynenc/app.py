@@ -9,9 +9,9 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pynenc.app_info import AppInfo
-from pynenc.application.components import AppComponents, ComponentProperty
-from pynenc.application.invocations import InvocationAccess
-from pynenc.application.task_registry import TaskHost
+from pynenc.application.components import ComponentProperty, ComponentProvider
+from pynenc.application.invocations import InvocationFinder
+from pynenc.application.task_registry import TaskRegistry
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.config_pynenc import ConfigPynenc
@@ -19,7 +19,7 @@ from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
 from pynenc.context import RunnerContext, running_runner
 from pynenc.exceptions import ConfigError
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.logs import app_logger
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.kinds import ComponentKind
@@ -53,7 +53,7 @@ def _new_pynenc(
     return instance
 
 
-class Pynenc(TaskHost, InvocationAccess):
+class Pynenc(TaskRegistry, InvocationFinder):
     """An application: its settings, its components and its tasks.
 
     There is one instance for each `app_id` in a process. Components are made at their first use,
@@ -111,8 +111,8 @@ class Pynenc(TaskHost, InvocationAccess):
         self._logger = app_logger(self._conf)
         self._components = self._new_components()
 
-    def _new_components(self) -> AppComponents:
-        return AppComponents(
+    def _new_components(self) -> ComponentProvider:
+        return ComponentProvider(
             self.settings_loader, self._registry, self._conf, self._logger, self.live_trigger
         )
 
@@ -212,14 +212,14 @@ class Pynenc(TaskHost, InvocationAccess):
         self._logger = logger
 
     @property
-    def components(self) -> AppComponents:
+    def component_provider(self) -> ComponentProvider:
         """The components, for faces and runners."""
         return self._components
 
     @property
-    def ports(self) -> Ports:
+    def components(self) -> Components:
         """The components as the rules of an invocation's life see them."""
-        return self._components.ports
+        return self._components.components
 
     broker = ComponentProperty[BaseBroker](ComponentKind.BROKER)
     orchestrator = ComponentProperty[BaseOrchestrator](ComponentKind.ORCHESTRATOR)
@@ -267,7 +267,7 @@ class Pynenc(TaskHost, InvocationAccess):
             component.purge()
         self._known_runners.clear()
 
-    def known_runner(self, runner: RunnerContext) -> RunnerContext:
+    def ensure_runner_registered(self, runner: RunnerContext) -> RunnerContext:
         """The runner, after making sure that the state backend knows who it is."""
         if runner.runner_id not in self._known_runners:
             started_at = self.orchestrator.now()

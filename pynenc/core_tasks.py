@@ -51,11 +51,11 @@ def _running_app() -> Pynenc:
 @core_task()
 def recover_invocations() -> int:
     """Take invocations back from dead runners and push forgotten ones; returns how many."""
-    return recovery.recover(_running_app().ports, get_current_runner().runner_id)
+    return recovery.recover(_running_app().components, get_current_runner().runner_id)
 
 
 @core_task()
 def purge_ended_invocations(older_than_hours: float) -> int:
     """Delete invocations that ended at least this long ago; returns how many."""
-    ports = _running_app().ports
-    return recovery.purge_final(ports, ports.orchestrator.now() - older_than_hours * 3600)
+    components = _running_app().components
+    return recovery.purge_final(components, components.orchestrator.now() - older_than_hours * 3600)

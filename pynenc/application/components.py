@@ -12,15 +12,15 @@ from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.loader import SettingsLoader
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.component import Component, ComponentContext
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import PluginRegistry
-from pynenc.scheduler.catalog import Catalog, FindLive
-from pynenc.scheduler.watch import TriggerWatch
+from pynenc.scheduler.catalog import FindLive, TriggerCatalog
+from pynenc.scheduler.watch import StatusWatch
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.trigger.base_trigger import BaseTrigger
@@ -50,7 +50,7 @@ class ComponentFactoryContext(ComponentContext):
             return cast(T, self._shared[key])
 
 
-class AppComponents:
+class ComponentProvider:
     """The components of one app."""
 
     def __init__(
@@ -66,11 +66,11 @@ class AppComponents:
         self._logger = logger
         self._lock = threading.RLock()
         self._built: dict[ComponentKind, Component] = {}
-        self._ports: Ports | None = None
+        self._made: Components | None = None
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
-        self.catalog = Catalog(self._trigger, find_live)
-        self._watch = TriggerWatch(self.catalog, self._trigger)
+        self.catalog = TriggerCatalog(self._trigger, find_live)
+        self._watch = StatusWatch(self.catalog, self._trigger)
 
     def selected(self, kind: ComponentKind) -> str:
         """The name, alias or path that the settings select."""
@@ -104,24 +104,24 @@ class AppComponents:
         """Use this component from now on."""
         with self._lock:
             self._built[kind] = component
-            self._ports = None
+            self._made = None
 
     def is_built(self, kind: ComponentKind) -> bool:
         """Whether the component is in use already."""
         return kind in self._built
 
     @property
-    def ports(self) -> Ports:
+    def components(self) -> Components:
         """The components as the rules of an invocation's life see them."""
-        ports = self._ports
-        if ports is None:
+        components = self._made
+        if components is None:
             with self._lock:
                 kind = ComponentKind
                 values = ValueCodec(
                     cast(BaseSerializer, self.get(kind.SERIALIZER)),
                     cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE)),
                 )
-                ports = Ports(
+                components = Components(
                     self._conf,
                     cast(BaseOrchestrator, self.get(kind.ORCHESTRATOR)),
                     cast(BaseBroker, self.get(kind.BROKER)),
@@ -131,8 +131,8 @@ class AppComponents:
                     self._logger,
                     self._watch,
                 )
-                self._ports = ports
-        return ports
+                self._made = components
+        return components
 
     def _trigger(self) -> BaseTrigger:
         return cast(BaseTrigger, self.get(ComponentKind.TRIGGER))
@@ -148,7 +148,7 @@ class HasComponents(Protocol):
     """An app, as far as its component properties need to know it."""
 
     @property
-    def components(self) -> AppComponents:
+    def component_provider(self) -> ComponentProvider:
         """Its components."""
 
 
@@ -168,7 +168,7 @@ class ComponentProperty(Generic[K]):
     def __get__(self, app: HasComponents | None, owner: type) -> K | ComponentProperty[K]:
         if app is None:
             return self
-        return cast(K, app.components.get(self._kind))
+        return cast(K, app.component_provider.get(self._kind))
 
     def __set__(self, app: HasComponents, component: K) -> None:
-        app.components.put(self._kind, component)
+        app.component_provider.put(self._kind, component)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
     from pynenc.conf.config_pynenc import ConfigPynenc
     from pynenc.conf.loader import SettingsLoader
-    from pynenc.lifecycle.components import Ports
+    from pynenc.lifecycle.components import Components
     from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
     from pynenc.state_backend.base_state_backend import BaseStateBackend
     from pynenc.workflow.context import WorkflowContext
@@ -40,7 +40,7 @@ AnyInvocation = DistributedInvocation[..., Any]
 _PAGE = 200
 
 
-class InvocationAccess:
+class InvocationFinder:
     """The part of the app that gives handles on invocations."""
 
     if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class InvocationAccess:
         @property
         def logger(self) -> logging.Logger: ...
         @property
-        def ports(self) -> Ports: ...
+        def components(self) -> Components: ...
         @property
         def orchestrator(self) -> BaseOrchestrator: ...
         @property
@@ -127,7 +127,7 @@ class InvocationAccess:
     def _handles(
         self, data: Sequence[InvocationData], states: Sequence[InvocationState | None]
     ) -> list[AnyInvocation]:
-        arguments = self.ports.values.unpack_arguments([each.arguments for each in data])
+        arguments = self.components.values.unpack_arguments([each.arguments for each in data])
         return [
             DistributedInvocation(
                 each.invocation_id,
@@ -186,7 +186,7 @@ class InvocationAccess:
         body: WorkflowContext | None,
     ) -> Iterator[list[Ended]]:
         with waiting_body(body, waiting):
-            yield from wait_final(self.ports, waiting, self._first_look(), patience, blocked)
+            yield from wait_final(self.components, waiting, self._first_look(), patience, blocked)
 
     def _blocked(self) -> Callable[[Sequence[str]], AbstractContextManager[None]]:
         """What to enter while a wait blocks: inside a runner of this app it gives up the slot."""
@@ -207,7 +207,7 @@ class InvocationAccess:
         """Like `wait_final`, without blocking the event loop."""
         body = body_of(current_invocation.get())
         with waiting_body(body, invocation_ids, is_coroutine=True):
-            ends = wait_final_async(self.ports, invocation_ids, self._first_look(), self._blocked())
+            ends = wait_final_async(self.components, invocation_ids, self._first_look(), self._blocked())
             async for ended in ends:
                 yield ended
 
@@ -229,7 +229,7 @@ class InvocationAccess:
     def workflow_data(self, workflow_id: str) -> dict[str, Any]:
         """The values that the invocations of a workflow share, by name."""
         found = self.state_backend.find_values(workflow_id)
-        values = self.ports.values.unpack_results([each.payload for each in found])
+        values = self.components.values.unpack_results([each.payload for each in found])
         return {each.name: value for each, value in zip(found, values, strict=True)}
 
     def find_workflows(

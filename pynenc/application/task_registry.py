@@ -19,7 +19,7 @@ from pynenc.trigger.trigger_builder import TriggerBuilder
 from pynenc.types import AggregateFunc, Func, ParallelFunc, Params, Result
 
 if TYPE_CHECKING:
-    from pynenc.application.components import AppComponents
+    from pynenc.application.components import ComponentProvider
     from pynenc.conf.config_pynenc import ConfigPynenc
     from pynenc.trigger.base_trigger import BaseTrigger
 
@@ -27,7 +27,7 @@ Triggers = TriggerBuilder | list[TriggerBuilder] | None
 Exceptions = tuple[type[Exception], ...]
 
 
-class TaskHost:
+class TaskRegistry:
     """The part of the app that holds its tasks."""
 
     if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class TaskHost:
         @property
         def trigger(self) -> BaseTrigger: ...
         @property
-        def components(self) -> AppComponents: ...
+        def component_provider(self) -> ComponentProvider: ...
 
     def _set_up_tasks(self) -> None:
         self._tasks: dict[TaskId, Task[..., Any]] = {}
@@ -145,7 +145,7 @@ class TaskHost:
         ]
         wanted = [each for definitions in self._deferred_triggers.values() for each in definitions]
         self.trigger.replace(present, wanted)
-        self.components.catalog.expire()
+        self.component_provider.catalog.expire()
 
     def live_trigger(self, stored: StoredTrigger) -> TriggerDefinition | None:
         """What the code of this process says of a stored trigger; None if it does not have it."""

@@ -35,7 +35,7 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         self.invocation_id = invocation_id
         self.call = call
         self.workflow = workflow
-        self.durable: WorkflowContext | None = None
+        self.body_record: WorkflowContext | None = None
         """What its body has recorded, while that runs here."""
 
     @property

@@ -48,7 +48,7 @@ def effective_settings(app: Pynenc) -> Iterator[tuple[str, str, Any, str]]:
     yield from _rows(app.conf)
     seen: set[str] = set()
     for kind in ComponentKind:
-        spec = plugin_registry().find(kind, app.components.selected(kind))
+        spec = plugin_registry().find(kind, app.component_provider.selected(kind))
         paths = spec.settings or ()
         for path in paths:
             if path in seen:

@@ -74,7 +74,7 @@ def examine(state: CliState) -> Iterator[Finding]:
         finding = _tried(kind.value, lambda kind=kind: _component(app, kind))  # type: ignore[misc]
         yield finding
         if finding.level == _OK:
-            hazards.update(dict.fromkeys(app.components.get(kind).hazards()))
+            hazards.update(dict.fromkeys(app.component_provider.get(kind).hazards()))
     for hazard in hazards:
         yield Finding("safety", _ERROR, hazard)
     yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")
@@ -94,7 +94,7 @@ def _tried(subject: str, look: Callable[[], str]) -> Finding:
 
 
 def _component(app: Pynenc, kind: ComponentKind) -> str:
-    component = app.components.get(kind)
+    component = app.component_provider.get(kind)
     answer = component.ping()
     return type(component).__name__ + (f" ({answer})" if answer else "")
 

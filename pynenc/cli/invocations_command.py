@@ -78,7 +78,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     """Print all that is known of an invocation: its arguments, its history and what came of it."""
     app = state.app()
     data, record = stored(app, invocation_id)
-    (arguments,) = app.ports.values.unpack_arguments([data.arguments])
+    (arguments,) = app.components.values.unpack_arguments([data.arguments])
     shown: dict[str, Any] = {
         **row_of(data, record),
         "arguments": shown_arguments(app.conf, arguments),
@@ -95,7 +95,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
         ],
     }
     if record.status.is_final():
-        (outcome,) = load_results(app.ports, [Ended(record)])
+        (outcome,) = load_results(app.components, [Ended(record)])
         if isinstance(outcome, RaisedError):
             shown["error"] = f"{type(outcome.error).__name__}: {outcome.error}"
         else:
@@ -143,7 +143,7 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...]) -> None
     The exit code is 1 if one of them has ended before.
     """
     app = state.app()
-    cancel(app.ports, invocation_ids, get_current_runner().runner_id)
+    cancel(app.components, invocation_ids, get_current_runner().runner_id)
     ended_before = False
     for each in invocation_ids:
         _, record = stored(app, each)

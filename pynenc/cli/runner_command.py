@@ -27,7 +27,7 @@ def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> 
     rest back; a second one hands them back at once.
     """
     app = state.app()
-    selected = app.components.selected(ComponentKind.RUNNER)
+    selected = app.component_provider.selected(ComponentKind.RUNNER)
     if runner_name is not None:
         plugin_registry().find(ComponentKind.RUNNER, runner_name)
         app.conf.runner_cls = runner_name

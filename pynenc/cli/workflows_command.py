@@ -61,7 +61,7 @@ def show(state: CliState, workflow_id: str, as_json: bool) -> None:
             for event in app.state_backend.find_events(workflow_id)
         ],
     }
-    journal = StoredJournal(app.ports, workflow_id, workflow_id, record.generation)
+    journal = StoredJournal(app.components, workflow_id, workflow_id, record.generation)
     steps: list[dict[str, Any]] = [
         {
             "at": moment(step.at),

@@ -56,7 +56,7 @@ def _packed_defaults(task: Task[..., Any], packed: Mapping[str, str]) -> PackedA
     }
     if not missing:
         return {}
-    return task.app.ports.values.pack_arguments([missing], task.conf.disable_cache_args)[0]
+    return task.app.components.values.pack_arguments([missing], task.conf.disable_cache_args)[0]
 
 
 def _key(

@@ -48,7 +48,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         state = self._state
         age = time.monotonic() - self._read_at
         if state is None or (not state.status.is_final() and age >= self.app.conf.cached_status_time):
-            (state,) = read_states(self.app.ports, [self.invocation_id])
+            (state,) = read_states(self.app.components, [self.invocation_id])
             self._note(state)
         return state
 
@@ -76,7 +76,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         return self.app.orchestrator.history(self.invocation_id)
 
     def cancel(self) -> None:
-        cancel(self.app.ports, [self.invocation_id], get_current_runner().runner_id)
+        cancel(self.app.components, [self.invocation_id], get_current_runner().runner_id)
         self._read_at = float("-inf")  # what was known may be out of date
 
     # --- results -----------------------------------------------------------------------
@@ -138,8 +138,8 @@ def _settle(invocations: Sequence[DistributedInvocation[Params, Result]], ended:
     by_id: dict[str, list[DistributedInvocation[Params, Result]]] = {}
     for invocation in invocations:
         by_id.setdefault(invocation.invocation_id, []).append(invocation)
-    ports = invocations[0].app.ports
-    for each, value in zip(ended, load_results(ports, ended), strict=True):
+    components = invocations[0].app.components
+    for each, value in zip(ended, load_results(components, ended), strict=True):
         for invocation in by_id.get(each.state.invocation_id, ()):
             invocation.settle(each.state, value)
 

@@ -50,15 +50,15 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
             try:
                 self._result = run_function(self.task, self.arguments.kwargs)
             except Parked:  # inline, that is only to continue as new
-                self.journal, self.durable = None, None
+                self.journal, self.body_record = None, None
                 self._become(InvocationStatus.RETRY)
                 continue
             except Exception as error:  # noqa: BLE001 - kept for who asks for the result
                 if wants_retry(self.task, error, self._retries):
                     self._retries += 1
-                    if self.durable is not None:
-                        self.durable.run.forget_failure(error)
-                        self.durable = None
+                    if self.body_record is not None:
+                        self.body_record.run.forget_failure(error)
+                        self.body_record = None
                     self._become(InvocationStatus.RETRY)
                     continue
                 self._error = error

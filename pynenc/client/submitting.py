@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
 
-class Origin(NamedTuple):
+class DerivedIdentity(NamedTuple):
     """Where an invocation comes from whose id follows from that.
 
     Attributes:
@@ -44,7 +44,7 @@ def submit_calls(
     calls: Sequence[Call[Params, Result]],
     options: CallOptions,
     common: Mapping[str, Any] | None = None,
-    origins: Sequence[Origin] = (),
+    origins: Sequence[DerivedIdentity] = (),
 ) -> list[DistributedInvocation[Params, Result]]:
     """Submit calls of one task.
 
@@ -65,7 +65,7 @@ def submit_calls(
     conf = calls[0].task.conf
     size = conf.parallel_batch_size or len(calls)
     batches = [calls[start : start + size] for start in range(0, len(calls), size)]
-    shared = app.ports.values.pack_arguments([common], conf.disable_cache_args)[0] if common else {}
+    shared = app.components.values.pack_arguments([common], conf.disable_cache_args)[0] if common else {}
     packed = [_pack(app, batch, common or {}, shared) for batch in batches]
     invocations: list[DistributedInvocation[Params, Result]] = []
     for number, (batch, arguments) in enumerate(zip(batches, packed, strict=True)):
@@ -87,7 +87,7 @@ def _pack(
             {name: value for name, value in kwargs.items() if name not in shared or value is not common[name]}
             for kwargs in own
         ]
-    packed = app.ports.values.pack_arguments(own, calls[0].task.conf.disable_cache_args)
+    packed = app.components.values.pack_arguments(own, calls[0].task.conf.disable_cache_args)
     return [{**shared, **arguments} for arguments in packed] if shared else packed
 
 
@@ -100,7 +100,7 @@ class _Batch:
         calls: Sequence[Call[Any, Any]],
         packed: Sequence[PackedArguments],
         options: CallOptions,
-        origins: Sequence[Origin] = (),
+        origins: Sequence[DerivedIdentity] = (),
     ) -> None:
         self._origins = iter(origins)
         self._app = app
@@ -108,7 +108,7 @@ class _Batch:
         self._packed = packed
         self._task = calls[0].task
         self._caller = current_invocation.get()
-        self._submitter_id = app.known_runner(get_current_runner()).runner_id
+        self._submitter_id = app.ensure_runner_registered(get_current_runner()).runner_id
         self._options = options
         self._now = app.orchestrator.now()
         self._not_before = options.not_before(self._now)
@@ -116,7 +116,7 @@ class _Batch:
     def submit(self) -> list[DistributedInvocation[Any, Any]]:
         if not has_keys(self._task):
             new = [self._new(arguments, NO_KEYS) for arguments in self._packed]
-            submit(self._app.ports, new)
+            submit(self._app.components, new)
             return [self._handle(each, call) for each, call in zip(new, self._calls, strict=True)]
         handles = self._cached(keys := [keys_of(self._task, packed) for packed in self._packed])
         at_once: list[NewInvocation] = []
@@ -130,14 +130,14 @@ class _Batch:
             else:
                 handles[at] = self._registered(new_one, call, packed)
         if at_once:
-            submit(self._app.ports, at_once)
+            submit(self._app.components, at_once)
         return [handle for handle in handles if handle is not None]
 
     def _cached(self, keys: Sequence[CallKeys]) -> list[DistributedInvocation[Any, Any] | None]:
         """Handles on earlier invocations for calls whose result is known."""
         if not self._task.conf.call_result_cache:
             return [None] * len(keys)
-        states = find_cached(self._app.ports, [each.cache_key or "" for each in keys])
+        states = find_cached(self._app.components, [each.cache_key or "" for each in keys])
         found = [state.invocation_id for state in states if state is not None]
         data = {
             each.invocation_id: each
@@ -192,7 +192,7 @@ class _Batch:
         return NewInvocation(data, state)
 
     @staticmethod
-    def _depth(origin: Origin | None) -> int | None:
+    def _depth(origin: DerivedIdentity | None) -> int | None:
         given = origin.depth if origin else None
         return (current_trigger_depth.get() if given is None else given) or None
 
@@ -205,7 +205,7 @@ class _Batch:
     ) -> DistributedInvocation[Any, Any]:
         """A handle on the new invocation, or on the equal one that waits already."""
         while True:
-            waiting = submit_registered(self._app.ports, new)
+            waiting = submit_registered(self._app.components, new)
             if waiting is None:
                 return self._handle(new, call)
             (data,) = self._app.state_backend.read_invocations([waiting.invocation_id])

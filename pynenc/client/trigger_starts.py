@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pynenc.calls.arguments import Arguments
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import Call
-from pynenc.client.submitting import Origin, submit_calls
+from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
-from pynenc.scheduler.firing import Firing, Met, Start
+from pynenc.scheduler.firing import Firing, MatchedTrigger, Start
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
 from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun
@@ -73,7 +73,7 @@ def fire_by_hand(
         for condition in definition.conditions
         if isinstance(condition, EventCondition) and payload is not None
     ]
-    met = Met(stored.trigger_id, definition, parts, [occurrence], "fired by hand", 0)
+    met = MatchedTrigger(stored.trigger_id, definition, parts, [occurrence], "fired by hand", 0)
     runs = firing_of(app).fire([met])
     store.settle([], runs)
     return runs[0]
@@ -107,7 +107,7 @@ def _start_some(app: Pynenc, task_id: str, starts: Sequence[Start]) -> list[str 
 
 
 def _submit(app: Pynenc, task: Task[..., Any], some: Sequence[tuple[Start, Call[..., Any]]]) -> None:
-    origins = [Origin(start.invocation_id, start.run_id, start.depth) for start, _ in some]
+    origins = [DerivedIdentity(start.invocation_id, start.run_id, start.depth) for start, _ in some]
     submit_calls(app, [call for _, call in some], CallOptions.of(task.conf), origins=origins)
 
 

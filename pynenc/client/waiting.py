@@ -19,7 +19,7 @@ def _plain(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
 
 def body_of(invocation: BaseInvocation[..., Any] | None) -> WorkflowContext | None:
     """The workflow of a body, if it has recorded something or is the root of a workflow."""
-    if invocation is None or not (invocation.durable or invocation.task.conf.force_new_workflow):
+    if invocation is None or not (invocation.body_record or invocation.task.conf.force_new_workflow):
         return None
     return workflow_of(invocation)
 

@@ -12,14 +12,14 @@ from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import BaseInvocation, Call
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.inline_invocation import ConcurrentInvocation
-from pynenc.client.submitting import Origin, submit_calls
+from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.context import get_current_runner
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.lifecycle.parking import event_channel, reach
-from pynenc.lifecycle.storage_retry import patiently
+from pynenc.lifecycle.parking import event_channel, signal_invocations
+from pynenc.lifecycle.storage_retry import retry_while_unavailable
 from pynenc.lifecycle.values import encode_arguments
 from pynenc.lifecycle.waiting import read_states
 from pynenc.scheduler.delivery import stored_filter
@@ -31,7 +31,7 @@ from pynenc.workflow.context import WorkflowContext
 from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Journal, Place, StoredJournal, TransientJournal
 from pynenc.workflow.run import DurableRun
-from pynenc.workflow.runtime import Host
+from pynenc.workflow.runtime import WorkflowRuntime
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -42,7 +42,7 @@ ARGUMENTS = "arguments"
 """The branch under which the arguments of a body that continued as new are kept."""
 
 
-class StoredHost:
+class StoredRuntime:
     """Does for the workflow of a stored invocation what needs the app; waits while a storage is away."""
 
     def __init__(self, app: Pynenc, invocation: DistributedInvocation[..., Any], generation: int) -> None:
@@ -51,15 +51,15 @@ class StoredHost:
         self.invocation_id = invocation.invocation_id
         self.generation = generation
 
-    def _patiently(self, act: Callable[[], T]) -> T:
-        return patiently(self._app.logger, act)
+    def _retry(self, act: Callable[[], T]) -> T:
+        return retry_while_unavailable(self._app.logger, act)
 
     def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
         options = getattr(task, "call_options", None)
         call = _call(task, args, kwargs)
         own = CallOptions.of(call.task.conf) if options is None else options
-        origins = [Origin(invocation_id)]
-        return self._patiently(lambda: submit_calls(self._app, [call], own, origins=origins)[0])
+        origins = [DerivedIdentity(invocation_id)]
+        return self._retry(lambda: submit_calls(self._app, [call], own, origins=origins)[0])
 
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
         call = _call(task, args, kwargs)
@@ -70,50 +70,52 @@ class StoredHost:
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         bound = self._invocation.task.binder.bind(args, kwargs)
-        self._patiently(lambda: self._save_arguments(bound))
+        self._retry(lambda: self._save_arguments(bound))
 
     def _save_arguments(self, bound: dict[str, Any]) -> None:
-        ports, task = self._app.ports, self._invocation.task
-        (packed,) = ports.values.pack_arguments([bound], task.conf.disable_cache_args)
+        components, task = self._app.components, self._invocation.task
+        (packed,) = components.values.pack_arguments([bound], task.conf.disable_cache_args)
         following = self.generation + 1
         key = step_id(self.invocation_id, following, ARGUMENTS, 0)
         text = encode_arguments(packed)
-        step = Step(key, self.invocation_id, following, ARGUMENTS, 0, ARGUMENTS, "", text, 0, ports.now())
-        ports.state_backend.save_steps([step])
+        step = Step(
+            key, self.invocation_id, following, ARGUMENTS, 0, ARGUMENTS, "", text, 0, components.now()
+        )
+        components.state_backend.save_steps([step])
 
     def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
-        return self._patiently(lambda: send_event(self._app, invocation_id, code, payload, event_id))
+        return self._retry(lambda: send_event(self._app, invocation_id, code, payload, event_id))
 
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         text = stored_filter(filter)
-        self._patiently(lambda: self._save_wait(self._wait_id(place), code, text))
+        self._retry(lambda: self._save_wait(self._wait_id(place), code, text))
 
     def _save_wait(self, wait_id: str, code: str, text: str) -> None:
-        wait = EventWait(wait_id, code, self.invocation_id, text, self._app.ports.now())
+        wait = EventWait(wait_id, code, self.invocation_id, text, self._app.components.now())
         self._app.trigger.save_waits([wait])
 
     def expect_no_more(self, place: Place) -> None:
-        self._patiently(lambda: self._app.trigger.delete_waits([self._wait_id(place)]))
+        self._retry(lambda: self._app.trigger.delete_waits([self._wait_id(place)]))
 
     def _wait_id(self, place: Place) -> str:
         return step_id(self.invocation_id, self.generation, *place)
 
     def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
-        return self._patiently(lambda: self._parked_child(invocation_ids))
+        return self._retry(lambda: self._parked_child(invocation_ids))
 
     def _parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
-        ports = self._app.ports
-        states = ports.orchestrator.read(invocation_ids)
+        components = self._app.components
+        states = components.orchestrator.read(invocation_ids)
         if any(state is None or state.status.is_final() for state in states):
             return None
         parked = [state.invocation_id for state in states if state is not None and state.is_parked]
-        for data in ports.state_backend.read_invocations(parked):
+        for data in components.state_backend.read_invocations(parked):
             if data is not None and data.parent_invocation_id == self.invocation_id:
                 return data.invocation_id, data.created_at
         return None
 
     def events_counted(self) -> int:
-        (state,) = self._patiently(lambda: self._app.orchestrator.read([self.invocation_id]))
+        (state,) = self._retry(lambda: self._app.orchestrator.read([self.invocation_id]))
         return state.events if state is not None else 0
 
     def subscribe(self, wake: Callable[[], None]) -> Subscription:
@@ -121,7 +123,7 @@ class StoredHost:
         return self._app.orchestrator.subscribe([channel], wake)
 
 
-class InlineHost:
+class InlineRuntime:
     """Does the same for an invocation that runs where it was called."""
 
     def __init__(self, invocation: ConcurrentInvocation[..., Any]) -> None:
@@ -174,13 +176,13 @@ def latest_arguments(app: Pynenc, invocation_id: str, generation: int) -> str | 
 
 def workflow_of(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
     """The workflow of an invocation whose body runs; the same for the whole run."""
-    found = invocation.durable
+    found = invocation.body_record
     if found is None:
         with _lock:
-            found = invocation.durable
+            found = invocation.body_record
             if found is None:
                 found = _open(invocation)
-                invocation.durable = found
+                invocation.body_record = found
     return found
 
 
@@ -191,28 +193,28 @@ def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
     app: Pynenc = invocation.task.app
     interruption = current_interruption.get() or Interruption()
     journal: Journal
-    host: Host
+    runtime: WorkflowRuntime
     if isinstance(invocation, DistributedInvocation) and invocation.claimed is not None:
         state, workflow_id = invocation.claimed, invocation.workflow.workflow_id
-        journal = StoredJournal(app.ports, invocation.invocation_id, workflow_id, state.generation)
+        journal = StoredJournal(app.components, invocation.invocation_id, workflow_id, state.generation)
         flags = bool(state.is_workflow), bool(state.cancel_requested)
         run = DurableRun(journal, interruption, *flags, state.retries)
-        host = StoredHost(app, invocation, state.generation)
+        runtime = StoredRuntime(app, invocation, state.generation)
         park_after_s = app.conf.workflow_park_after_seconds
     elif isinstance(invocation, ConcurrentInvocation):
         if invocation.journal is None:
-            values: dict[str, dict[str, Any]] = app.components.context.shared(
+            values: dict[str, dict[str, Any]] = app.component_provider.context.shared(
                 "values of inline workflows", dict
             )
             invocation.journal = TransientJournal(values.setdefault(invocation.workflow.workflow_id, {}))
         journal = invocation.journal
         run = DurableRun(journal, interruption, False, False, invocation.num_retries)
-        host = InlineHost(invocation)
+        runtime = InlineRuntime(invocation)
         park_after_s = float("inf")
     else:
         raise WorkflowUsageError(f"invocation {invocation.invocation_id} does not run here")
     waits = AsyncWaits(run, park_after_s, journal.now)
-    return WorkflowContext(invocation.workflow, run, host, waits, park_after_s)
+    return WorkflowContext(invocation.workflow, run, runtime, waits, park_after_s)
 
 
 def send_event(
@@ -240,7 +242,7 @@ def send_event(
         SerializationError: The payload cannot be written as JSON; nothing is stored.
     """
     text = event_text(code, payload)
-    (state,) = read_states(app.ports, [invocation_id])
+    (state,) = read_states(app.components, [invocation_id])
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"
     if state.status.is_final():
@@ -250,7 +252,7 @@ def send_event(
             f"invocation {invocation_id} of task {state.task_id} has ended as {state.status}, so event "
             f"'{code}' would reach nobody"
         )
-    app.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, app.ports.now())])
+    app.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, app.components.now())])
     actor_id = get_current_runner().runner_id
-    reach(app.ports, [invocation_id], actor_id, lambda state: {"events": state.events + 1})
+    signal_invocations(app.components, [invocation_id], actor_id, lambda state: {"events": state.events + 1})
     return own_id

@@ -18,7 +18,7 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import release, unpark
 from pynenc.lifecycle.waiting import read_states
 from pynenc.storage.group import Group
@@ -31,7 +31,7 @@ def runner_channel(runner_id: str) -> str:
     return f"runner:{runner_id}"
 
 
-def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
+def cancel(components: Components, invocation_ids: Sequence[str], actor_id: str) -> None:
     """Cancel invocations; those that have ended are left alone.
 
     Raises:
@@ -39,14 +39,14 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
     """
     waiting = list(invocation_ids)
     while waiting:
-        now, group = ports.now(), Group()
-        states = [state for state in read_states(ports, waiting) if not state.status.is_final()]
+        now, group = components.now(), Group()
+        states = [state for state in read_states(components, waiting) if not state.status.is_final()]
         changes = [_wanted(state, actor_id, now) for state in states if not state.cancel_requested]
         if not changes:
             return
-        replies = ports.stage_change(group, changes, actor_id)
+        replies = components.stage_change(group, changes, actor_id)
         channels = [_channel(change.target) for change in changes]
-        ports.orchestrator.stage_announce(group, channels)
+        components.orchestrator.stage_announce(group, channels)
         group.send()
         done = [reply.applied for reply in replies.get()]
         ended = [
@@ -54,11 +54,11 @@ def cancel(ports: Ports, invocation_ids: Sequence[str], actor_id: str) -> None:
             for change, was_done in zip(changes, done, strict=True)
             if was_done and change.target.status == _S.CANCELLED
         ]
-        ports.hooks.status_changed(ended)
-        slots.release(ports, ended, actor_id)
+        components.hooks.status_changed(ended)
+        slots.release(components, ended, actor_id)
         pairs = zip(changes, done, strict=True)
         taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
-        release(ports, [state for state in taken if state.status == _S.PENDING], actor_id)
+        release(components, [state for state in taken if state.status == _S.PENDING], actor_id)
         # Those that moved on meanwhile are looked at again.
         waiting = [
             change.current.invocation_id
@@ -81,16 +81,16 @@ def _channel(state: InvocationState) -> str:
     return state.invocation_id if state.status.is_final() else runner_channel(state.runner_id or "")
 
 
-def end_cancelled(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
+def end_cancelled(components: Components, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
     """End those of a runner's new claims that were cancelled before; the others."""
     doomed = [each.state for each in claims if _is_doomed(each.state)]
     if doomed:
-        now, group = ports.now(), Group()
+        now, group = components.now(), Group()
         changes = [changed(state, _S.CANCELLED, runner_id, now) for state in doomed]
-        ports.stage_change(group, changes, runner_id)
-        ports.orchestrator.stage_announce(group, [state.invocation_id for state in doomed])
+        components.stage_change(group, changes, runner_id)
+        components.orchestrator.stage_announce(group, [state.invocation_id for state in doomed])
         group.send()
-        slots.release(ports, [change.target for change in changes], runner_id)
+        slots.release(components, [change.target for change in changes], runner_id)
     return [each for each in claims if not _is_doomed(each.state)]
 
 
@@ -100,7 +100,7 @@ def _is_doomed(state: InvocationState) -> bool:
     return bool(state.cancel_requested) and not (state.is_workflow and state.claim > 1)
 
 
-def cancelled_among(ports: Ports, invocation_ids: Sequence[str]) -> list[str]:
+def cancelled_among(components: Components, invocation_ids: Sequence[str]) -> list[str]:
     """Which of a runner's invocations were asked to end."""
-    states = ports.orchestrator.read(invocation_ids)
+    states = components.orchestrator.read(invocation_ids)
     return [state.invocation_id for state in states if state is not None and state.cancel_requested]

@@ -18,19 +18,19 @@ from pynenc.invocation.data import OutcomeData, outcome_id
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.cancellation import end_cancelled
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.slots import acquire, release
 from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
 
 
 def claim(
-    ports: Ports, runner_id: str, queues: Sequence[str], limit: int, timeout_s: float | None
+    components: Components, runner_id: str, queues: Sequence[str], limit: int, timeout_s: float | None
 ) -> list[Claim]:
     """Take messages and claim their invocations: two round trips.
 
     Args:
-        ports: The components.
+        components: The components.
         runner_id: Who claims.
         queues: Where to look, most important first.
         limit: Most invocations to claim.
@@ -42,30 +42,30 @@ def claim(
         nobody knows of the claim, it is taken back after `max_pending_seconds`; RUNNING would
         stay for as long as this runner lives.
     """
-    deliveries = ports.broker.take(queues, limit, timeout_s)
+    deliveries = components.broker.take(queues, limit, timeout_s)
     if not deliveries:
         return []
-    return claim_deliveries(ports, runner_id, deliveries)
+    return claim_deliveries(components, runner_id, deliveries)
 
 
-def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery]) -> list[Claim]:
+def claim_deliveries(components: Components, runner_id: str, deliveries: Sequence[Delivery]) -> list[Claim]:
     """Claim the invocations of messages that were taken."""
-    now = ports.now()
+    now = components.now()
     changes = [
         changed(_as_told(delivery), InvocationStatus.PENDING, runner_id, now) for delivery in deliveries
     ]
     ids = [delivery.message.invocation_id for delivery in deliveries]
     group = Group()
-    outcomes = ports.stage_change(group, changes, runner_id)
-    ports.broker.stage_ack(group, deliveries)
-    states = ports.orchestrator.stage_read(group, ids)
-    data = ports.state_backend.stage_read_invocations(group, ids)
+    outcomes = components.stage_change(group, changes, runner_id)
+    components.broker.stage_ack(group, deliveries)
+    states = components.orchestrator.stage_read(group, ids)
+    data = components.state_backend.stage_read_invocations(group, ids)
     group.send()
     claims: list[Claim] = []
     bare: list[InvocationState] = []
     for change, outcome, state, known in zip(changes, outcomes.get(), states.get(), data.get(), strict=True):
         if not outcome.applied:
-            _note_refusal(ports, change, outcome)
+            _note_refusal(components, change, outcome)
         elif state is None or not _is_still(state, change.target):
             continue  # somebody has taken it away already
         elif known is None:
@@ -73,24 +73,26 @@ def claim_deliveries(ports: Ports, runner_id: str, deliveries: Sequence[Delivery
         else:
             claims.append(Claim(known, state))
     if bare:
-        _end_bare(ports, bare, runner_id)
-    ports.hooks.status_changed([claimed.state for claimed in claims])
-    return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
+        _end_bare(components, bare, runner_id)
+    components.hooks.status_changed([claimed.state for claimed in claims])
+    return acquire(components, end_cancelled(components, claims, runner_id), runner_id)
 
 
-def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], limit: int) -> list[Claim]:
+def claim_awaited(
+    components: Components, runner_id: str, invocation_ids: Sequence[str], limit: int
+) -> list[Claim]:
     """Claim invocations past their queue, because a running one waits for them.
 
     Their messages fall away later: the claim number has moved on.
 
     Args:
-        ports: The components.
+        components: The components.
         runner_id: Who claims.
         invocation_ids: Candidates; those that cannot be run now are left alone.
         limit: Most invocations to claim.
     """
-    now = ports.now()
-    states = ports.orchestrator.read(invocation_ids)
+    now = components.now()
+    states = components.orchestrator.read(invocation_ids)
     ready = [
         state
         for state in states
@@ -100,35 +102,35 @@ def claim_awaited(ports: Ports, runner_id: str, invocation_ids: Sequence[str], l
     if not changes:
         return []
     group = Group()
-    outcomes = ports.stage_change(group, changes, runner_id)
+    outcomes = components.stage_change(group, changes, runner_id)
     ids = [change.target.invocation_id for change in changes]
-    data = ports.state_backend.stage_read_invocations(group, ids)
+    data = components.state_backend.stage_read_invocations(group, ids)
     group.send()
     claims = [
         Claim(known, change.target)
         for change, outcome, known in zip(changes, outcomes.get(), data.get(), strict=True)
         if outcome.applied and known is not None
     ]
-    ports.hooks.status_changed([claimed.state for claimed in claims])
-    return acquire(ports, end_cancelled(ports, claims, runner_id), runner_id)
+    components.hooks.status_changed([claimed.state for claimed in claims])
+    return acquire(components, end_cancelled(components, claims, runner_id), runner_id)
 
 
-def _end_bare(ports: Ports, states: Sequence[InvocationState], runner_id: str) -> None:
+def _end_bare(components: Components, states: Sequence[InvocationState], runner_id: str) -> None:
     """End invocations of which the state backend knows nothing: they can never run."""
-    now, group = ports.now(), Group()
+    now, group = components.now(), Group()
     for state in states:
         error = InvocationError(
             f"invocation {state.invocation_id} of task {state.task_id} cannot run: its call is gone from "
             f"the state backend, which was purged or is not the one that it was submitted to"
         )
-        ports.logger.error("%s", error)
+        components.logger.error("%s", error)
         key = outcome_id(state.invocation_id, state.claim)
         running = changed(state, InvocationStatus.RUNNING, runner_id, now)
         failed = changed(running.target, InvocationStatus.FAILED, runner_id, now, outcome_id=key)
-        outcome = OutcomeData(key, 1, ports.values.pack_error(error))
-        ports.state_backend.stage_save_outcomes(group, [outcome])
-        ports.stage_change(group, [running, failed], runner_id)
-    ports.orchestrator.stage_announce(group, [state.invocation_id for state in states])
+        outcome = OutcomeData(key, 1, components.values.pack_error(error))
+        components.state_backend.stage_save_outcomes(group, [outcome])
+        components.stage_change(group, [running, failed], runner_id)
+    components.orchestrator.stage_announce(group, [state.invocation_id for state in states])
     group.send()
 
 
@@ -146,8 +148,8 @@ def _is_still(state: InvocationState, target: InvocationState) -> bool:
     )
 
 
-def _note_refusal(ports: Ports, change: Change, outcome: ChangeOutcome) -> None:
-    ports.logger.debug(
+def _note_refusal(components: Components, change: Change, outcome: ChangeOutcome) -> None:
+    components.logger.debug(
         "message of invocation %s (claim %d) fell away: the record is %s, claim %d",
         change.current.invocation_id,
         change.current.claim,
@@ -156,7 +158,7 @@ def _note_refusal(ports: Ports, change: Change, outcome: ChangeOutcome) -> None:
     )
 
 
-def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
+def hand_back_claimed(components: Components, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
     """Return claimed invocations that were not started, to be claimed by anybody.
 
     Returns:
@@ -164,10 +166,10 @@ def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Cla
     """
     if not claims:
         return []
-    now, group = ports.now(), Group()
+    now, group = components.now(), Group()
     changes = [changed(each.state, InvocationStatus.REROUTED, runner_id, now) for each in claims]
-    replies = ports.stage_change(group, changes, runner_id)
-    ports.broker.stage_push(group, [message_for(change.target) for change in changes])
+    replies = components.stage_change(group, changes, runner_id)
+    components.broker.stage_push(group, [message_for(change.target) for change in changes])
     group.send()
     outcomes = replies.get()
     running = [
@@ -178,5 +180,5 @@ def give_back(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Cla
     ]
     kept = {each.data.invocation_id for each in running}
     given = [change.target for change in changes if change.target.invocation_id not in kept]
-    release(ports, given, runner_id)
+    release(components, given, runner_id)
     return running

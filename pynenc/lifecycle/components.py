@@ -17,7 +17,7 @@ from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.storage.group import Group, Pending
 
 
-class StatusWatch(Protocol):
+class WatchesStatus(Protocol):
     """Notes changes of status that somebody waits for."""
 
     def stage(self, group: Group, targets: Sequence[InvocationState]) -> None:
@@ -25,7 +25,7 @@ class StatusWatch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
+class Components:
     """The components of one app, as the rules see them."""
 
     conf: ConfigPynenc
@@ -35,7 +35,7 @@ class Ports:
     values: ValueCodec
     hooks: LifeCycleHooks
     logger: logging.Logger
-    watch: StatusWatch | None = None
+    watch: WatchesStatus | None = None
 
     def stage_change(
         self, group: Group, changes: Sequence[Change], actor_id: str | None

@@ -12,7 +12,7 @@ import msgspec
 
 from pynenc.exceptions import WaitCycleError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 
 MOST_NOTED = 256
 """Of a larger group, so many are noted: what one waits for besides does not matter for long."""
@@ -23,7 +23,7 @@ def note(invocation_ids: Sequence[str]) -> str:
     return msgspec.json.encode(list(invocation_ids[:MOST_NOTED])).decode()
 
 
-def check_cycle(ports: Ports, invocation_id: str, awaited: Sequence[str]) -> None:
+def check_cycle(components: Components, invocation_id: str, awaited: Sequence[str]) -> None:
     """Refuse a wait that closes a circle.
 
     Raises:
@@ -34,7 +34,7 @@ def check_cycle(ports: Ports, invocation_id: str, awaited: Sequence[str]) -> Non
     while frontier:
         if invocation_id in came_from:
             raise WaitCycleError(_circle(invocation_id, came_from))
-        states = ports.orchestrator.read(frontier)
+        states = components.orchestrator.read(frontier)
         frontier = []
         for state in states:
             if state is None or state.status != InvocationStatus.PAUSED or state.waits_for is None:

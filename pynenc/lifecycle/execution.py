@@ -17,11 +17,11 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import OutcomeData, outcome_id
 from pynenc.invocation.state import Change, InvocationState, changed, is_done
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle import deadlocks as wait_cycles
+from pynenc.lifecycle import deadlocks as deadlocks
 from pynenc.lifecycle import slots
-from pynenc.lifecycle.components import Ports
-from pynenc.lifecycle.parking import NEVER, Parking, park, reach, run_again
-from pynenc.lifecycle.submission import message_for, note_results
+from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_invocations
+from pynenc.lifecycle.submission import index_cached_results, message_for
 from pynenc.storage.group import Group
 
 _WITH_OUTCOME = (InvocationStatus.SUCCESS, InvocationStatus.FAILED)
@@ -47,7 +47,7 @@ class Finished(msgspec.Struct, frozen=True):
     has_steps: bool = False
 
 
-class Advanced(msgspec.Struct, frozen=True):
+class StepResult(msgspec.Struct, frozen=True):
     """What became of a step.
 
     Attributes:
@@ -59,50 +59,50 @@ class Advanced(msgspec.Struct, frozen=True):
     lost: list[Finished]
 
 
-def advance(
-    ports: Ports, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
-) -> Advanced:
+def finish_and_start(
+    components: Components, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
+) -> StepResult:
     """Finish some claims and start others, in one round trip where components share a storage."""
-    now, group = ports.now(), Group()
+    now, group = components.now(), Group()
     ends = [_end(each, runner_id, now) for each in finished]
     running = InvocationStatus.RUNNING
     starts = [changed(each.state, running, runner_id, now, waits_for=None) for each in starting]
-    note_results(ports, [change.target for change in ends])
+    index_cached_results(components, [change.target for change in ends])
     outcomes = [_outcome(each) for each in finished if each.status in _WITH_OUTCOME]
     if outcomes:
-        ports.state_backend.stage_save_outcomes(group, outcomes)
-    replies = ports.stage_change(group, [*ends, *starts], runner_id)
+        components.state_backend.stage_save_outcomes(group, outcomes)
+    replies = components.stage_change(group, [*ends, *starts], runner_id)
     again = [
         change.target
         for change in ends
         if change.target.status == InvocationStatus.RETRY and change.target.not_before < NEVER
     ]
     if again:
-        ports.broker.stage_push(group, [message_for(state) for state in again])
+        components.broker.stage_push(group, [message_for(state) for state in again])
     final = [change.target.invocation_id for change in ends if change.target.status.is_final()]
     if final:
-        ports.orchestrator.stage_announce(group, final)
+        components.orchestrator.stage_announce(group, final)
     group.send()
     applied = [
         reply.applied or is_done(change, reply)
         for change, reply in zip([*ends, *starts], replies.get(), strict=True)
     ]
-    _run_again(ports, runner_id, finished, ends, applied)
+    _run_again(components, runner_id, finished, ends, applied)
     lost = [each for each, done in zip(finished, applied, strict=False) if not done]
     started = [
         Claim(each.data, change.target)
         for each, change, done in zip(starting, starts, applied[len(ends) :], strict=True)
         if done
     ]
-    _report(ports, [*ends, *starts], applied, lost)
+    _report(components, [*ends, *starts], applied, lost)
     done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
-    slots.release(ports, done, runner_id)
-    _tell_parents(ports, finished, ends, applied, runner_id)
-    return Advanced(started, lost)
+    slots.release(components, done, runner_id)
+    _tell_parents(components, finished, ends, applied, runner_id)
+    return StepResult(started, lost)
 
 
 def _tell_parents(
-    ports: Ports,
+    components: Components,
     finished: Sequence[Finished],
     ends: Sequence[Change],
     applied: Sequence[bool],
@@ -116,14 +116,18 @@ def _tell_parents(
     }
     told = sorted(parent for parent in parents if parent is not None)
     if told:
-        reach(ports, told, runner_id, lambda state: {"events": state.events + 1})
+        signal_invocations(components, told, runner_id, lambda state: {"events": state.events + 1})
 
 
 def _run_again(
-    ports: Ports, runner_id: str, finished: Sequence[Finished], ends: list[Change], applied: list[bool]
+    components: Components,
+    runner_id: str,
+    finished: Sequence[Finished],
+    ends: list[Change],
+    applied: list[bool],
 ) -> None:
     """Queue those that could not be parked, because an event or a request to cancel has reached them."""
-    now, group = ports.now(), Group()
+    now, group = components.now(), Group()
     refused = [at for at, each in enumerate(finished) if each.parking is not None and not applied[at]]
     if not refused:
         return
@@ -131,68 +135,70 @@ def _run_again(
         parking = finished[at].parking
         assert parking is not None
         ends[at] = run_again(finished[at].claim.state, parking, runner_id, now)
-    replies = ports.stage_change(group, [ends[at] for at in refused], runner_id)
-    ports.broker.stage_push(group, [message_for(ends[at].target) for at in refused])
+    replies = components.stage_change(group, [ends[at] for at in refused], runner_id)
+    components.broker.stage_push(group, [message_for(ends[at].target) for at in refused])
     group.send()
     for at, reply in zip(refused, replies.get(), strict=True):
         applied[at] = reply.applied or is_done(ends[at], reply)
 
 
-def pause(ports: Ports, claim: Claim, runner_id: str, awaited: Sequence[str] = ()) -> InvocationState | None:
+def pause(
+    components: Components, claim: Claim, runner_id: str, awaited: Sequence[str] = ()
+) -> InvocationState | None:
     """Note that a running invocation waits; its state then, or None if it was lost.
 
     Raises:
         WaitCycleError: What it waits for waits for it; it is RUNNING again.
     """
-    waits_for = wait_cycles.note(awaited)
-    paused = _move(ports, claim.state, InvocationStatus.PAUSED, runner_id, waits_for)
+    waits_for = deadlocks.note(awaited)
+    paused = _move(components, claim.state, InvocationStatus.PAUSED, runner_id, waits_for)
     if paused is not None and awaited:
         try:
-            wait_cycles.check_cycle(ports, claim.state.invocation_id, awaited)
+            deadlocks.check_cycle(components, claim.state.invocation_id, awaited)
         except WaitCycleError:
-            resume(ports, paused, runner_id)
+            resume(components, paused, runner_id)
             raise
     return paused
 
 
-def resume(ports: Ports, paused: InvocationState, runner_id: str) -> InvocationState | None:
+def resume(components: Components, paused: InvocationState, runner_id: str) -> InvocationState | None:
     """Note that an invocation goes on after waiting; its state then, or None if it was lost."""
-    return _move(ports, paused, InvocationStatus.RUNNING, runner_id)
+    return _move(components, paused, InvocationStatus.RUNNING, runner_id)
 
 
 def _move(
-    ports: Ports,
+    components: Components,
     state: InvocationState,
     wanted: InvocationStatus,
     runner_id: str,
     waits_for: str | None = None,
 ) -> InvocationState | None:
-    change = changed(state, wanted, runner_id, ports.now(), waits_for=waits_for)
+    change = changed(state, wanted, runner_id, components.now(), waits_for=waits_for)
     group = Group()
-    pending = ports.stage_change(group, [change], runner_id)
+    pending = components.stage_change(group, [change], runner_id)
     group.send()
     (reply,) = pending.get()
     if not (reply.applied or is_done(change, reply)):
         return None
-    ports.hooks.status_changed([change.target])
+    components.hooks.status_changed([change.target])
     return change.target
 
 
-def surrender(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
+def hand_back_running(components: Components, claims: Sequence[Claim], runner_id: str) -> None:
     """Hand back invocations that are still running when their runner stops.
 
     What their bodies still do does not count: the runner has given up its ownership.
     """
-    now, group = ports.now(), Group()
+    now, group = components.now(), Group()
     for claim in claims:
         for status in (InvocationStatus.RUNNING, InvocationStatus.PAUSED):
             state = msgspec.structs.replace(claim.state, status=status)
             killed = changed(state, InvocationStatus.KILLED, runner_id, now)
             again = changed(killed.target, InvocationStatus.REROUTED, runner_id, now)
-            ports.stage_change(group, [killed, again], runner_id)
-            ports.broker.stage_push(group, [message_for(again.target)])
+            components.stage_change(group, [killed, again], runner_id)
+            components.broker.stage_push(group, [message_for(again.target)])
     group.send()
-    slots.release(ports, [claim.state for claim in claims], runner_id)
+    slots.release(components, [claim.state for claim in claims], runner_id)
 
 
 def _end(each: Finished, runner_id: str, now: float) -> Change:
@@ -218,12 +224,12 @@ def _outcome(each: Finished) -> OutcomeData:
 
 
 def _report(
-    ports: Ports, changes: Sequence[Change], applied: Sequence[bool], lost: Sequence[Finished]
+    components: Components, changes: Sequence[Change], applied: Sequence[bool], lost: Sequence[Finished]
 ) -> None:
     done = zip(changes, applied, strict=True)
-    ports.hooks.status_changed([change.target for change, was_applied in done if was_applied])
+    components.hooks.status_changed([change.target for change, was_applied in done if was_applied])
     for each in lost:
-        ports.logger.warning(
+        components.logger.warning(
             "invocation %s ended as %s here, but this runner had lost it: its end does not count",
             each.claim.state.invocation_id,
             each.status,

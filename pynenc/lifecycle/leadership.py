@@ -8,33 +8,33 @@ a store that has seen a higher one refuses it.
 
 from __future__ import annotations
 
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
 
 _LEASE = "lease:housekeeping"
 _NOBODY = ""
 
 
-def lead(ports: Ports, runner_id: str) -> int | None:
+def lead(components: Components, runner_id: str) -> int | None:
     """Hold or take the lease.
 
     Returns:
         The fencing token if this runner leads now, otherwise None.
     """
-    orchestrator = ports.orchestrator
+    orchestrator = components.orchestrator
     (lease,) = orchestrator.read_slots([_LEASE])
     if lease is not None and lease.invocation_id == runner_id:
         return lease.claim
     if lease is not None and lease.invocation_id != _NOBODY:
         (beat,) = orchestrator.last_heartbeats([lease.invocation_id])
-        if beat is not None and beat >= orchestrator.now() - ports.conf.dead_after_seconds:
+        if beat is not None and beat >= orchestrator.now() - components.conf.dead_after_seconds:
             return None
     taken = Slot(_LEASE, runner_id, (lease.claim if lease else 0) + 1)
     return taken.claim if orchestrator.swap_slots([SlotSwap(lease, taken)])[0] else None
 
 
-def resign(ports: Ports, runner_id: str) -> None:
+def resign(components: Components, runner_id: str) -> None:
     """Let go of the lease, if this runner holds it; its token stays used."""
-    (lease,) = ports.orchestrator.read_slots([_LEASE])
+    (lease,) = components.orchestrator.read_slots([_LEASE])
     if lease is not None and lease.invocation_id == runner_id:
-        ports.orchestrator.swap_slots([SlotSwap(lease, Slot(_LEASE, _NOBODY, lease.claim))])
+        components.orchestrator.swap_slots([SlotSwap(lease, Slot(_LEASE, _NOBODY, lease.claim))])

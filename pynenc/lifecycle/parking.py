@@ -16,7 +16,7 @@ import msgspec
 
 from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
 
@@ -36,7 +36,7 @@ class Parking(msgspec.Struct, frozen=True):
 
     due: float
     waits_for: str
-    heard: int | None = None
+    events_seen: int | None = None
     generation: int = 0
 
 
@@ -47,7 +47,9 @@ def event_channel(invocation_id: str) -> str:
 
 def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -> Change:
     """The change that parks a running invocation, if nothing has reached it that it has not seen."""
-    seen = state if parking.heard is None else msgspec.structs.replace(state, events=parking.heard)
+    seen = (
+        state if parking.events_seen is None else msgspec.structs.replace(state, events=parking.events_seen)
+    )
     change = changed(
         seen,
         InvocationStatus.RETRY,
@@ -59,7 +61,7 @@ def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -
         has_steps=1,
         recoveries=0,  # it has come to a place where it can wait for months, so it begins to count anew
     )
-    also = ("cancel_requested",) if parking.heard is None else ("cancel_requested", "events")
+    also = ("cancel_requested",) if parking.events_seen is None else ("cancel_requested", "events")
     return Change(change.current, change.target, also)
 
 
@@ -75,21 +77,21 @@ def unpark(state: InvocationState, actor_id: str, now: float, **fields: float | 
     return Change(change.current, change.target, ("events",))
 
 
-def release(ports: Ports, taken: Sequence[InvocationState], actor_id: str) -> None:
+def release(components: Components, taken: Sequence[InvocationState], actor_id: str) -> None:
     """Queue invocations that were unparked."""
     if not taken:
         return
-    now, group = ports.now(), Group()
+    now, group = components.now(), Group()
     again = [changed(state, InvocationStatus.REROUTED, actor_id, now) for state in taken]
-    replies = ports.stage_change(group, again, actor_id)
-    ports.broker.stage_push(group, [message_for(change.target) for change in again])
+    replies = components.stage_change(group, again, actor_id)
+    components.broker.stage_push(group, [message_for(change.target) for change in again])
     group.send()
     pairs = zip(again, replies.get(), strict=True)
-    ports.hooks.status_changed([change.target for change, reply in pairs if reply.applied])
+    components.hooks.status_changed([change.target for change, reply in pairs if reply.applied])
 
 
-def reach(
-    ports: Ports,
+def signal_invocations(
+    components: Components,
     invocation_ids: Sequence[str],
     actor_id: str,
     note: Callable[[InvocationState], Mapping[str, float]],
@@ -97,15 +99,15 @@ def reach(
     """Note something on the records of invocations that have not ended, and wake those that are parked.
 
     Args:
-        ports: The components.
+        components: The components.
         invocation_ids: Whom to reach.
         actor_id: Who does it, for the history.
         note: What to note on a record.
     """
     waiting = list(invocation_ids)
     while waiting:
-        now, group = ports.now(), Group()
-        states = ports.orchestrator.read(waiting)
+        now, group = components.now(), Group()
+        states = components.orchestrator.read(waiting)
         changes = [
             unpark(state, actor_id, now, **note(state))
             if state.is_parked
@@ -115,12 +117,12 @@ def reach(
         ]
         if not changes:
             return
-        replies = ports.stage_change(group, changes, actor_id)
+        replies = components.stage_change(group, changes, actor_id)
         channels = [event_channel(change.target.invocation_id) for change in changes]
-        ports.orchestrator.stage_announce(group, channels)
+        components.orchestrator.stage_announce(group, channels)
         group.send()
         done = [reply.applied for reply in replies.get()]
         pairs = list(zip(changes, done, strict=True))
         taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
-        release(ports, taken, actor_id)
+        release(components, taken, actor_id)
         waiting = [change.target.invocation_id for change, was_done in pairs if not was_done]

@@ -16,7 +16,7 @@ from pynenc.invocation.data import OutcomeData, recovery_outcome_id
 from pynenc.invocation.state import Change, InvocationState, changed
 from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
 from pynenc.lifecycle import slots
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
@@ -29,11 +29,13 @@ SETTLE_S = 5.0
 """How old a record must be before it counts as left behind half way, or without a message."""
 
 
-def pages(ports: Ports, status: InvocationStatus, before: float | None) -> Iterator[list[InvocationState]]:
+def pages(
+    components: Components, status: InvocationStatus, before: float | None
+) -> Iterator[list[InvocationState]]:
     """Records with a status in batches, oldest first."""
     after: Cursor | None = None
     while True:
-        states = ports.orchestrator.find(status, before, _PAGE, after)
+        states = components.orchestrator.find(status, before, _PAGE, after)
         if states:
             yield states
         if len(states) < _PAGE:
@@ -41,7 +43,7 @@ def pages(ports: Ports, status: InvocationStatus, before: float | None) -> Itera
         after = Cursor(states[-1].since, states[-1].invocation_id)
 
 
-def recover_runners(ports: Ports, runner_ids: Collection[str], actor_id: str) -> int:
+def recover_runners(components: Components, runner_ids: Collection[str], actor_id: str) -> int:
     """Take back everything that runners known to be gone still own.
 
     Returns:
@@ -49,73 +51,75 @@ def recover_runners(ports: Ports, runner_ids: Collection[str], actor_id: str) ->
     """
     gone = frozenset(runner_ids)
     taken = _take_back(
-        ports, None, lambda states: [each for each in states if each.runner_id in gone], actor_id
+        components, None, lambda states: [each for each in states if each.runner_id in gone], actor_id
     )
-    ports.orchestrator.forget_runners(sorted(gone))
+    components.orchestrator.forget_runners(sorted(gone))
     return taken
 
 
-def recover(ports: Ports, actor_id: str) -> int:
+def recover(components: Components, actor_id: str) -> int:
     """One pass over all that is overdue by the clock.
 
     Returns:
         How many invocations were taken back or queued again.
     """
     return (
-        recover_owned(ports, actor_id) + recover_pending(ports, actor_id) + recover_waiting(ports, actor_id)
+        recover_owned(components, actor_id)
+        + recover_pending(components, actor_id)
+        + recover_waiting(components, actor_id)
     )
 
 
-def recover_owned(ports: Ports, actor_id: str) -> int:
+def recover_owned(components: Components, actor_id: str) -> int:
     """Take back what runners own that give no signs of life; how many invocations that were."""
-    dead_before = ports.orchestrator.now() - ports.conf.dead_after_seconds
+    dead_before = components.orchestrator.now() - components.conf.dead_after_seconds
 
     def of_the_dead(states: Sequence[InvocationState]) -> list[InvocationState]:
         owners = sorted({state.runner_id for state in states if state.runner_id})
-        beats = dict(zip(owners, ports.orchestrator.last_heartbeats(owners), strict=True))
+        beats = dict(zip(owners, components.orchestrator.last_heartbeats(owners), strict=True))
         silent = {owner for owner, beat in beats.items() if beat is None or beat < dead_before}
         return [state for state in states if state.runner_id in silent]
 
-    return _take_back(ports, dead_before, of_the_dead, actor_id)
+    return _take_back(components, dead_before, of_the_dead, actor_id)
 
 
-def recover_pending(ports: Ports, actor_id: str) -> int:
+def recover_pending(components: Components, actor_id: str) -> int:
     """Take back what was claimed and not started in time; how many invocations that were."""
-    before = ports.orchestrator.now() - ports.conf.max_pending_seconds
-    return sum(reroute(ports, states, actor_id) for states in pages(ports, _S.PENDING, before))
+    before = components.orchestrator.now() - components.conf.max_pending_seconds
+    return sum(reroute(components, states, actor_id) for states in pages(components, _S.PENDING, before))
 
 
-def recover_waiting(ports: Ports, actor_id: str) -> int:
+def recover_waiting(components: Components, actor_id: str) -> int:
     """Go on with what a crash left half way, without its message or without its slot.
 
     Returns:
         How many invocations were led on or queued again.
     """
-    now, recovered = ports.orchestrator.now(), 0
+    now, recovered = components.orchestrator.now(), 0
     for status in _PASSING:
-        for states in pages(ports, status, now - SETTLE_S):
-            recovered += reroute(ports, states, actor_id)
-    recovered += wake_blocked(ports, now, actor_id)
-    recovered += push_forgotten(ports, now - SETTLE_S)
+        for states in pages(components, status, now - SETTLE_S):
+            recovered += reroute(components, states, actor_id)
+    recovered += wake_blocked(components, now, actor_id)
+    recovered += push_forgotten(components, now - SETTLE_S)
     return recovered
 
 
 def _take_back(
-    ports: Ports,
+    components: Components,
     before: float | None,
     choose: Callable[[Sequence[InvocationState]], list[InvocationState]],
     actor_id: str,
 ) -> int:
     taken = 0
     for status in _OWNED:
-        for states in pages(ports, status, before):
+        for states in pages(components, status, before):
             chosen = choose(states)
             if chosen:
-                taken += reroute(ports, chosen, actor_id)
+                taken += reroute(components, chosen, actor_id)
     return taken
 
 
-def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> int:
+def reroute(components: Components, states: Sequence[InvocationState], actor_id: str) -> int:
     """Lead records from where they stand to REROUTED and push their messages.
 
     One that took down its runner more than `max_recoveries` times ends as FAILED instead.
@@ -123,25 +127,25 @@ def reroute(ports: Ports, states: Sequence[InvocationState], actor_id: str) -> i
     Returns:
         How many were rerouted or ended.
     """
-    now, group = ports.now(), Group()
-    steps: list[list[Change]] = [_way_back(ports, state, actor_id, now) for state in states]
+    now, group = components.now(), Group()
+    steps: list[list[Change]] = [_way_back(components, state, actor_id, now) for state in states]
     failed = [way[-1].target for way in steps if way[-1].target.status == _S.FAILED]
-    ports.state_backend.stage_save_outcomes(group, [_gave_up(ports, state) for state in failed])
-    replies = [ports.stage_change(group, way, actor_id) for way in steps]
+    components.state_backend.stage_save_outcomes(group, [_gave_up(components, state) for state in failed])
+    replies = [components.stage_change(group, way, actor_id) for way in steps]
     again = [way[-1].target for way in steps if way[-1].target.status == _S.REROUTED]
     if again:
-        ports.broker.stage_push(group, [message_for(state) for state in again])
+        components.broker.stage_push(group, [message_for(state) for state in again])
     ended = [way[-1].target.invocation_id for way in steps if way[-1].target.status.is_final()]
     if ended:
-        ports.orchestrator.stage_announce(group, ended)
+        components.orchestrator.stage_announce(group, ended)
     group.send()
     done = [way[-1].target for way, reply in zip(steps, replies, strict=True) if reply.get()[-1].applied]
-    ports.hooks.status_changed(done)
-    slots.release(ports, done, actor_id)
+    components.hooks.status_changed(done)
+    slots.release(components, done, actor_id)
     return len(done)
 
 
-def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: float) -> list[Change]:
+def _way_back(components: Components, state: InvocationState, actor_id: str, now: float) -> list[Change]:
     """The changes that lead a record to REROUTED, or to its end."""
     way: list[Change] = []
     if state.status == _S.PENDING:
@@ -150,7 +154,7 @@ def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: float) -
         recoveries = state.recoveries + 1
         way.append(changed(state, _S.RUNNING_RECOVERY, actor_id, now, recoveries=recoveries))
     current = way[-1].target if way else state
-    if current.status == _S.RUNNING_RECOVERY and current.recoveries > ports.conf.max_recoveries:
+    if current.status == _S.RUNNING_RECOVERY and current.recoveries > components.conf.max_recoveries:
         key = recovery_outcome_id(current.invocation_id, current.claim)
         way.append(changed(current, _S.FAILED, actor_id, now, outcome_id=key))
         return way
@@ -160,26 +164,26 @@ def _way_back(ports: Ports, state: InvocationState, actor_id: str, now: float) -
     return way
 
 
-def _gave_up(ports: Ports, state: InvocationState) -> OutcomeData:
+def _gave_up(components: Components, state: InvocationState) -> OutcomeData:
     error = RecoveryLimitError(
         f"invocation {state.invocation_id} of task {state.task_id} took down its runner "
         f"{state.recoveries} times; it is not run again (setting 'max_recoveries' is "
-        f"{ports.conf.max_recoveries})"
+        f"{components.conf.max_recoveries})"
     )
     key = recovery_outcome_id(state.invocation_id, state.claim)
-    return OutcomeData(key, 1, ports.values.pack_error(error))
+    return OutcomeData(key, 1, components.values.pack_error(error))
 
 
-def wake_blocked(ports: Ports, now: float, actor_id: str) -> int:
+def wake_blocked(components: Components, now: float, actor_id: str) -> int:
     """Hand on slots that came free while nobody noticed; how many invocations were woken."""
     woken = 0
-    for states in pages(ports, _S.CONCURRENCY_CONTROLLED, now - SETTLE_S):
+    for states in pages(components, _S.CONCURRENCY_CONTROLLED, now - SETTLE_S):
         keys = [state.slot_key for state in states if state.slot_key is not None]
-        woken += slots.hand_on(ports, keys, actor_id)
+        woken += slots.hand_on(components, keys, actor_id)
     return woken
 
 
-def push_forgotten(ports: Ports, before: float) -> int:
+def push_forgotten(components: Components, before: float) -> int:
     """Push records that can be run and whose message may be lost.
 
     A queue that holds ready messages is left alone: its runners have work, and what is missing
@@ -187,17 +191,17 @@ def push_forgotten(ports: Ports, before: float) -> int:
     """
     pushed = 0
     for status in sorted(AVAILABLE_STATUSES):
-        for states in pages(ports, status, before):
-            depths = ports.broker.depth(sorted({state.queue for state in states}))
+        for states in pages(components, status, before):
+            depths = components.broker.depth(sorted({state.queue for state in states}))
             lost = [state for state in states if depths[state.queue].ready == 0]
             if not lost:
                 break
-            ports.broker.push([message_for(state) for state in lost])
+            components.broker.push([message_for(state) for state in lost])
             pushed += len(lost)
     return pushed
 
 
-def purge_final(ports: Ports, before: float) -> int:
+def purge_final(components: Components, before: float) -> int:
     """Delete invocations that ended before a moment, a page at a time.
 
     Those of a workflow that goes on stay, because its body may ask for their results again. First the
@@ -207,28 +211,28 @@ def purge_final(ports: Ports, before: float) -> int:
     purged = 0
     for status in sorted(FINAL_STATUSES):
         after: Cursor | None = None
-        while states := ports.orchestrator.find(status, before, _PAGE, after):
+        while states := components.orchestrator.find(status, before, _PAGE, after):
             after = Cursor(states[-1].since, states[-1].invocation_id)
-            over = _not_needed(ports, states)
+            over = _not_needed(components, states)
             if not over:
                 continue
-            slots.forget(ports, over)
+            slots.forget(components, over)
             bare = [msgspec.structs.replace(state, outcome_id=None) for state in over]
-            ports.orchestrator.change(
+            components.orchestrator.change(
                 [Change(state, target) for state, target in zip(over, bare, strict=True)], None
             )
-            ports.state_backend.forget_workflows(
+            components.state_backend.forget_workflows(
                 [state.invocation_id for state in over if state.has_steps or state.is_workflow]
             )
-            ports.state_backend.delete([(state.invocation_id, state.claim) for state in over])
-            ports.orchestrator.delete(over)
+            components.state_backend.delete([(state.invocation_id, state.claim) for state in over])
+            components.orchestrator.delete(over)
             purged += len(over)
     return purged
 
 
-def _not_needed(ports: Ports, states: Sequence[InvocationState]) -> list[InvocationState]:
+def _not_needed(components: Components, states: Sequence[InvocationState]) -> list[InvocationState]:
     """Those that belong to no workflow that goes on."""
-    data = ports.state_backend.read_invocations([state.invocation_id for state in states])
+    data = components.state_backend.read_invocations([state.invocation_id for state in states])
     roots = {
         root
         for each in data
@@ -236,7 +240,7 @@ def _not_needed(ports: Ports, states: Sequence[InvocationState]) -> list[Invocat
         for root in (each.workflow_id, each.parent_workflow_id)
         if root is not None and root != each.invocation_id
     }
-    found = ports.orchestrator.read(sorted(roots))
+    found = components.orchestrator.read(sorted(roots))
     open_ids = {root.invocation_id for root in found if root is not None and not root.status.is_final()}
     return [
         state

@@ -20,7 +20,7 @@ import msgspec
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.state import ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import AVAILABLE_STATUSES, OWNED_STATUSES, InvocationStatus
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import message_for
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap, Waiter, waiter
 from pynenc.storage.group import Group
@@ -39,7 +39,7 @@ def counts(slot: Slot, holder: InvocationState | None) -> bool:
     return holder.claim == slot.claim - 1 and holder.status in _KEPT_STATUSES
 
 
-def acquire(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
+def acquire(components: Components, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
     """Take the slots that claimed invocations need.
 
     Returns:
@@ -49,20 +49,20 @@ def acquire(ports: Ports, claims: Sequence[Claim], runner_id: str) -> list[Claim
     if not needing:
         return list(claims)
     wanted = [Slot(key, each.state.invocation_id, each.state.claim) for each, key in needing]
-    taken = ports.orchestrator.swap_slots([SlotSwap(None, slot) for slot in wanted])
+    taken = components.orchestrator.swap_slots([SlotSwap(None, slot) for slot in wanted])
     refused = [slot for slot, done in zip(wanted, taken, strict=True) if not done]
-    blocked_ids = _take_over(ports, refused) if refused else frozenset()
+    blocked_ids = _take_over(components, refused) if refused else frozenset()
     blocked = [each for each, _ in needing if each.state.invocation_id in blocked_ids]
     if blocked:
-        _block(ports, blocked, runner_id)
+        _block(components, blocked, runner_id)
     return [each for each in claims if each.state.invocation_id not in blocked_ids]
 
 
-def _take_over(ports: Ports, wanted: Sequence[Slot]) -> frozenset[str]:
+def _take_over(components: Components, wanted: Sequence[Slot]) -> frozenset[str]:
     """Take slots that do not count any more; the invocations that did not get theirs."""
-    found = ports.orchestrator.read_slots([slot.slot_key for slot in wanted])
+    found = components.orchestrator.read_slots([slot.slot_key for slot in wanted])
     holder_ids = [slot.invocation_id if slot else "" for slot in found]
-    holders = ports.orchestrator.read(holder_ids)
+    holders = components.orchestrator.read(holder_ids)
     blocked: set[str] = set()
     swaps: list[SlotSwap] = []
     for slot, present, holder in zip(wanted, found, holders, strict=True):
@@ -72,46 +72,48 @@ def _take_over(ports: Ports, wanted: Sequence[Slot]) -> frozenset[str]:
             blocked.add(slot.invocation_id)
         else:
             swaps.append(SlotSwap(present, slot))
-    done = ports.orchestrator.swap_slots(swaps) if swaps else []
+    done = components.orchestrator.swap_slots(swaps) if swaps else []
     lost = [swap.after for swap, was_done in zip(swaps, done, strict=True) if not was_done]
     blocked.update(slot.invocation_id for slot in lost if slot is not None)
     return frozenset(blocked)
 
 
-def _block(ports: Ports, claims: Sequence[Claim], runner_id: str) -> None:
+def _block(components: Components, claims: Sequence[Claim], runner_id: str) -> None:
     """Send claims whose slot is taken to wait, or end them."""
-    now, group = ports.now(), Group()
+    now, group = components.now(), Group()
     line = [
         waiter(each.state, each.state.slot_key, each.data.created_at)
         for each in claims
         if each.state.waits_for_slot and each.state.slot_key is not None
     ]
     if line:
-        ports.orchestrator.add_waiters(line)
+        components.orchestrator.add_waiters(line)
     blocked = (_S.CONCURRENCY_CONTROLLED_FINAL, _S.CONCURRENCY_CONTROLLED)
     changes = [
         changed(each.state, blocked[bool(each.state.waits_for_slot)], runner_id, now) for each in claims
     ]
-    replies = ports.stage_change(group, changes, runner_id)
+    replies = components.stage_change(group, changes, runner_id)
     states = [change.target for change in changes]
     final = [state.invocation_id for state in states if state.status.is_final()]
     if final:
-        ports.orchestrator.stage_announce(group, final)
+        components.orchestrator.stage_announce(group, final)
     group.send()
-    _report(ports, states, replies.get())
-    hand_on(ports, [place.slot_key for place in line], runner_id)
+    _report(components, states, replies.get())
+    hand_on(components, [place.slot_key for place in line], runner_id)
 
 
-def _report(ports: Ports, states: Sequence[InvocationState], replies: Sequence[ChangeOutcome]) -> None:
+def _report(
+    components: Components, states: Sequence[InvocationState], replies: Sequence[ChangeOutcome]
+) -> None:
     done = [state for state, reply in zip(states, replies, strict=True) if reply.applied]
-    ports.hooks.status_changed(done)
+    components.hooks.status_changed(done)
 
 
-def release(ports: Ports, states: Iterable[InvocationState], actor_id: str) -> None:
+def release(components: Components, states: Iterable[InvocationState], actor_id: str) -> None:
     """Let go of the slots of claims that are over, and hand them to the next in line.
 
     Args:
-        ports: The components.
+        components: The components.
         states: The records as they were under those claims, or after.
         actor_id: Who does it, for the history.
     """
@@ -121,11 +123,11 @@ def release(ports: Ports, states: Iterable[InvocationState], actor_id: str) -> N
         if state.slot_key is not None
     ]
     if held:
-        ports.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
-        hand_on(ports, [slot.slot_key for slot in held], actor_id)
+        components.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
+        hand_on(components, [slot.slot_key for slot in held], actor_id)
 
 
-def forget(ports: Ports, ended: Sequence[InvocationState]) -> None:
+def forget(components: Components, ended: Sequence[InvocationState]) -> None:
     """Delete what slots and lines still say of invocations that have ended.
 
     None of it counts any more; a crash may have left it behind.
@@ -134,49 +136,49 @@ def forget(ports: Ports, ended: Sequence[InvocationState]) -> None:
     if not needing:
         return
     held = [Slot(key, state.invocation_id, state.claim) for state, key in needing]
-    ports.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
+    components.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
     places = [
         waiter(msgspec.structs.replace(state, claim=number), key, 0.0)
         for state, key in needing
         for number in range(1, state.claim + 1)
     ]
-    ports.orchestrator.drop_waiters(places)
+    components.orchestrator.drop_waiters(places)
 
 
-def hand_on(ports: Ports, slot_keys: Iterable[str], actor_id: str) -> int:
+def hand_on(components: Components, slot_keys: Iterable[str], actor_id: str) -> int:
     """Give slots that do not count any more to the first in line.
 
     Returns:
         How many invocations were woken.
     """
-    return sum(_hand_on(ports, key, actor_id) for key in dict.fromkeys(slot_keys))
+    return sum(_hand_on(components, key, actor_id) for key in dict.fromkeys(slot_keys))
 
 
-def _hand_on(ports: Ports, slot_key: str, actor_id: str) -> int:
+def _hand_on(components: Components, slot_key: str, actor_id: str) -> int:
     while True:
-        (slot,) = ports.orchestrator.read_slots([slot_key])
-        line = ports.orchestrator.first_waiters(slot_key, _HEAD)
-        states = ports.orchestrator.read([each.invocation_id for each in line])
+        (slot,) = components.orchestrator.read_slots([slot_key])
+        line = components.orchestrator.first_waiters(slot_key, _HEAD)
+        states = components.orchestrator.read([each.invocation_id for each in line])
         if slot is not None:
-            (holder,) = ports.orchestrator.read([slot.invocation_id])
+            (holder,) = components.orchestrator.read([slot.invocation_id])
             if counts(slot, holder):
                 if holder is not None and holder.status == _S.CONCURRENCY_CONTROLLED:
-                    _wake(ports, holder, line, actor_id)
+                    _wake(components, holder, line, actor_id)
                     return 1
                 return 0
         gone = [each for each, state in zip(line, states, strict=True) if _has_left(each, state)]
         if gone:
-            ports.orchestrator.drop_waiters(gone)
+            components.orchestrator.drop_waiters(gone)
         following = next((state for state in states if state and _is_blocked(state)), None)
         if following is None:
             if gone and len(line) == _HEAD:
                 continue  # there may be others behind those that have left
             if slot is not None:
-                ports.orchestrator.swap_slots([SlotSwap(slot, None)])
+                components.orchestrator.swap_slots([SlotSwap(slot, None)])
             return 0
         kept = Slot(slot_key, following.invocation_id, following.claim + 1)
-        if ports.orchestrator.swap_slots([SlotSwap(slot, kept)])[0]:
-            _wake(ports, following, line, actor_id)
+        if components.orchestrator.swap_slots([SlotSwap(slot, kept)])[0]:
+            _wake(components, following, line, actor_id)
             return 1
 
 
@@ -194,12 +196,12 @@ def _has_left(place: Waiter, state: InvocationState | None) -> bool:
     return state.status.is_available_for_run()
 
 
-def _wake(ports: Ports, state: InvocationState, line: Sequence[Waiter], actor_id: str) -> None:
+def _wake(components: Components, state: InvocationState, line: Sequence[Waiter], actor_id: str) -> None:
     """Queue an invocation for which the slot is kept."""
     group = Group()
-    change = changed(state, _S.REROUTED, actor_id, ports.now())
-    reply = ports.stage_change(group, [change], actor_id)
-    ports.broker.stage_push(group, [message_for(change.target)])
+    change = changed(state, _S.REROUTED, actor_id, components.now())
+    reply = components.stage_change(group, [change], actor_id)
+    components.broker.stage_push(group, [message_for(change.target)])
     group.send()
-    ports.orchestrator.drop_waiters([each for each in line if each.invocation_id == state.invocation_id])
-    _report(ports, [change.target], reply.get())
+    components.orchestrator.drop_waiters([each for each in line if each.invocation_id == state.invocation_id])
+    _report(components, [change.target], reply.get())

@@ -22,7 +22,7 @@ def pauses() -> Iterator[float]:
         pause_s = min(pause_s * 2, LAST_PAUSE_S)
 
 
-def patiently(logger: logging.Logger, act: Callable[[], T]) -> T:
+def retry_while_unavailable(logger: logging.Logger, act: Callable[[], T]) -> T:
     """Do it, again and again as long as the storage is what fails: the body is not to blame."""
     for pause_s in pauses():
         try:
@@ -33,7 +33,7 @@ def patiently(logger: logging.Logger, act: Callable[[], T]) -> T:
     raise AssertionError("pauses have no end")
 
 
-async def patiently_async(logger: logging.Logger, act: Callable[[], T]) -> T:
+async def retry_while_unavailable_async(logger: logging.Logger, act: Callable[[], T]) -> T:
     """Like `patiently`, without blocking the event loop between two tries."""
     for pause_s in pauses():
         try:

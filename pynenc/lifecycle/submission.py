@@ -18,7 +18,7 @@ from pynenc.broker.base_broker import Message
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import AVAILABLE_STATUSES, InvocationStatus
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
 from pynenc.storage.group import Group
 
@@ -32,45 +32,45 @@ class NewInvocation(msgspec.Struct, frozen=True):
     state: InvocationState
 
 
-def submit(ports: Ports, new: Sequence[NewInvocation]) -> None:
+def submit(components: Components, new: Sequence[NewInvocation]) -> None:
     """Accept invocations, all in one round trip where the components share a storage.
 
     Args:
-        ports: The components.
+        components: The components.
         new: What to run; an id that is known already changes nothing.
     """
-    _call(ports, "before_submit", new)
+    _call(components, "before_submit", new)
     group = Group()
-    _stage(ports, group, new)
-    ports.broker.stage_push(group, [message_for(each.state) for each in new])
+    _stage(components, group, new)
+    components.broker.stage_push(group, [message_for(each.state) for each in new])
     group.send()
-    _accepted(ports, new)
+    _accepted(components, new)
 
 
-def _stage(ports: Ports, group: Group, new: Sequence[NewInvocation]) -> None:
+def _stage(components: Components, group: Group, new: Sequence[NewInvocation]) -> None:
     submitter = new[0].data.submitter_id if new else None
-    ports.state_backend.stage_save_invocations(group, [each.data for each in new])
-    ports.stage_register(group, [each.state for each in new], submitter)
+    components.state_backend.stage_save_invocations(group, [each.data for each in new])
+    components.stage_register(group, [each.state for each in new], submitter)
 
 
-def _call(ports: Ports, hook: str, new: Sequence[NewInvocation]) -> None:
+def _call(components: Components, hook: str, new: Sequence[NewInvocation]) -> None:
     for each in new:
-        ports.hooks.call(hook, invocation_id=each.data.invocation_id, task_id=each.data.task_id)
+        components.hooks.call(hook, invocation_id=each.data.invocation_id, task_id=each.data.task_id)
 
 
-def _accepted(ports: Ports, new: Sequence[NewInvocation]) -> None:
-    ports.hooks.status_changed([each.state for each in new])
-    _call(ports, "after_submit", new)
+def _accepted(components: Components, new: Sequence[NewInvocation]) -> None:
+    components.hooks.status_changed([each.state for each in new])
+    _call(components, "after_submit", new)
 
 
-def find_waiting(ports: Ports, registration_keys: Sequence[str]) -> list[InvocationState | None]:
+def find_waiting(components: Components, registration_keys: Sequence[str]) -> list[InvocationState | None]:
     """For each registration key the invocation that still waits under it, if there is one."""
-    entries = ports.orchestrator.read_slots(registration_keys)
-    states = ports.orchestrator.read([entry.invocation_id if entry else "" for entry in entries])
+    entries = components.orchestrator.read_slots(registration_keys)
+    states = components.orchestrator.read([entry.invocation_id if entry else "" for entry in entries])
     return [state if state is not None and state.status in _WAITING else None for state in states]
 
 
-def submit_registered(ports: Ports, new: NewInvocation) -> InvocationState | None:
+def submit_registered(components: Components, new: NewInvocation) -> InvocationState | None:
     """Accept an invocation unless an equal one waits already.
 
     Returns:
@@ -78,34 +78,34 @@ def submit_registered(ports: Ports, new: NewInvocation) -> InvocationState | Non
     """
     key = new.state.registration_key or ""
     while True:
-        (entry,) = ports.orchestrator.read_slots([key])
+        (entry,) = components.orchestrator.read_slots([key])
         if entry is not None:
-            (holder,) = ports.orchestrator.read([entry.invocation_id])
+            (holder,) = components.orchestrator.read([entry.invocation_id])
             if holder is not None and holder.status in _WAITING:
                 return holder
-        _call(ports, "before_submit", [new])
+        _call(components, "before_submit", [new])
         group = Group()
-        _stage(ports, group, [new])
+        _stage(components, group, [new])
         group.send()
         own = Slot(key, new.state.invocation_id, 0)
-        if ports.orchestrator.swap_slots([SlotSwap(entry, own)])[0]:
-            ports.broker.push([message_for(new.state)])
-            _accepted(ports, [new])
+        if components.orchestrator.swap_slots([SlotSwap(entry, own)])[0]:
+            components.broker.push([message_for(new.state)])
+            _accepted(components, [new])
             return None
-        ports.orchestrator.delete([new.state])
-        ports.state_backend.delete([(new.state.invocation_id, 0)])
+        components.orchestrator.delete([new.state])
+        components.state_backend.delete([(new.state.invocation_id, 0)])
 
 
-def find_cached(ports: Ports, cache_keys: Sequence[str]) -> list[InvocationState | None]:
+def find_cached(components: Components, cache_keys: Sequence[str]) -> list[InvocationState | None]:
     """For each cache key the latest invocation that succeeded under it, if it is still stored."""
-    entries = ports.orchestrator.read_slots(cache_keys)
-    states = ports.orchestrator.read([entry.invocation_id if entry else "" for entry in entries])
+    entries = components.orchestrator.read_slots(cache_keys)
+    states = components.orchestrator.read([entry.invocation_id if entry else "" for entry in entries])
     return [
         state if state is not None and state.status == InvocationStatus.SUCCESS else None for state in states
     ]
 
 
-def note_results(ports: Ports, ending: Sequence[InvocationState]) -> None:
+def index_cached_results(components: Components, ending: Sequence[InvocationState]) -> None:
     """Make the results of invocations that are about to end well the latest under their cache keys.
 
     It goes before the status, so who has seen the result finds it; until the status says so, the
@@ -116,8 +116,8 @@ def note_results(ports: Ports, ending: Sequence[InvocationState]) -> None:
             continue
         own = Slot(state.cache_key, state.invocation_id, state.claim)
         before: Slot | None = None
-        while not ports.orchestrator.swap_slots([SlotSwap(before, own)])[0]:
-            (before,) = ports.orchestrator.read_slots([state.cache_key])
+        while not components.orchestrator.swap_slots([SlotSwap(before, own)])[0]:
+            (before,) = components.orchestrator.read_slots([state.cache_key])
             if before == own:
                 break
 

@@ -25,7 +25,7 @@ from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.data import OutcomeData, outcome_id
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.storage.group import Group
 from pynenc.storage.subscription import Subscription
 
@@ -46,13 +46,13 @@ class Ended(msgspec.Struct, frozen=True):
     outcome: OutcomeData | None = None
 
 
-def read_states(ports: Ports, invocation_ids: Sequence[str]) -> list[InvocationState]:
+def read_states(components: Components, invocation_ids: Sequence[str]) -> list[InvocationState]:
     """The records of invocations, in order.
 
     Raises:
         InvocationNotFoundError: There is no record for one of them.
     """
-    return _all_known(invocation_ids, ports.orchestrator.read(invocation_ids))
+    return _all_known(invocation_ids, components.orchestrator.read(invocation_ids))
 
 
 def _all_known(
@@ -64,7 +64,7 @@ def _all_known(
     return [state for state in states if state is not None]
 
 
-def _final_among(ports: Ports, invocation_ids: Collection[str]) -> list[Ended]:
+def _final_among(components: Components, invocation_ids: Collection[str]) -> list[Ended]:
     """Those that have ended.
 
     Of a few the outcome of their first claim is read along: it is nearly always the one that
@@ -72,10 +72,10 @@ def _final_among(ports: Ports, invocation_ids: Collection[str]) -> list[Ended]:
     """
     ids = sorted(invocation_ids)
     if len(ids) > _MANY:
-        return [Ended(state) for state in read_states(ports, ids) if state.status.is_final()]
+        return [Ended(state) for state in read_states(components, ids) if state.status.is_final()]
     group = Group()
-    states = ports.orchestrator.stage_read(group, ids)
-    outcomes = ports.state_backend.stage_read_outcomes(group, [outcome_id(each, 1) for each in ids])
+    states = components.orchestrator.stage_read(group, ids)
+    outcomes = components.state_backend.stage_read_outcomes(group, [outcome_id(each, 1) for each in ids])
     group.send()
     return [
         Ended(state, outcome)
@@ -93,7 +93,7 @@ def _not_noted(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
 
 
 def wait_final(
-    ports: Ports,
+    components: Components,
     invocation_ids: Sequence[str],
     first_look_s: float,
     timeout_s: float | None = None,
@@ -102,7 +102,7 @@ def wait_final(
     """Block until invocations end, and give their records in batches as they do.
 
     Args:
-        ports: The components.
+        components: The components.
         invocation_ids: What to wait for.
         first_look_s: When to look for the first time in case a wake-up was lost.
         timeout_s: Longest wait for all of them, in seconds.
@@ -116,8 +116,8 @@ def wait_final(
     """
     waiting = set(invocation_ids)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    with ports.orchestrator.subscribe(waiting) as subscription:
-        final = _final_among(ports, waiting)
+    with components.orchestrator.subscribe(waiting) as subscription:
+        final = _final_among(components, waiting)
         while True:
             waiting.difference_update(each.state.invocation_id for each in final)
             if final:
@@ -126,13 +126,13 @@ def wait_final(
                 return
             interruption = current_interruption.get() or Interruption()
             with blocked(sorted(waiting)), interruption.waking(subscription.wake):
-                final = _block(ports, waiting, subscription, first_look_s, deadline, interruption)
+                final = _block(components, waiting, subscription, first_look_s, deadline, interruption)
             if not final:
                 raise TimeoutError(f"{len(waiting)} invocation(s) have not ended in {timeout_s} s")
 
 
 def _block(
-    ports: Ports,
+    components: Components,
     waiting: Collection[str],
     subscription: Subscription,
     look_s: float,
@@ -155,19 +155,19 @@ def _block(
         if not woken:
             look_s = min(look_s * 2, LAST_LOOK_S)
         try:
-            final = _final_among(ports, woken or waiting)
+            final = _final_among(components, woken or waiting)
         except StorageUnavailableError as error:
             if current_interruption.get() is None:
                 raise
             # A body that waits is not to blame, and what it waits for goes on all the same.
-            ports.logger.warning("%s; the wait goes on", error)
+            components.logger.warning("%s; the wait goes on", error)
             continue
         if final:
             return final
 
 
 async def wait_final_async(
-    ports: Ports, invocation_ids: Sequence[str], first_look_s: float, blocked: Blocked = _not_noted
+    components: Components, invocation_ids: Sequence[str], first_look_s: float, blocked: Blocked = _not_noted
 ) -> AsyncIterator[list[Ended]]:
     """Like `wait_final`, without blocking the event loop or a thread."""
     waiting = set(invocation_ids)
@@ -176,8 +176,8 @@ async def wait_final_async(
     def wake() -> None:
         loop.call_soon_threadsafe(woken.set)
 
-    with ports.orchestrator.subscribe(waiting, wake) as subscription:
-        final = _final_among(ports, waiting)
+    with components.orchestrator.subscribe(waiting, wake) as subscription:
+        final = _final_among(components, waiting)
         while True:
             waiting.difference_update(each.state.invocation_id for each in final)
             if final:
@@ -189,7 +189,7 @@ async def wait_final_async(
             async with _beside_loop(noted):
                 with interruption.waking(wake):
                     final = await _block_async(
-                        ports, waiting, subscription, woken, first_look_s, interruption
+                        components, waiting, subscription, woken, first_look_s, interruption
                     )
 
 
@@ -227,7 +227,7 @@ async def _to_its_end(future: asyncio.Future[Any]) -> bool:
 
 
 async def _block_async(
-    ports: Ports,
+    components: Components,
     waiting: Collection[str],
     subscription: Subscription,
     woken: asyncio.Event,
@@ -243,37 +243,37 @@ async def _block_async(
         except TimeoutError:
             look_s = min(look_s * 2, LAST_LOOK_S)
         woken.clear()
-        final = _final_among(ports, subscription.wait(0).intersection(waiting) or waiting)
+        final = _final_among(components, subscription.wait(0).intersection(waiting) or waiting)
         if final:
             return final
 
 
-def load_results(ports: Ports, ended: Sequence[Ended]) -> list[Any]:
+def load_results(components: Components, ended: Sequence[Ended]) -> list[Any]:
     """What came of invocations that have ended, in order.
 
     Returns:
         For each its result, or the exception that its `result` raises.
     """
-    outcomes = _outcomes(ports, ended)
+    outcomes = _outcomes(components, ended)
     states = [each.state for each in ended]
     good = [
         outcome.payload
         for state, outcome in zip(states, outcomes, strict=True)
         if outcome is not None and state.status == InvocationStatus.SUCCESS
     ]
-    values = iter(ports.values.unpack_results(good))
+    values = iter(components.values.unpack_results(good))
     loaded: list[Any] = []
     for state, outcome in zip(states, outcomes, strict=True):
         if state.status == InvocationStatus.SUCCESS and outcome is not None:
             loaded.append(next(values))
         elif state.status == InvocationStatus.FAILED and outcome is not None:
-            loaded.append(RaisedError(ports.values.unpack_error(outcome.payload)))
+            loaded.append(RaisedError(components.values.unpack_error(outcome.payload)))
         else:
             loaded.append(RaisedError(_without_outcome(state)))
     return loaded
 
 
-def _outcomes(ports: Ports, ended: Sequence[Ended]) -> list[OutcomeData | None]:
+def _outcomes(components: Components, ended: Sequence[Ended]) -> list[OutcomeData | None]:
     """The outcomes that the records name; those that were not read along are read now."""
     read: dict[str, OutcomeData | None] = {
         each.outcome.outcome_id: each.outcome for each in ended if each.outcome is not None
@@ -281,7 +281,7 @@ def _outcomes(ports: Ports, ended: Sequence[Ended]) -> list[OutcomeData | None]:
     wanted = [each.state.outcome_id or "" for each in ended]
     missing = [key for key in wanted if key and key not in read]
     if missing:
-        read.update(zip(missing, ports.state_backend.read_outcomes(missing), strict=True))
+        read.update(zip(missing, components.state_backend.read_outcomes(missing), strict=True))
     return [read.get(key) for key in wanted]
 
 

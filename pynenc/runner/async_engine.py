@@ -18,12 +18,12 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.cancellation import cancelled_among
-from pynenc.lifecycle.claiming import claim, give_back
-from pynenc.lifecycle.execution import Finished, surrender
+from pynenc.lifecycle.claiming import claim, hand_back_claimed
+from pynenc.lifecycle.execution import Finished, hand_back_running
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
-from pynenc.runner.heartbeat import Keeper
+from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.invoking import current_claim, invoke_async
-from pynenc.runner.oversized import advance_patched
+from pynenc.runner.oversized import finish_and_start_patched
 from pynenc.runner.pausing import paused
 from pynenc.runner.running_set import RunningSet
 
@@ -60,13 +60,13 @@ class AsyncEngine:
         self._starting: list[tuple[Claim, asyncio.Future[Claim | None]]] = []
         self._finished: list[tuple[Finished, asyncio.Future[None]]] = []
         self._is_writing = False
-        self._keeper = Keeper(app, [identity.runner_id], self._look_after)
+        self._heartbeat = Heartbeat(app, [identity.runner_id], self._look_after)
 
     # --- life --------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to work."""
-        self._keeper.start()
+        self._heartbeat.start()
         self._loop_thread = threading.Thread(target=self._loop.run_forever, name="pynenc-loop", daemon=True)
         self._loop_thread.start()
         threading.Thread(target=self._claim, name="pynenc-claimer", daemon=True).start()
@@ -91,13 +91,13 @@ class AsyncEngine:
         left = self._running.claims()
         if left:
             self.app.logger.warning("%d running invocation(s) are handed back", len(left))
-            surrender(self.app.ports, left, self.identity.runner_id)
+            hand_back_running(self.app.components, left, self.identity.runner_id)
         asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._loop_thread.join()
         self._loop.close()
         self._writer.shutdown()
-        self._keeper.stop()
+        self._heartbeat.stop()
 
     async def _cancel_all(self) -> None:
         for task in self._tasks:
@@ -118,7 +118,7 @@ class AsyncEngine:
             try:
                 limit = min(free, _MOST_AT_ONCE)
                 claims = claim(
-                    self.app.ports, self.identity.runner_id, self._conf.queues, limit, _LONGEST_TAKE_S
+                    self.app.components, self.identity.runner_id, self._conf.queues, limit, _LONGEST_TAKE_S
                 )
                 backoff_s = FIRST_PAUSE_S
             except Exception:
@@ -127,7 +127,7 @@ class AsyncEngine:
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
                 continue
             if self._stopping:
-                give_back(self.app.ports, claims, self.identity.runner_id)
+                hand_back_claimed(self.app.components, claims, self.identity.runner_id)
             else:
                 self._take_on(claims)
         self._claimer_ended.set()
@@ -164,7 +164,7 @@ class AsyncEngine:
     async def _execute(self, running: Claim) -> None:
         body = self._running.add(running, self.app.grace_of(running.data.task_id))
         if body.soft_at is not None:
-            self._keeper.hurry()
+            self._heartbeat.hurry()
         try:
             finished = await invoke_async(self.app, running, self, self.identity, body.interruption)
             written: asyncio.Future[None] = self._loop.create_future()
@@ -189,8 +189,8 @@ class AsyncEngine:
             try:
                 advanced = await self._loop.run_in_executor(
                     self._writer,
-                    advance_patched,
-                    self.app.ports,
+                    finish_and_start_patched,
+                    self.app.components,
                     self.identity.runner_id,
                     [each for each, _ in finished],
                     [each for each, _ in starting],
@@ -235,6 +235,6 @@ class AsyncEngine:
     def _look_after(self, may_be_cancelled: bool) -> float | None:
         running = self._running.ids() if may_be_cancelled else []
         if running:
-            self._running.cancel(cancelled_among(self.app.ports, running))
-        deaf = self._running.expire()
-        return None if deaf else self._running.next_due_s()
+            self._running.cancel(cancelled_among(self.app.components, running))
+        unresponsive = self._running.expire()
+        return None if unresponsive else self._running.next_due_s()

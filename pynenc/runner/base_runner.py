@@ -83,7 +83,7 @@ class BaseRunner(Component):
         # Whatever is wrong with a component is wrong now, and not in the middle of the work.
         hazards: dict[str, None] = {}
         for kind in STORES:
-            component = app.components.get(kind)
+            component = app.component_provider.get(kind)
             component.ping()
             hazards.update(dict.fromkeys(component.hazards()))
         for hazard in hazards:
@@ -92,8 +92,8 @@ class BaseRunner(Component):
         app.register_core_tasks()
         app.import_task_modules()
         app.register_deferred_triggers()
-        app.known_runner(self.runner_context)
-        hooks = app.components.hooks
+        app.ensure_runner_registered(self.runner_context)
+        hooks = app.component_provider.hooks
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)
             self.logger.info("%s %s started", type(self).__name__, self.runner_id)
@@ -131,7 +131,7 @@ class BaseRunner(Component):
         Raises:
             RunnerError: Names them.
         """
-        components = self.app.components
+        components = self.app.component_provider
         alone = [
             f"{kind.setting}={components.component_class(kind).__name__}"
             for kind in STORES

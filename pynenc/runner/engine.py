@@ -21,15 +21,15 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.cancellation import cancelled_among
-from pynenc.lifecycle.claiming import claim, give_back
-from pynenc.lifecycle.execution import Finished, advance, surrender
+from pynenc.lifecycle.claiming import claim, hand_back_claimed
+from pynenc.lifecycle.execution import Finished, finish_and_start, hand_back_running
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
-from pynenc.runner.finish_buffer import Ends
-from pynenc.runner.heartbeat import Keeper
+from pynenc.runner.finish_buffer import FinishBuffer
+from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
-from pynenc.runner.oversized import advance_patched
+from pynenc.runner.oversized import finish_and_start_patched
 from pynenc.runner.pausing import paused
-from pynenc.runner.prefetch_controller import Pace
+from pynenc.runner.prefetch_controller import PrefetchController
 from pynenc.runner.running_set import RunningBody, RunningSet
 
 if TYPE_CHECKING:
@@ -66,12 +66,12 @@ class Engine:
         self.identity = identity
         self._conf = conf
         self._slots = slots
-        self._pace = Pace(conf.prefetch_seconds, conf.max_prefetch)
+        self._prefetch = PrefetchController(conf.prefetch_seconds, conf.max_prefetch)
         self._changed = threading.Condition()
         self._claimed: deque[Claim] = deque()
         self._started: deque[Claim] = deque()
         self._running = RunningSet()
-        self._ends = Ends(self._write_late)
+        self._finish_buffer = FinishBuffer(self._write_late)
         self._queues = list(conf.queues)
         self._threads = 0
         self._away = 0
@@ -83,13 +83,13 @@ class Engine:
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
         self._last_look = time.monotonic()
-        self._keeper = Keeper(app, [identity.runner_id], self._look_after, self._is_sound)
+        self._heartbeat = Heartbeat(app, [identity.runner_id], self._look_after, self._is_sound)
 
     # --- life --------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to work."""
-        self._keeper.start()
+        self._heartbeat.start()
         with self._changed:
             for _ in range(self._slots):
                 self._add_worker()
@@ -120,13 +120,13 @@ class Engine:
                 if remaining <= 0 and self._running.ids():
                     break
                 self._changed.wait(min(0.1, max(0.01, remaining)))
-        self._ends.close()
+        self._finish_buffer.close()
         self._return_claimed()
         left = self._running.claims()
         if left:
             self.app.logger.warning("%d running invocation(s) are handed back", len(left))
-            surrender(self.app.ports, left, self.identity.runner_id)
-        self._keeper.stop()
+            hand_back_running(self.app.components, left, self.identity.runner_id)
+        self._heartbeat.stop()
 
     def when_spent(self, act: Callable[[], None]) -> None:
         """Call `act`, from any thread, when the quota is used up and nothing runs any more."""
@@ -151,7 +151,7 @@ class Engine:
             running: Claim | None = None
             try:
                 running = self._next_started()
-                if running is None and not self._advance() and not self._fetch():
+                if running is None and not self._finish_and_start() and not self._fetch():
                     return
                 backoff_s = FIRST_PAUSE_S
             except Exception:
@@ -159,7 +159,7 @@ class Engine:
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
             if running is not None:
-                self._ends.add(self._execute(running), soon=bool(self._started))
+                self._finish_buffer.add(self._execute(running), soon=bool(self._started))
 
     def _next_started(self) -> Claim | None:
         with self._changed:
@@ -169,25 +169,27 @@ class Engine:
         """What to start together: more than one only of what takes next to no time."""
         with self._changed:
             share = -(-len(self._claimed) // max(1, self._threads - self._away))
-            count = min(share, self._pace.starts())
+            count = min(share, self._prefetch.starts())
             return [self._claimed.popleft() for _ in range(count)]
 
-    def _advance(self) -> bool:
+    def _finish_and_start(self) -> bool:
         """Write ends, and the start of what comes next; False if there is neither."""
-        ends, starting = self._ends.take(), self._some_claimed()
+        ends, starting = self._finish_buffer.take(), self._some_claimed()
         if not (ends or starting):
             return False
         try:
             self._write(ends, starting)
         except BaseException:
-            self._ends.put_back(ends)
+            self._finish_buffer.put_back(ends)
             with self._changed:
                 self._claimed.extendleft(reversed(starting))
             raise
         return True
 
     def _write(self, ends: Sequence[Finished], starting: Sequence[Claim]) -> None:
-        started = advance_patched(self.app.ports, self.identity.runner_id, ends, starting).started
+        started = finish_and_start_patched(
+            self.app.components, self.identity.runner_id, ends, starting
+        ).started
         for each in ends:
             self._running.remove(each.claim.state.invocation_id)
         with self._changed:
@@ -199,16 +201,16 @@ class Engine:
             self._write(ends, [])
         except Exception:
             self.app.logger.exception("ends could not be written; a worker tries again")
-            self._ends.put_back(ends)
+            self._finish_buffer.put_back(ends)
 
     def _execute(self, running: Claim) -> Finished:
         begun = time.monotonic()
         body = self._running.add(running, self.app.grace_of(running.data.task_id))
         if body.soft_at is not None:
-            self._keeper.hurry()
+            self._heartbeat.hurry()
         finished = invoke(self.app, running, self, self.identity, body.interruption)
         self._last_progress = time.monotonic()
-        self._pace.note(self._last_progress - begun)
+        self._prefetch.note(self._last_progress - begun)
         return finished
 
     def _fetch(self) -> bool:
@@ -233,13 +235,13 @@ class Engine:
                 self._idle -= 1
                 return True
             self._fetching = True
-            limit = min(self._conf.max_prefetch, (1 + self._idle) * self._pace.limit())
+            limit = min(self._conf.max_prefetch, (1 + self._idle) * self._prefetch.limit())
             if self._quota is not None:
                 limit = 1
         claims: list[Claim] = []
         self._last_look = time.monotonic()
         try:
-            claims = claim(self.app.ports, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
+            claims = claim(self.app.components, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
         finally:
             with self._changed:
                 self._fetching = False
@@ -295,23 +297,23 @@ class Engine:
         """What the keeper does after each rest; how long the next may be."""
         running = self._running.ids() if may_be_cancelled else []
         if running:
-            self._running.cancel(cancelled_among(self.app.ports, running))
-        deaf = self._running.expire()
-        if deaf and self._force is not None:
-            self._end_by_force(deaf)
-        bounds = [self._check_stall(), None if deaf else self._running.next_due_s()]
+            self._running.cancel(cancelled_among(self.app.components, running))
+        unresponsive = self._running.expire()
+        if unresponsive and self._force is not None:
+            self._end_by_force(unresponsive)
+        bounds = [self._check_stall(), None if unresponsive else self._running.next_due_s()]
         return min((bound for bound in bounds if bound is not None), default=None)
 
-    def _end_by_force(self, deaf: Sequence[RunningBody]) -> None:
+    def _end_by_force(self, unresponsive: Sequence[RunningBody]) -> None:
         """End bodies that did not listen, together with this process; the others run again."""
-        ports, runner_id = self.app.ports, self.identity.runner_id
-        self._ends.close()
-        ended = [ended_by_force(self.app, body) for body in deaf]
+        components, runner_id = self.app.components, self.identity.runner_id
+        self._finish_buffer.close()
+        ended = [ended_by_force(self.app, body) for body in unresponsive]
         self.app.logger.error("%d invocation(s) did not end when asked; this worker process ends", len(ended))
-        advance(ports, runner_id, ended, [])
-        gone = {body.invocation_id for body in deaf}
+        finish_and_start(components, runner_id, ended, [])
+        gone = {body.invocation_id for body in unresponsive}
         others = [each for each in self._running.claims() if each.state.invocation_id not in gone]
-        surrender(ports, others, runner_id)
+        hand_back_running(components, others, runner_id)
         self._return_claimed()
         if self._force is not None:
             self._force()
@@ -338,10 +340,10 @@ class Engine:
             started, self._started = list(self._started), deque()
         try:
             # One whose start was written without an answer may be RUNNING for all we know.
-            started += give_back(self.app.ports, waiting, self.identity.runner_id)
+            started += hand_back_claimed(self.app.components, waiting, self.identity.runner_id)
             waiting = []
             if started:
-                surrender(self.app.ports, started, self.identity.runner_id)
+                hand_back_running(self.app.components, started, self.identity.runner_id)
         except BaseException:
             with self._changed:
                 self._claimed.extendleft(reversed(waiting))

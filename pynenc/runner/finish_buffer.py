@@ -11,7 +11,7 @@ from pynenc.lifecycle.execution import Finished
 _LINGER_S = 0.01
 
 
-class Ends:
+class FinishBuffer:
     """Holds ends back for a moment, so that several go out in one write.
 
     Whoever can write takes them. If nobody does within a hundredth of a second, because the next

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pynenc.app import Pynenc
 
 
-class Keeper:
+class Heartbeat:
     """Gives signs of life for some runner ids until it is stopped.
 
     Args:

@@ -82,7 +82,7 @@ class Housekeeping:
         """End; a pass that is under way is waited for."""
         self._stopped.set()
         self._thread.join()
-        resign(self._app.ports, self._actor_id)
+        resign(self._app.components, self._actor_id)
 
     def _run(self) -> None:
         # Runners that were started together spread out.
@@ -93,10 +93,10 @@ class Housekeeping:
                 self._app.logger.exception("a housekeeping pass failed; the next follows")
 
     def _pass(self) -> None:
-        ports = self._app.ports
-        if lead(ports, self._actor_id) is None:
+        components = self._app.components
+        if lead(components, self._actor_id) is None:
             return
-        now = ports.orchestrator.now()
+        now = components.orchestrator.now()
         recovered = 0
         for schedule, act in (
             (self._owned, recovery.recover_owned),
@@ -104,12 +104,12 @@ class Housekeeping:
             (self._waiting, recovery.recover_waiting),
         ):
             if schedule.is_due(now):
-                recovered += act(ports, self._actor_id)
+                recovered += act(components, self._actor_id)
         if recovered:
             self._app.logger.info("%d invocation(s) were recovered or queued again", recovered)
         if self._purge.is_due(now):
             if self._keep_s:
-                recovery.purge_final(ports, now - self._keep_s)
+                recovery.purge_final(components, now - self._keep_s)
             self._forget_occurrences()
 
     def _forget_occurrences(self) -> None:

@@ -31,7 +31,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.parking import Parking
-from pynenc.lifecycle.storage_retry import patiently, patiently_async
+from pynenc.lifecycle.storage_retry import retry_while_unavailable, retry_while_unavailable_async
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -72,9 +72,9 @@ def _begin(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any] | Finis
         raise
     except PynencError as error:
         app.logger.error("invocation cannot run: %s", error)
-        return Finished(claim, InvocationStatus.FAILED, app.ports.values.pack_error(error))
+        return Finished(claim, InvocationStatus.FAILED, app.components.values.pack_error(error))
     current_invocation.set(cast("BaseInvocation[..., object]", invocation))
-    app.components.hooks.call("before_execution", **_ids(claim))
+    app.component_provider.hooks.call("before_execution", **_ids(claim))
     return invocation
 
 
@@ -86,7 +86,7 @@ def _invoke(
     app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
     _enter(claim, runner, identity, interruption)
-    invocation = patiently(app.logger, lambda: _begin(app, claim))
+    invocation = retry_while_unavailable(app.logger, lambda: _begin(app, claim))
     return invocation if isinstance(invocation, Finished) else _run(app, claim, invocation)
 
 
@@ -100,7 +100,7 @@ async def invoke_async(
         asyncio.CancelledError: The task itself was cancelled, not the invocation.
     """
     _enter(claim, runner, identity, interruption)
-    invocation = await patiently_async(app.logger, lambda: _begin(app, claim))
+    invocation = await retry_while_unavailable_async(app.logger, lambda: _begin(app, claim))
     if isinstance(invocation, Finished):
         return invocation
     if not invocation.task.is_async:
@@ -125,8 +125,10 @@ async def invoke_async(
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
     else:
-        return await patiently_async(app.logger, lambda: _succeeded(app, claim, invocation, result))
-    return await patiently_async(app.logger, lambda: _failed(app, claim, invocation, failure))
+        return await retry_while_unavailable_async(
+            app.logger, lambda: _succeeded(app, claim, invocation, result)
+        )
+    return await retry_while_unavailable_async(app.logger, lambda: _failed(app, claim, invocation, failure))
 
 
 async def _in_thread(act: Callable[[], Finished]) -> Finished:
@@ -151,7 +153,7 @@ def _restore(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any]:
     """The invocation, with its task imported and its arguments read."""
     task = app.find_task(TaskId.from_key(claim.data.task_id))
     latest = latest_arguments(app, claim.data.invocation_id, claim.state.generation)
-    (arguments,) = app.ports.values.unpack_arguments([latest or claim.data.arguments])
+    (arguments,) = app.components.values.unpack_arguments([latest or claim.data.arguments])
     invocation: DistributedInvocation[..., Any] = DistributedInvocation(
         claim.data.invocation_id,
         Call(task, Arguments(arguments)),
@@ -168,8 +170,8 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
     else:
-        return patiently(app.logger, lambda: _succeeded(app, claim, invocation, result))
-    return patiently(app.logger, lambda: _failed(app, claim, invocation, failure))
+        return retry_while_unavailable(app.logger, lambda: _succeeded(app, claim, invocation, result))
+    return retry_while_unavailable(app.logger, lambda: _failed(app, claim, invocation, failure))
 
 
 def _succeeded(
@@ -178,14 +180,14 @@ def _succeeded(
     if parking := _parking(invocation):
         return _parked(claim, parking)
     try:
-        if invocation.durable is not None:
-            invocation.durable.run.check_complete()
-        payload = app.ports.values.pack_result(result)
+        if invocation.body_record is not None:
+            invocation.body_record.run.check_complete()
+        payload = app.components.values.pack_result(result)
     except StorageUnavailableError:
         raise
     except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
         return _failed(app, claim, invocation, error)
-    app.components.hooks.call("after_execution", error=None, **_ids(claim))
+    app.component_provider.hooks.call("after_execution", error=None, **_ids(claim))
     return Finished(claim, InvocationStatus.SUCCESS, payload, has_steps=_has_steps(invocation))
 
 
@@ -194,7 +196,7 @@ def _failed(
 ) -> Finished:
     if parking := _parking(invocation):
         return _parked(claim, parking)
-    app.components.hooks.call("after_execution", error=error, **_ids(claim))
+    app.component_provider.hooks.call("after_execution", error=error, **_ids(claim))
     has_steps = _has_steps(invocation)
     if isinstance(error, InvocationCancelledError) and is_interrupted():
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
@@ -202,16 +204,16 @@ def _failed(
         app.logger.info("invocation asks for another run: %r", error)
         delay = retry_pause(invocation.task.conf, claim.state.retries)
         due = app.orchestrator.now() + delay if delay > 0 else 0.0
-        if invocation.durable is not None:
-            invocation.durable.run.forget_failure(error)
+        if invocation.body_record is not None:
+            invocation.body_record.run.forget_failure(error)
         return Finished(claim, InvocationStatus.RETRY, "", due, has_steps=has_steps)
-    payload = app.ports.values.pack_error(error)
+    payload = app.components.values.pack_error(error)
     return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps)
 
 
 def _parking(invocation: DistributedInvocation[..., Any]) -> Parking | None:
     """How the body asked to be parked, if it did; then it does not matter how it was left."""
-    return invocation.durable.run.parking if invocation.durable is not None else None
+    return invocation.body_record.run.parking if invocation.body_record is not None else None
 
 
 def _parked(claim: Claim, parking: Parking) -> Finished:
@@ -219,7 +221,7 @@ def _parked(claim: Claim, parking: Parking) -> Finished:
 
 
 def _has_steps(invocation: DistributedInvocation[..., Any]) -> bool:
-    return invocation.durable is not None and invocation.durable.run.has_steps
+    return invocation.body_record is not None and invocation.body_record.run.has_steps
 
 
 def ended_by_force(app: Pynenc, body: RunningBody) -> Finished:
@@ -227,4 +229,4 @@ def ended_by_force(app: Pynenc, body: RunningBody) -> Finished:
     error = body.interruption.error
     if error is None or isinstance(error, InvocationCancelledError):
         return Finished(body.claim, InvocationStatus.CANCELLED, "")
-    return Finished(body.claim, InvocationStatus.FAILED, app.ports.values.pack_error(error))
+    return Finished(body.claim, InvocationStatus.FAILED, app.components.values.pack_error(error))

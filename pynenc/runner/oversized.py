@@ -9,31 +9,31 @@ import msgspec
 from pynenc.exceptions import ValueTooLargeError
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle.components import Ports
-from pynenc.lifecycle.execution import Advanced, Finished, advance
+from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start
 
 
-def advance_patched(
-    ports: Ports, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
-) -> Advanced:
+def finish_and_start_patched(
+    components: Components, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
+) -> StepResult:
     """Like `advance`, but an end whose payload cannot be stored is written as FAILED.
 
     Trying such a write again would never help.
     """
     try:
-        return advance(ports, runner_id, finished, starting)
+        return finish_and_start(components, runner_id, finished, starting)
     except ValueTooLargeError:
         if not finished:
             raise
-    lost = [each for end in finished for each in _finish(ports, runner_id, end)]
-    return Advanced(advance(ports, runner_id, [], starting).started, lost)
+    lost = [each for end in finished for each in _finish(components, runner_id, end)]
+    return StepResult(finish_and_start(components, runner_id, [], starting).started, lost)
 
 
-def _finish(ports: Ports, runner_id: str, end: Finished) -> list[Finished]:
+def _finish(components: Components, runner_id: str, end: Finished) -> list[Finished]:
     try:
-        return advance(ports, runner_id, [end], []).lost
+        return finish_and_start(components, runner_id, [end], []).lost
     except ValueTooLargeError as error:
-        ports.logger.error("the end of invocation %s is too large", end.claim.state.invocation_id)
-        payload = ports.values.pack_error(error)
+        components.logger.error("the end of invocation %s is too large", end.claim.state.invocation_id)
+        payload = components.values.pack_error(error)
         failed = msgspec.structs.replace(end, status=InvocationStatus.FAILED, payload=payload)
-        return advance(ports, runner_id, [failed], []).lost
+        return finish_and_start(components, runner_id, [failed], []).lost

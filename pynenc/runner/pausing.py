@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.claiming import claim_awaited
 from pynenc.lifecycle.execution import pause, resume
-from pynenc.lifecycle.storage_retry import patiently
+from pynenc.lifecycle.storage_retry import retry_while_unavailable
 
 if TYPE_CHECKING:
     from pynenc.app import Pynenc
@@ -26,11 +26,13 @@ def paused(
     Gives what of the awaited ones was claimed past the queue, to be run first. A storage that is
     away for a while is not the body's fault.
     """
-    ports = app.ports
-    noted = patiently(app.logger, lambda: pause(ports, running, runner_id, invocation_ids))
-    awaited = patiently(app.logger, lambda: claim_awaited(ports, runner_id, invocation_ids[:_CANDIDATES], 1))
+    components = app.components
+    noted = retry_while_unavailable(app.logger, lambda: pause(components, running, runner_id, invocation_ids))
+    awaited = retry_while_unavailable(
+        app.logger, lambda: claim_awaited(components, runner_id, invocation_ids[:_CANDIDATES], 1)
+    )
     try:
         yield awaited
     finally:
         if noted is not None:
-            patiently(app.logger, lambda: resume(ports, noted, runner_id))
+            retry_while_unavailable(app.logger, lambda: resume(components, noted, runner_id))

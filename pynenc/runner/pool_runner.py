@@ -8,7 +8,7 @@ from abc import abstractmethod
 
 from pynenc.plugins.component import ComponentContext
 from pynenc.runner.base_runner import BaseRunner
-from pynenc.runner.heartbeat import Keeper
+from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.trigger_service import TriggerService
 from pynenc.runner.worker_pool import WorkerHandle, WorkerPool
@@ -45,7 +45,7 @@ class PoolRunner(BaseRunner):
     def execute(self) -> None:
         self._hurry.clear()
         self._pool = pool = self.make_pool()
-        keeper = Keeper(self.app, [self.runner_id], lambda may_be_cancelled: None)
+        keeper = Heartbeat(self.app, [self.runner_id], lambda may_be_cancelled: None)
         housekeeping = Housekeeping(self.app, self.runner_id)
         triggers = TriggerService(self.app, self.runner_id)
         supervisor = threading.Thread(target=pool.supervise, name="pynenc-supervisor", daemon=True)

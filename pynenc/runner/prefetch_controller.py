@@ -7,7 +7,7 @@ _TOGETHER_S = 0.004
 _MOST_TOGETHER = 16
 
 
-class Pace:
+class PrefetchController:
     """Learns how long invocations take, so that a worker claims what it will start soon.
 
     Args:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from pynenc.client.trigger_starts import firing_of
-from pynenc.scheduler.cron_ticker import Ticker
+from pynenc.scheduler.cron_ticker import CronTicker
 from pynenc.scheduler.evaluator import Evaluator
 from pynenc.trigger.base_trigger import DEFINED
 
@@ -29,10 +29,10 @@ class TriggerService:
         conf = app.trigger.conf
         self._is_on = conf.enable_scheduler
         self._look_s = conf.scheduler_interval_seconds
-        self._catalog = app.components.catalog
+        self._catalog = app.component_provider.catalog
         firing = firing_of(app)
-        self._evaluator = Evaluator(app.trigger, app.ports, self._catalog, firing, runner_id)
-        self._ticker = Ticker(app.trigger, self._catalog, firing)
+        self._evaluator = Evaluator(app.trigger, app.components, self._catalog, firing, runner_id)
+        self._ticker = CronTicker(app.trigger, self._catalog, firing)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-triggers", daemon=True)
         self._subscription = app.trigger.subscribe() if self._is_on else None

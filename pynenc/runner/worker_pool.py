@@ -141,7 +141,7 @@ class WorkerPool:
                 worker.process.stdin.close()
         try:
             taken = recovery.recover_runners(
-                self._app.ports, [worker.identity.runner_id], self._parent.runner_id
+                self._app.components, [worker.identity.runner_id], self._parent.runner_id
             )
         except Exception:
             self._app.logger.exception("what worker %d owned is left to housekeeping", worker.pid)

@@ -55,7 +55,7 @@ class _Known:
     paused: frozenset[str] = frozenset()
 
 
-class Catalog:
+class TriggerCatalog:
     """The stored triggers, read now and then.
 
     Args:

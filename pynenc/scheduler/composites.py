@@ -13,10 +13,10 @@ from itertools import islice
 import msgspec
 
 from pynenc.identifiers.ids import derived_id
-from pynenc.lifecycle.components import Ports
-from pynenc.scheduler.catalog import Catalog
-from pynenc.scheduler.evidence import Fact, gather, look
-from pynenc.scheduler.firing import Firing, Met, planned
+from pynenc.lifecycle.components import Components
+from pynenc.scheduler.catalog import TriggerCatalog
+from pynenc.scheduler.evidence import Evidence, gather, match_conditions
+from pynenc.scheduler.firing import Firing, MatchedTrigger, planned
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.composite import AnyContext
 from pynenc.trigger.definition import TriggerDefinition
@@ -41,31 +41,33 @@ class Composites:
 
     Args:
         store: The trigger store.
-        ports: The components.
+        components: The components.
         catalog: The triggers.
         firing: Starts tasks.
     """
 
-    def __init__(self, store: BaseTrigger, ports: Ports, catalog: Catalog, firing: Firing) -> None:
+    def __init__(
+        self, store: BaseTrigger, components: Components, catalog: TriggerCatalog, firing: Firing
+    ) -> None:
         self._store = store
-        self._ports = ports
+        self._components = components
         self._catalog = catalog
         self._firing = firing
         self._batch = store.conf.max_events_batch_size
 
-    def parts(self, trigger_id: str, definition: TriggerDefinition, fact: Fact) -> list[Part]:
+    def parts(self, trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> list[Part]:
         """The parts that an occurrence makes; a filter that fails makes none."""
-        looked = look(fact, definition)
+        looked = match_conditions(evidence, definition)
         if looked.problem is not None:
-            self._ports.logger.error(
-                "trigger %s did not look at %s: %s", trigger_id, fact.cause, looked.problem
+            self._components.logger.error(
+                "trigger %s did not look at %s: %s", trigger_id, evidence.cause, looked.problem
             )
-        text = msgspec.json.encode(fact.occurrence).decode()
+        text = msgspec.json.encode(evidence.occurrence).decode()
         found: list[Part] = []
         for index in looked.contexts:
             slot = _slot(trigger_id, index)
-            part_id = derived_id("part", slot, fact.occurrence.occurrence_id)
-            found.append(Part(part_id, slot, text, fact.occurrence.at))
+            part_id = derived_id("part", slot, evidence.occurrence.occurrence_id)
+            found.append(Part(part_id, slot, text, evidence.occurrence.at))
         return found
 
     def combine(self, parts: Sequence[Part], definitions: Mapping[str, TriggerDefinition]) -> None:
@@ -117,14 +119,14 @@ class Composites:
                 self._carry_out(left, self._mets(planned_runs), planned_runs)
 
     def _carry_out(
-        self, runs: Sequence[TriggerRun], mets: Sequence[Met], planned_runs: Sequence[_Planned]
+        self, runs: Sequence[TriggerRun], mets: Sequence[MatchedTrigger], planned_runs: Sequence[_Planned]
     ) -> None:
         """Let runs take their parts, and fire those that got all."""
         uses = [
             (each.part_id, run.run_id) for run, (_, _, used) in _pairs(runs, planned_runs) for each in used
         ]
         got = iter(self._store.use_parts(uses))
-        ready: list[Met] = []
+        ready: list[MatchedTrigger] = []
         beaten: list[TriggerRun] = []
         free: list[tuple[str, str]] = []
         for (run, (_, _, used)), met in zip(_pairs(runs, planned_runs), mets, strict=True):
@@ -140,21 +142,23 @@ class Composites:
         if ready:
             self._firing.carry_out(ready)
 
-    def _mets(self, planned_runs: Sequence[_Planned]) -> list[Met]:
-        facts = iter(gather(self._ports, [each.occurrence for _, _, used in planned_runs for each in used]))
-        mets: list[Met] = []
+    def _mets(self, planned_runs: Sequence[_Planned]) -> list[MatchedTrigger]:
+        facts = iter(
+            gather(self._components, [each.occurrence for _, _, used in planned_runs for each in used])
+        )
+        mets: list[MatchedTrigger] = []
         for trigger_id, definition, used in planned_runs:
             mine = list(islice(facts, len(used)))
             contexts: list[AnyContext] = []
             problem: str | None = None
-            for each, fact in zip(used, mine, strict=True):
-                looked = look(fact, definition, each.index)
+            for each, evidence in zip(used, mine, strict=True):
+                looked = match_conditions(evidence, definition, each.index)
                 contexts += looked.contexts.values()
                 problem = problem or looked.problem
             occurrences = [each.occurrence for each in used]
-            cause = " and ".join(fact.cause for fact in mine)
-            depth = max(fact.depth for fact in mine)
-            mets.append(Met(trigger_id, definition, contexts, occurrences, cause, depth, problem))
+            cause = " and ".join(evidence.cause for evidence in mine)
+            depth = max(evidence.depth for evidence in mine)
+            mets.append(MatchedTrigger(trigger_id, definition, contexts, occurrences, cause, depth, problem))
         return mets
 
 

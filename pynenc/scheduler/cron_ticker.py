@@ -12,9 +12,9 @@ from itertools import islice
 import msgspec
 
 from pynenc.identifiers.ids import derived_id
-from pynenc.scheduler.catalog import Catalog, CronEntry
+from pynenc.scheduler.catalog import CronEntry, TriggerCatalog
 from pynenc.scheduler.evidence import TickPayload
-from pynenc.scheduler.firing import Firing, Met
+from pynenc.scheduler.firing import Firing, MatchedTrigger
 from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.cron import CronContext
@@ -29,7 +29,7 @@ _AHEAD_S = 86400.0
 _SECOND_LOOK_S = (0.1, 0.4)
 
 
-class Ticker:
+class CronTicker:
     """Fires the ticks of an app in one runner.
 
     Args:
@@ -38,7 +38,7 @@ class Ticker:
         firing: Starts tasks.
     """
 
-    def __init__(self, store: BaseTrigger, catalog: Catalog, firing: Firing) -> None:
+    def __init__(self, store: BaseTrigger, catalog: TriggerCatalog, firing: Firing) -> None:
         self._store = store
         self._catalog = catalog
         self._firing = firing
@@ -115,4 +115,6 @@ class Ticker:
         local = entry.schedule.local(tick)
         context = CronContext(local, entry.condition.expression)
         cause = f"tick of {local.isoformat()}"
-        self._firing.carry_out([Met(entry.trigger_id, definition, (context,), [occurrence], cause, 0)])
+        self._firing.carry_out(
+            [MatchedTrigger(entry.trigger_id, definition, (context,), [occurrence], cause, 0)]
+        )

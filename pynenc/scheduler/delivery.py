@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from pynenc.lifecycle.components import Ports
-from pynenc.lifecycle.parking import reach
+from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.parking import signal_invocations
 from pynenc.state_backend.workflow_records import WorkflowEvent
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Filter
@@ -43,7 +43,7 @@ def _restored_filter(text: str) -> Filter | None:
     return found
 
 
-def deliver(store: BaseTrigger, ports: Ports, occurrences: Sequence[Occurrence]) -> None:
+def deliver(store: BaseTrigger, components: Components, occurrences: Sequence[Occurrence]) -> None:
     """Send events to the invocations that wait for them."""
     by_code: dict[str, list[Occurrence]] = {}
     for occurrence in occurrences:
@@ -52,13 +52,13 @@ def deliver(store: BaseTrigger, ports: Ports, occurrences: Sequence[Occurrence])
     for code, events in by_code.items():
         waits = store.find_waits(code)
         if waits:
-            _deliver_to(store, ports, waits, events)
+            _deliver_to(store, components, waits, events)
 
 
 def _deliver_to(
-    store: BaseTrigger, ports: Ports, waits: Sequence[EventWait], events: Sequence[Occurrence]
+    store: BaseTrigger, components: Components, waits: Sequence[EventWait], events: Sequence[Occurrence]
 ) -> None:
-    states = ports.orchestrator.read([wait.invocation_id for wait in waits])
+    states = components.orchestrator.read([wait.invocation_id for wait in waits])
     over = [
         wait.wait_id
         for wait, state in zip(waits, states, strict=True)
@@ -74,18 +74,20 @@ def _deliver_to(
     for wait in pending:
         filter = _restored_filter(wait.filter)
         for event, payload in payloads:
-            if _passes(ports, wait, filter, payload):
+            if _passes(components, wait, filter, payload):
                 key = f"{wait.invocation_id}/{event.occurrence_id}"
                 sent[key] = WorkflowEvent(key, wait.invocation_id, event.code, event.payload, event.at)
     if sent:
-        ports.state_backend.save_events(list(sent.values()))
+        components.state_backend.save_events(list(sent.values()))
         ids = sorted({each.invocation_id for each in sent.values()})
-        reach(ports, ids, _ACTOR, lambda state: {"events": state.events + 1})
+        signal_invocations(components, ids, _ACTOR, lambda state: {"events": state.events + 1})
 
 
-def _passes(ports: Ports, wait: EventWait, filter: Filter | None, payload: Mapping[str, Any]) -> bool:
+def _passes(
+    components: Components, wait: EventWait, filter: Filter | None, payload: Mapping[str, Any]
+) -> bool:
     try:
         return passes(filter, payload)
     except Exception as error:  # noqa: BLE001 - a function of the user's; the body looks again
-        ports.logger.warning("the filter of a wait of %s failed: %r", wait.invocation_id, error)
+        components.logger.warning("the filter of a wait of %s failed: %r", wait.invocation_id, error)
         return True

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pynenc.lifecycle.components import Ports
-from pynenc.scheduler.catalog import Catalog
+from pynenc.lifecycle.components import Components
+from pynenc.scheduler.catalog import TriggerCatalog
 from pynenc.scheduler.composites import Composites
 from pynenc.scheduler.delivery import deliver
-from pynenc.scheduler.evidence import Certainty, Fact, certainty, gather, look
-from pynenc.scheduler.firing import Firing, Met
+from pynenc.scheduler.evidence import Certainty, Evidence, certainty, gather, match_conditions
+from pynenc.scheduler.firing import Firing, MatchedTrigger
 from pynenc.storage.operations import Cursor
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.definition import TriggerDefinition
@@ -32,7 +32,7 @@ class Evaluator:
 
     Args:
         store: The trigger store.
-        ports: The components.
+        components: The components.
         catalog: The triggers.
         firing: Starts tasks.
         runner_id: Who holds the lease.
@@ -41,16 +41,16 @@ class Evaluator:
     def __init__(
         self,
         store: BaseTrigger,
-        ports: Ports,
-        catalog: Catalog,
+        components: Components,
+        catalog: TriggerCatalog,
         firing: Firing,
         runner_id: str,
     ) -> None:
         self._store = store
-        self._ports = ports
+        self._components = components
         self._catalog = catalog
         self._firing = firing
-        self._composites = Composites(store, ports, catalog, firing)
+        self._composites = Composites(store, components, catalog, firing)
         self._runner_id = runner_id
         self._batch = store.conf.max_events_batch_size
         self._leased_until = 0.0
@@ -118,32 +118,32 @@ class Evaluator:
         """Evaluate some occurrences; the ages, in seconds, of those whose change is not made yet."""
         settled: list[str] = []
         ages: list[float] = []
-        met: list[Met] = []
+        met: list[MatchedTrigger] = []
         parts: list[Part] = []
         composites: dict[str, TriggerDefinition] = {}
         now = self._store.now()
-        for fact in gather(self._ports, batch):
-            known = certainty(fact, now)
+        for evidence in gather(self._components, batch):
+            known = certainty(evidence, now)
             if known == Certainty.OPEN:
-                ages.append(now - fact.occurrence.at)
+                ages.append(now - evidence.occurrence.at)
                 continue
-            settled.append(fact.occurrence.occurrence_id)
+            settled.append(evidence.occurrence.occurrence_id)
             if known == Certainty.NO:
                 continue
-            for trigger_id in self._catalog.waiting_for(fact.occurrence.kind, fact.code):
+            for trigger_id in self._catalog.waiting_for(evidence.occurrence.kind, evidence.code):
                 definition = self._catalog.definition(trigger_id)
                 if definition is None:
                     continue
                 if definition.needs_all:
-                    found = self._composites.parts(trigger_id, definition, fact)
+                    found = self._composites.parts(trigger_id, definition, evidence)
                     if found:
                         composites[trigger_id] = definition
                         parts += found
                 else:
-                    one = _met(trigger_id, definition, fact)
+                    one = _met(trigger_id, definition, evidence)
                     if one is not None:
                         met.append(one)
-        deliver(self._store, self._ports, batch)
+        deliver(self._store, self._components, batch)
         runs = self._firing.fire(met) if met else []
         if parts:
             self._composites.combine(parts, composites)
@@ -151,11 +151,13 @@ class Evaluator:
         return ages
 
 
-def _met(trigger_id: str, definition: TriggerDefinition, fact: Fact) -> Met | None:
+def _met(trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> MatchedTrigger | None:
     """The trigger as one occurrence meets it, if it does."""
-    looked = look(fact, definition)
+    looked = match_conditions(evidence, definition)
     parts = list(looked.contexts.values())
     if not parts and looked.problem is None:
         return None
     problem = None if parts else looked.problem
-    return Met(trigger_id, definition, parts, [fact.occurrence], fact.cause, fact.depth, problem)
+    return MatchedTrigger(
+        trigger_id, definition, parts, [evidence.occurrence], evidence.cause, evidence.depth, problem
+    )

@@ -15,7 +15,7 @@ from pynenc.exceptions import RemoteTaskError, StorageUnavailableError
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle.components import Ports
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.scheduler.watch import StatusPayload
 from pynenc.trigger.conditions.base import Condition
@@ -42,11 +42,11 @@ class TickPayload(msgspec.Struct, frozen=True):
 
 
 @dataclass
-class Fact:
+class Evidence:
     """An occurrence and what is behind it.
 
     Attributes:
-        ports: The components.
+        components: The components.
         occurrence: The occurrence.
         state: For a status: the record as it is now.
         data: For a status: the invocation.
@@ -54,12 +54,12 @@ class Fact:
         beside: For a status: this and the others that were gathered with it.
     """
 
-    ports: Ports
+    components: Components
     occurrence: Occurrence
     state: InvocationState | None = None
     data: InvocationData | None = None
     was_so: bool = False
-    beside: Sequence[Fact] = ()
+    beside: Sequence[Evidence] = ()
 
     @property
     def depth(self) -> int:
@@ -98,7 +98,7 @@ class Fact:
         """The result, or a `RaisedError`."""
         return self._loaded("_outcome", _load_outcomes) if self.state else None
 
-    def _loaded(self, name: str, load: Callable[[Sequence[Fact]], list[Any]]) -> Any:
+    def _loaded(self, name: str, load: Callable[[Sequence[Evidence]], list[Any]]) -> Any:
         """A value that is loaded once, together with those of the facts beside this one."""
         if not hasattr(self, name):
             missing = [each for each in self.beside if each.state and each.data and not hasattr(each, name)]
@@ -108,8 +108,8 @@ class Fact:
                 raise
             except Exception:  # noqa: BLE001 - one of them cannot be read; this one perhaps can
                 missing, values = [self], load([self])
-            for fact, value in zip(missing, values, strict=True):
-                setattr(fact, name, value)
+            for evidence, value in zip(missing, values, strict=True):
+                setattr(evidence, name, value)
         return getattr(self, name)
 
     @property
@@ -175,12 +175,16 @@ class Fact:
         return ExceptionContext(invocation_id, self.code, arguments, name.rpartition(".")[2], text)
 
 
-def _unpack_arguments(facts: Sequence[Fact]) -> list[Any]:
-    return list(facts[0].ports.values.unpack_arguments([fact.data.arguments for fact in facts if fact.data]))
+def _unpack_arguments(facts: Sequence[Evidence]) -> list[Any]:
+    return list(
+        facts[0].components.values.unpack_arguments(
+            [evidence.data.arguments for evidence in facts if evidence.data]
+        )
+    )
 
 
-def _load_outcomes(facts: Sequence[Fact]) -> list[Any]:
-    return load_results(facts[0].ports, [Ended(fact.state) for fact in facts if fact.state])
+def _load_outcomes(facts: Sequence[Evidence]) -> list[Any]:
+    return load_results(facts[0].components, [Ended(evidence.state) for evidence in facts if evidence.state])
 
 
 def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
@@ -195,27 +199,31 @@ def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
     return not names or not known.isdisjoint(names)
 
 
-def gather(ports: Ports, occurrences: Sequence[Occurrence]) -> list[Fact]:
+def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Evidence]:
     """The facts behind occurrences, in four round trips at most."""
-    facts = [Fact(ports, each) for each in occurrences]
-    statuses = [fact for fact in facts if fact.occurrence.kind == STATUS]
+    facts = [Evidence(components, each) for each in occurrences]
+    statuses = [evidence for evidence in facts if evidence.occurrence.kind == STATUS]
     if statuses:
-        ids = [fact.status.invocation_id for fact in statuses]
-        states = ports.orchestrator.read(ids)
-        data = ports.state_backend.read_invocations(ids)
-        for fact, state, known in zip(statuses, states, data, strict=True):
-            fact.state, fact.data, fact.beside = state, known, statuses
-    changed = [fact for fact in statuses if fact.state is not None and not _is(fact.state, fact.status)]
+        ids = [evidence.status.invocation_id for evidence in statuses]
+        states = components.orchestrator.read(ids)
+        data = components.state_backend.read_invocations(ids)
+        for evidence, state, known in zip(statuses, states, data, strict=True):
+            evidence.state, evidence.data, evidence.beside = state, known, statuses
+    changed = [
+        evidence
+        for evidence in statuses
+        if evidence.state is not None and not _is(evidence.state, evidence.status)
+    ]
     if changed:
-        histories = ports.orchestrator.histories([fact.status.invocation_id for fact in changed])
-        for fact, entries in zip(changed, histories, strict=True):
-            fact.was_so = any(_is(entry, fact.status) for entry in entries)
+        histories = components.orchestrator.histories([evidence.status.invocation_id for evidence in changed])
+        for evidence, entries in zip(changed, histories, strict=True):
+            evidence.was_so = any(_is(entry, evidence.status) for entry in entries)
         # The record may have changed between the two looks; what came of it is named by the later one.
-        confirmed = [fact for fact in changed if fact.was_so]
-        ids = [fact.status.invocation_id for fact in confirmed]
-        later = ports.orchestrator.read(ids) if ids else []
-        for fact, state in zip(confirmed, later, strict=True):
-            fact.state = state or fact.state
+        confirmed = [evidence for evidence in changed if evidence.was_so]
+        ids = [evidence.status.invocation_id for evidence in confirmed]
+        later = components.orchestrator.read(ids) if ids else []
+        for evidence, state in zip(confirmed, later, strict=True):
+            evidence.state = state or evidence.state
     return facts
 
 
@@ -231,7 +239,7 @@ class Certainty(Enum):
     OPEN = auto()
 
 
-def certainty(fact: Fact, now: float) -> Certainty:
+def certainty(evidence: Evidence, now: float) -> Certainty:
     """Whether a change of status was made; an occurrence is stored just before the change itself.
 
     It is open as long as the record may still change so.
@@ -240,18 +248,18 @@ def certainty(fact: Fact, now: float) -> Certainty:
         fact: The occurrence.
         now: Seconds since the epoch.
     """
-    if fact.occurrence.kind != STATUS:
+    if evidence.occurrence.kind != STATUS:
         return Certainty.YES
-    if fact.state is None or fact.data is None:
-        return Certainty.OPEN if now - fact.occurrence.at < _UNKNOWN_S else Certainty.NO
-    if fact.was_so or _is(fact.state, fact.status):
+    if evidence.state is None or evidence.data is None:
+        return Certainty.OPEN if now - evidence.occurrence.at < _UNKNOWN_S else Certainty.NO
+    if evidence.was_so or _is(evidence.state, evidence.status):
         return Certainty.YES
-    has_passed = fact.state.status.is_final() or fact.state.claim > fact.status.claim
+    has_passed = evidence.state.status.is_final() or evidence.state.claim > evidence.status.claim
     return Certainty.NO if has_passed else Certainty.OPEN
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class ConditionMatches:
     """What the conditions of a trigger say of an occurrence.
 
     Attributes:
@@ -263,7 +271,9 @@ class Looked:
     problem: str | None
 
 
-def look(fact: Fact, definition: TriggerDefinition, only: int | None = None) -> Looked:
+def match_conditions(
+    evidence: Evidence, definition: TriggerDefinition, only: int | None = None
+) -> ConditionMatches:
     """Look whether an occurrence meets the conditions of a trigger, or only one of them.
 
     Raises:
@@ -273,7 +283,7 @@ def look(fact: Fact, definition: TriggerDefinition, only: int | None = None) -> 
     problem: str | None = None
     for index in range(len(definition.conditions)) if only is None else (only,):
         try:
-            context = fact.context(index, definition.conditions[index])
+            context = evidence.context(index, definition.conditions[index])
         except StorageUnavailableError:
             raise
         except Exception as error:  # noqa: BLE001 - a function of the user's; the run tells of it
@@ -281,4 +291,4 @@ def look(fact: Fact, definition: TriggerDefinition, only: int | None = None) -> 
             continue
         if context is not None:
             contexts[index] = context
-    return Looked(contexts, problem)
+    return ConditionMatches(contexts, problem)

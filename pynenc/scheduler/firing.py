@@ -64,7 +64,7 @@ class Starter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class MatchedTrigger:
     """A trigger that is met.
 
     Attributes:
@@ -113,7 +113,7 @@ class Firing:
     logger: logging.Logger
     _counts: dict[str, int] = field(default_factory=dict)
 
-    def fire(self, met: Sequence[Met]) -> list[TriggerRun]:
+    def fire(self, met: Sequence[MatchedTrigger]) -> list[TriggerRun]:
         """Start the tasks; what came of each, to be stored. Those of one trigger keep their order."""
         self._counts.clear()
         now = self.store.now()
@@ -136,7 +136,7 @@ class Firing:
             runs[at] = _run(met[at], now + at * _APART_S, state, reason)
         return self.told([runs[at] for at in range(len(met))])
 
-    def carry_out(self, met: Sequence[Met]) -> None:
+    def carry_out(self, met: Sequence[MatchedTrigger]) -> None:
         """Start the tasks, and store what came of it."""
         self.store.settle([], self.fire(met))
 
@@ -155,7 +155,7 @@ class Firing:
                 )
         return runs
 
-    def _refusal(self, met: Met, now: float) -> tuple[RunState, str] | None:
+    def _refusal(self, met: MatchedTrigger, now: float) -> tuple[RunState, str] | None:
         if met.problem is not None:
             return RunState.FAILED, met.problem
         if met.depth >= self.max_depth:
@@ -173,12 +173,12 @@ class Firing:
         return None
 
 
-def planned(met: Met, now: float, parts: str) -> TriggerRun:
+def planned(met: MatchedTrigger, now: float, parts: str) -> TriggerRun:
     """The run of a composite that is about to be fired."""
     return msgspec.structs.replace(_run(met, now, RunState.FIRING, None), parts=parts)
 
 
-def _run(met: Met, now: float, state: RunState, reason: str | None) -> TriggerRun:
+def _run(met: MatchedTrigger, now: float, state: RunState, reason: str | None) -> TriggerRun:
     return TriggerRun(
         met.run_id,
         met.trigger_id,
@@ -193,13 +193,13 @@ def _run(met: Met, now: float, state: RunState, reason: str | None) -> TriggerRu
     )
 
 
-def _invocation_id(met: Met) -> str:
+def _invocation_id(met: MatchedTrigger) -> str:
     """Ordered by time like other ids, and the same whenever the same is met."""
     moment = int(max((each.at for each in met.occurrences), default=0.0) * 1e9)
     return f"{moment:016x}{derived_id('invocation', met.run_id)[:16]}"
 
 
-def _start(met: Met) -> Start:
+def _start(met: MatchedTrigger) -> Start:
     offered: dict[str, Any] = {}
     for context in met.parts:
         offered.update(_offer(context))
@@ -216,7 +216,7 @@ def _offer(context: AnyContext) -> Mapping[str, Any]:
     return {}
 
 
-def _arguments(met: Met) -> dict[str, Any]:
+def _arguments(met: MatchedTrigger) -> dict[str, Any]:
     """What the providers make; later ones win, and those for another kind of condition are left out."""
     arguments: dict[str, Any] = {}
     context = met.context

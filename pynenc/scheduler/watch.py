@@ -13,7 +13,7 @@ import msgspec
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.scheduler.catalog import Catalog
+from pynenc.scheduler.catalog import TriggerCatalog
 from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.records import STATUS, Occurrence
@@ -30,7 +30,7 @@ class StatusPayload(msgspec.Struct, frozen=True):
     claim: int
 
 
-class TriggerWatch:
+class StatusWatch:
     """Stages the occurrences of an app.
 
     Args:
@@ -38,7 +38,7 @@ class TriggerWatch:
         store: Gives the store.
     """
 
-    def __init__(self, catalog: Catalog, store: Callable[[], BaseTrigger]) -> None:
+    def __init__(self, catalog: TriggerCatalog, store: Callable[[], BaseTrigger]) -> None:
         self._catalog = catalog
         self._store = store
 

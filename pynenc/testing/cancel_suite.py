@@ -13,8 +13,8 @@ from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
-from pynenc.lifecycle.claiming import claim, give_back
-from pynenc.lifecycle.execution import advance
+from pynenc.lifecycle.claiming import claim, hand_back_claimed
+from pynenc.lifecycle.execution import finish_and_start
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 
@@ -42,7 +42,7 @@ class CancelSuite(AppFixtures):
         assert invocation.status == _S.CANCELLED
         with pytest.raises(InvocationCancelledError, match="was cancelled"):
             _ = invocation.result
-        assert claim(app.ports, "r1", _QUEUES, 5, 0) == []
+        assert claim(app.components, "r1", _QUEUES, 5, 0) == []
         assert app.broker.queues() == []
 
     def test_what_is_delayed_or_has_to_run_again_ends_at_once(self, app: Pynenc) -> None:
@@ -76,31 +76,31 @@ class CancelSuite(AppFixtures):
 
     def test_what_was_claimed_and_not_started_ends(self, app: Pynenc) -> None:
         invocation = app.task(kit_functions.add)(1)
-        claims = claim(app.ports, "r1", _QUEUES, 5, 0)
+        claims = claim(app.components, "r1", _QUEUES, 5, 0)
         invocation.cancel()
-        give_back(app.ports, claims, "r1")
-        assert claim(app.ports, "r2", _QUEUES, 5, 0) == []
+        hand_back_claimed(app.components, claims, "r1")
+        assert claim(app.components, "r2", _QUEUES, 5, 0) == []
         assert _statuses(invocation)[-1] == _S.CANCELLED
 
     def test_what_its_dead_runner_could_not_end_is_ended_by_recovery(self, app: Pynenc) -> None:
         invocation = app.task(kit_functions.add)(1)
-        advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0))
+        finish_and_start(app.components, "r1", [], claim(app.components, "r1", _QUEUES, 5, 0))
         invocation.cancel()
         assert _statuses(invocation)[-1] == _S.RUNNING
-        recovery.recover_runners(app.ports, ["r1"], "boss")
+        recovery.recover_runners(app.components, ["r1"], "boss")
         assert _statuses(invocation)[-3:] == [_S.RUNNING_RECOVERY, _S.REROUTED, _S.CANCELLED]
-        assert claim(app.ports, "r2", _QUEUES, 5, 0) == []
+        assert claim(app.components, "r2", _QUEUES, 5, 0) == []
 
     def test_one_in_line_leaves_the_line(self, app: Pynenc) -> None:
         options: dict[str, Any] = {"running_concurrency": ConcurrencyControlType.TASK}
         add = app.task(reroute_on_concurrency_control=True, **options)(kit_functions.add)
         first, second, third = add(1), add(2), add(3)
-        advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0))
+        finish_and_start(app.components, "r1", [], claim(app.components, "r1", _QUEUES, 5, 0))
         second.cancel()
         first.cancel()
-        recovery.recover_runners(app.ports, ["r1"], "boss")
+        recovery.recover_runners(app.components, ["r1"], "boss")
         assert [_statuses(each)[-1] for each in (first, second)] == [_S.CANCELLED] * 2
-        (claimed,) = claim(app.ports, "r2", _QUEUES, 5, 0)
+        (claimed,) = claim(app.components, "r2", _QUEUES, 5, 0)
         assert claimed.data.invocation_id == third.invocation_id
 
     def test_a_run_that_takes_too_long_fails(self, app: Pynenc) -> None:

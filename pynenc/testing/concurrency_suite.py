@@ -18,8 +18,8 @@ from pynenc.exceptions import (
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
-from pynenc.lifecycle.claiming import claim, give_back
-from pynenc.lifecycle.execution import Finished, advance
+from pynenc.lifecycle.claiming import claim, hand_back_claimed
+from pynenc.lifecycle.execution import Finished, finish_and_start
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 
@@ -29,13 +29,15 @@ _MODE = ConcurrencyControlType
 
 def _claim(app: Pynenc, runner_id: str = "r1", limit: int = 10, queue: str = "default") -> list[Claim]:
     """Claim and start."""
-    claims = claim(app.ports, runner_id, [queue], limit, 0)
-    return advance(app.ports, runner_id, [], claims).started
+    claims = claim(app.components, runner_id, [queue], limit, 0)
+    return finish_and_start(app.components, runner_id, [], claims).started
 
 
 def _end(app: Pynenc, claimed: Claim, status: InvocationStatus = _S.SUCCESS) -> None:
     runner_id = claimed.state.runner_id or ""
-    advance(app.ports, runner_id, [Finished(claimed, status, app.ports.values.pack_result(1))], [])
+    finish_and_start(
+        app.components, runner_id, [Finished(claimed, status, app.components.values.pack_result(1))], []
+    )
 
 
 def _ids(claims: list[Claim]) -> list[str]:
@@ -111,11 +113,11 @@ class ConcurrencySuite(AppFixtures):
         add(1)
         second = add(2)
         if how == "give back":
-            give_back(app.ports, claim(app.ports, "r1", ["default"], 10, 0), "r1")
+            hand_back_claimed(app.components, claim(app.components, "r1", ["default"], 10, 0), "r1")
         else:
             (begun,) = _claim(app)
             if how == "recover":
-                recovery.recover_runners(app.ports, ["r1"], "boss")
+                recovery.recover_runners(app.components, ["r1"], "boss")
             else:
                 _end(app, begun, _S.RETRY if how == "retry" else _S.FAILED)
         assert second.invocation_id in _ids(_claim(app, "r2"))
@@ -137,7 +139,7 @@ class ConcurrencySuite(AppFixtures):
         states = app.orchestrator.find(_S.CONCURRENCY_CONTROLLED)
         assert [state.invocation_id for state in states] == [second.invocation_id]
         moment = app.orchestrator.now() + recovery.SETTLE_S + 1
-        assert recovery.wake_blocked(app.ports, moment, "boss") == 1
+        assert recovery.wake_blocked(app.components, moment, "boss") == 1
         assert _ids(_claim(app)) == [second.invocation_id]
 
     # --- registration ------------------------------------------------------------------
@@ -210,7 +212,7 @@ class ConcurrencySuite(AppFixtures):
         assert _ids(_claim(app)) == [now.invocation_id]
         state = app.orchestrator.find(_S.REGISTERED, limit=1)[0]
         assert state.not_before > app.orchestrator.now() + 3000
-        assert recovery.push_forgotten(app.ports, app.orchestrator.now() + 60) == 0
+        assert recovery.push_forgotten(app.components, app.orchestrator.now() + 60) == 0
         with running(app):
             assert add.options(delay=0.05)(3, 4).result == 7
 

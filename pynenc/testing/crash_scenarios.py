@@ -16,8 +16,8 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.cancellation import cancel
-from pynenc.lifecycle.claiming import claim, claim_awaited, give_back
-from pynenc.lifecycle.execution import Finished, advance, pause, resume, surrender
+from pynenc.lifecycle.claiming import claim, claim_awaited, hand_back_claimed
+from pynenc.lifecycle.execution import Finished, finish_and_start, hand_back_running, pause, resume
 from pynenc.task import Task
 from pynenc.testing import kit_functions
 
@@ -51,24 +51,24 @@ class Life:
 
     def claim(self, runner_id: str = "r1", limit: int = 10) -> list[Claim]:
         """Claim what is queued."""
-        claims = claim(self.app.ports, runner_id, QUEUES, limit, 0)
+        claims = claim(self.app.components, runner_id, QUEUES, limit, 0)
         self.held += claims
         return claims
 
     def start(self, claims: list[Claim], runner_id: str = "r1") -> list[Claim]:
         """Start claims."""
-        started = advance(self.app.ports, runner_id, [], claims).started
+        started = finish_and_start(self.app.components, runner_id, [], claims).started
         self.held += started
         return started
 
     def end(self, claims: list[Claim], status: InvocationStatus = _S.SUCCESS, runner_id: str = "r1") -> None:
         """End claims, with a result that names who ran them."""
         finished = [self.finished(each, status) for each in claims]
-        advance(self.app.ports, runner_id, finished, [])
+        finish_and_start(self.app.components, runner_id, finished, [])
 
     def finished(self, each: Claim, status: InvocationStatus = _S.SUCCESS) -> Finished:
         """The end of a claim, with a payload that names who ran it and when."""
-        values = self.app.ports.values
+        values = self.app.components.values
         name = f"{each.state.runner_id}:{each.state.claim}"
         payload = values.pack_error(ValueError(name)) if status == _S.FAILED else values.pack_result(name)
         return Finished(each, status, payload)
@@ -99,10 +99,10 @@ def run_chained(life: Life) -> None:
         life.submit(task, number)
     finished: list[Finished] = []
     for each in life.claim():
-        started = advance(life.app.ports, "r1", finished, [each]).started
+        started = finish_and_start(life.app.components, "r1", finished, [each]).started
         life.held += started
         finished = [life.finished(one) for one in started]
-    advance(life.app.ports, "r1", finished, [])
+    finish_and_start(life.app.components, "r1", finished, [])
 
 
 def fail_one(life: Life) -> None:
@@ -124,11 +124,11 @@ def pause_and_resume(life: Life) -> None:
     life.submit(task, 1)
     (outer,) = life.start(life.claim())
     awaited = life.submit(task, 2)
-    paused = pause(life.app.ports, outer, "r1")
-    inner = life.start(claim_awaited(life.app.ports, "r1", [awaited], 1))
+    paused = pause(life.app.components, outer, "r1")
+    inner = life.start(claim_awaited(life.app.components, "r1", [awaited], 1))
     life.end(inner)
     if paused is not None:
-        resume(life.app.ports, paused, "r1")
+        resume(life.app.components, paused, "r1")
     life.end([outer])
 
 
@@ -137,13 +137,13 @@ def give_back_claims(life: Life) -> None:
     task = life.task()
     for number in range(2):
         life.submit(task, number)
-    give_back(life.app.ports, life.claim(), "r1")
+    hand_back_claimed(life.app.components, life.claim(), "r1")
 
 
 def hand_back_at_stop(life: Life) -> None:
     """A stop while a body runs."""
     life.submit(life.task(), 1)
-    surrender(life.app.ports, life.start(life.claim()), "r1")
+    hand_back_running(life.app.components, life.start(life.claim()), "r1")
 
 
 def recover_dead(life: Life) -> None:
@@ -153,8 +153,8 @@ def recover_dead(life: Life) -> None:
         life.submit(task, number)
     first, second, _ = life.claim("r0")
     life.start([first], "r0")
-    pause(life.app.ports, life.start([second], "r0")[0], "r0")
-    recovery.recover_runners(life.app.ports, ["r0"], "r1")
+    pause(life.app.components, life.start([second], "r0")[0], "r0")
+    recovery.recover_runners(life.app.components, ["r0"], "r1")
 
 
 def give_up(life: Life) -> None:
@@ -162,7 +162,7 @@ def give_up(life: Life) -> None:
     life.app.conf.max_recoveries = 0
     life.submit(life.task(), 1)
     life.start(life.claim("r0"), "r0")
-    recovery.recover_runners(life.app.ports, ["r0"], "r1")
+    recovery.recover_runners(life.app.components, ["r0"], "r1")
 
 
 def blocked_in_line(life: Life) -> None:
@@ -228,14 +228,14 @@ def cancel_waiting(life: Life) -> None:
     """What waits is cancelled."""
     task = life.task()
     first, second = life.submit(task, 1), life.submit(task, 2)
-    cancel(life.app.ports, [first, second], "client")
+    cancel(life.app.components, [first, second], "client")
 
 
 def cancel_running(life: Life) -> None:
     """What runs is cancelled, and its owner ends it."""
     invocation_id = life.submit(life.task(), 1)
     started = life.start(life.claim())
-    cancel(life.app.ports, [invocation_id], "client")
+    cancel(life.app.components, [invocation_id], "client")
     life.end(started, _S.CANCELLED)
 
 
@@ -244,8 +244,8 @@ def cancel_what_a_dead_runner_had(life: Life) -> None:
     task = life.task()
     ids = [life.submit(task, number) for number in range(2)]
     life.start(life.claim("r0")[:1], "r0")
-    cancel(life.app.ports, ids, "client")
-    recovery.recover_runners(life.app.ports, ["r0"], "r1")
+    cancel(life.app.components, ids, "client")
+    recovery.recover_runners(life.app.components, ["r0"], "r1")
 
 
 def cancel_in_line(life: Life) -> None:
@@ -253,9 +253,9 @@ def cancel_in_line(life: Life) -> None:
     task = life.task(running_concurrency=ConcurrencyControlType.TASK, reroute_on_concurrency_control=True)
     first, second, third, _ = (life.submit(task, number) for number in range(4))
     started = life.start(life.claim())
-    cancel(life.app.ports, [second], "client")
+    cancel(life.app.components, [second], "client")
     life.end(started)
-    cancel(life.app.ports, [first, third], "client")
+    cancel(life.app.components, [first, third], "client")
     life.end(life.start(life.claim()))
 
 
@@ -265,7 +265,7 @@ def purge_ended(life: Life) -> None:
     life.submit(task, 1)
     life.end(life.start(life.claim()))
     life.accepted.clear()
-    recovery.purge_final(life.app.ports, life.app.orchestrator.now() + 60)
+    recovery.purge_final(life.app.components, life.app.orchestrator.now() + 60)
 
 
 SCENARIOS: list[Callable[[Life], None]] = [

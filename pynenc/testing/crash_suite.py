@@ -19,7 +19,7 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery, slots
 from pynenc.lifecycle.claiming import claim
-from pynenc.lifecycle.execution import Finished, advance
+from pynenc.lifecycle.execution import Finished, finish_and_start
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent
 from pynenc.testing.app_fixtures import AppFixtures
@@ -90,10 +90,10 @@ def settle(life: Life, plan: CrashPlan) -> None:
     # Where one at a time may run, each round ends one.
     for _ in range(_ROUNDS + 2 * _unfinished(app)):
         plan.clock_offset_s += _LONG_S
-        recovered = recovery.recover(app.ports, "boss")
-        claims = claim(app.ports, "r9", QUEUES, 50, 0)
-        started = advance(app.ports, "r9", [], claims).started
-        advance(app.ports, "r9", [life.finished(each) for each in started], [])
+        recovered = recovery.recover(app.components, "boss")
+        claims = claim(app.components, "r9", QUEUES, 50, 0)
+        started = finish_and_start(app.components, "r9", [], claims).started
+        finish_and_start(app.components, "r9", [life.finished(each) for each in started], [])
         if not recovered and not claims and not _unfinished(app) and not app.broker.queues():
             return
     raise AssertionError("there is always something left to do")
@@ -107,8 +107,8 @@ def let_zombie_finish(life: Life) -> None:
     """The runner that was dead finishes everything that it ever had in hand."""
     for each in life.held:
         if each.state.status == _S.RUNNING and each.state.runner_id is not None:
-            late = Finished(each, _S.SUCCESS, life.app.ports.values.pack_result("zombie"))
-            advance(life.app.ports, each.state.runner_id, [late], [])
+            late = Finished(each, _S.SUCCESS, life.app.components.values.pack_result("zombie"))
+            finish_and_start(life.app.components, each.state.runner_id, [late], [])
 
 
 def check(life: Life, place: str) -> None:
@@ -144,7 +144,7 @@ def _check_outcome(app: Pynenc, state: InvocationState, place: str) -> None:
     (outcome,) = app.state_backend.read_outcomes([state.outcome_id or ""])
     assert outcome is not None, f"{place}: the outcome is lost"
     if state.status == _S.SUCCESS:
-        (result,) = app.ports.values.unpack_results([outcome.payload])
+        (result,) = app.components.values.unpack_results([outcome.payload])
         owners = {
             f"{entry.runner_id}:{entry.claim}" for entry in app.orchestrator.history(state.invocation_id)
         }

@@ -10,7 +10,7 @@ from pynenc.context import RunnerContext
 from pynenc.interruption import Interruption
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.claiming import claim
-from pynenc.lifecycle.execution import advance
+from pynenc.lifecycle.execution import finish_and_start
 from pynenc.runner.invoking import current_claim, invoke
 from pynenc.runner.pausing import paused
 from pynenc.testing.crash_scenarios import QUEUES
@@ -37,17 +37,17 @@ class InlineRunner:
         """Run what is queued and due; how many bodies ran."""
         ran = 0
         # One at a time: a body must not wait for one that this thread has claimed and not begun.
-        while claims := claim(self._app.ports, self._identity.runner_id, QUEUES, 1, 0):
+        while claims := claim(self._app.components, self._identity.runner_id, QUEUES, 1, 0):
             for each in claims:
                 ran += self._run(each)
         return ran
 
     def _run(self, claimed: Claim) -> int:
         runner_id = self._identity.runner_id
-        started = advance(self._app.ports, runner_id, [], [claimed]).started
+        started = finish_and_start(self._app.components, runner_id, [], [claimed]).started
         for each in started:
             finished = invoke(self._app, each, self, self._identity, Interruption())
-            advance(self._app.ports, runner_id, [finished], [])
+            finish_and_start(self._app.components, runner_id, [finished], [])
         return len(started)
 
     @contextmanager

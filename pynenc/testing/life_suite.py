@@ -23,8 +23,8 @@ from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
-from pynenc.lifecycle.claiming import claim, give_back
-from pynenc.lifecycle.execution import Advanced, Finished, advance, surrender
+from pynenc.lifecycle.claiming import claim, hand_back_claimed
+from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.leadership import lead, resign
 from pynenc.lifecycle.submission import NewInvocation, submit
 from pynenc.lifecycle.values import encode_arguments
@@ -43,9 +43,9 @@ def _group(group: BaseInvocationGroup[Any, Any]) -> DistributedInvocationGroup[.
     return cast("DistributedInvocationGroup[..., Any]", group)
 
 
-def _finish(app: Pynenc, claimed: Claim, runner_id: str, result: object) -> Advanced:
-    payload = app.ports.values.pack_result(result)
-    return advance(app.ports, runner_id, [Finished(claimed, _S.SUCCESS, payload)], [])
+def _finish(app: Pynenc, claimed: Claim, runner_id: str, result: object) -> StepResult:
+    payload = app.components.values.pack_result(result)
+    return finish_and_start(app.components, runner_id, [Finished(claimed, _S.SUCCESS, payload)], [])
 
 
 class LifeSuite(AppFixtures):
@@ -145,11 +145,11 @@ class LifeSuite(AppFixtures):
     def _submit_as(app: Pynenc, task: Any, invocation_id: str, argument: str) -> None:
         """Submit a call under an id that was chosen before."""
         key = task.task_id.key
-        packed = encode_arguments(app.ports.values.pack_arguments([{"other_id": argument}])[0])
+        packed = encode_arguments(app.components.values.pack_arguments([{"other_id": argument}])[0])
         now = app.orchestrator.now()
         data = InvocationData(invocation_id, key, packed, now, invocation_id, key, None, None, "kit")
         state = InvocationState(invocation_id, key, _S.REGISTERED, changed_at=now, since=now)
-        submit(app.ports, [NewInvocation(data, state)])
+        submit(app.components, [NewInvocation(data, state)])
 
     def test_a_child_joins_the_workflow_of_its_caller(self, app: Pynenc) -> None:
         workflow_of = app.task(kit_functions.workflow_of)
@@ -202,23 +202,27 @@ class LifeSuite(AppFixtures):
         app.broker.push([msgspec.structs.replace(message.message, queue="copy")])
         app.broker.ack([message])
         app.broker.push([msgspec.structs.replace(message.message, queue="copy")])
-        (claimed,) = claim(app.ports, "r1", ["copy"], 5, 0)
+        (claimed,) = claim(app.components, "r1", ["copy"], 5, 0)
         assert claimed.data.invocation_id == invocation.invocation_id
         app.broker.push([message.message])
-        assert claim(app.ports, "r2", _QUEUES, 5, 0) == []
+        assert claim(app.components, "r2", _QUEUES, 5, 0) == []
         assert app.broker.queues() == []
 
     def test_what_was_claimed_can_be_given_back(self, app: Pynenc) -> None:
         app.task(kit_functions.add)(1)
-        give_back(app.ports, claim(app.ports, "r1", _QUEUES, 5, 0), "r1")
-        (claimed,) = claim(app.ports, "r2", _QUEUES, 5, 0)
+        hand_back_claimed(app.components, claim(app.components, "r1", _QUEUES, 5, 0), "r1")
+        (claimed,) = claim(app.components, "r2", _QUEUES, 5, 0)
         assert (claimed.state.runner_id, claimed.state.claim) == ("r2", 2)
 
     def test_a_runner_that_lost_its_invocation_cannot_finish_it(self, app: Pynenc) -> None:
         invocation = _dist(app.task(kit_functions.add)(1))
-        (old,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
-        assert recovery.recover_runners(app.ports, ["r1"], "boss") == 1
-        (new,) = advance(app.ports, "r2", [], claim(app.ports, "r2", _QUEUES, 5, 0)).started
+        (old,) = finish_and_start(
+            app.components, "r1", [], claim(app.components, "r1", _QUEUES, 5, 0)
+        ).started
+        assert recovery.recover_runners(app.components, ["r1"], "boss") == 1
+        (new,) = finish_and_start(
+            app.components, "r2", [], claim(app.components, "r2", _QUEUES, 5, 0)
+        ).started
         assert len(_finish(app, old, "r1", "from the dead").lost) == 1
         assert app.orchestrator.read([invocation.invocation_id])[0] == new.state
         assert _finish(app, new, "r2", "right").lost == []
@@ -228,35 +232,43 @@ class LifeSuite(AppFixtures):
 
     def test_even_the_same_runner_cannot_finish_an_older_claim(self, app: Pynenc) -> None:
         invocation = _dist(app.task(kit_functions.add)(1))
-        (old,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
-        recovery.recover_runners(app.ports, ["r1"], "boss")
-        (new,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
+        (old,) = finish_and_start(
+            app.components, "r1", [], claim(app.components, "r1", _QUEUES, 5, 0)
+        ).started
+        recovery.recover_runners(app.components, ["r1"], "boss")
+        (new,) = finish_and_start(
+            app.components, "r1", [], claim(app.components, "r1", _QUEUES, 5, 0)
+        ).started
         assert len(_finish(app, old, "r1", "old").lost) == 1
         _finish(app, new, "r1", "new")
         assert invocation.result == "new"
 
     def test_a_step_repeated_after_a_lost_reply_is_no_loss(self, app: Pynenc) -> None:
         app.task(kit_functions.add)(1)
-        (pending,) = claim(app.ports, "r1", _QUEUES, 5, 0)
+        (pending,) = claim(app.components, "r1", _QUEUES, 5, 0)
         for _ in range(2):
-            (started,) = advance(app.ports, "r1", [], [pending]).started
+            (started,) = finish_and_start(app.components, "r1", [], [pending]).started
         for _ in range(2):
             assert _finish(app, started, "r1", 1).lost == []
 
     def test_running_invocations_are_handed_back_at_a_stop(self, app: Pynenc) -> None:
         invocation = _dist(app.task(kit_functions.add)(1))
-        (claimed,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 5, 0)).started
-        surrender(app.ports, [claimed], "r1")
+        (claimed,) = finish_and_start(
+            app.components, "r1", [], claim(app.components, "r1", _QUEUES, 5, 0)
+        ).started
+        hand_back_running(app.components, [claimed], "r1")
         assert [entry.status for entry in invocation.history][-2:] == [_S.KILLED, _S.REROUTED]
-        assert len(claim(app.ports, "r2", _QUEUES, 5, 0)) == 1
+        assert len(claim(app.components, "r2", _QUEUES, 5, 0)) == 1
 
     def test_what_takes_down_every_runner_is_given_up(self, app: Pynenc) -> None:
         app.conf.max_recoveries = 2
         invocation = _dist(app.task(kit_functions.add)(1))
         for attempt in range(3):
             runner_id = f"r{attempt}"
-            (claimed,) = advance(app.ports, runner_id, [], claim(app.ports, runner_id, _QUEUES, 5, 0)).started
-            recovery.recover_runners(app.ports, [runner_id], "boss")
+            (claimed,) = finish_and_start(
+                app.components, runner_id, [], claim(app.components, runner_id, _QUEUES, 5, 0)
+            ).started
+            recovery.recover_runners(app.components, [runner_id], "boss")
         assert len(_finish(app, claimed, "r2", "from the dead").lost) == 1
         with pytest.raises(RecoveryLimitError, match="3 times"):
             _ = invocation.result
@@ -269,45 +281,47 @@ class LifeSuite(AppFixtures):
         now = app.orchestrator.now()
         app.orchestrator.heartbeat(["silent"], now - 100)
         app.orchestrator.heartbeat(["alive"], now + 3600)
-        advance(app.ports, "silent", [], claim(app.ports, "silent", _QUEUES, 1, 0))
-        advance(app.ports, "alive", [], claim(app.ports, "alive", _QUEUES, 1, 0))
-        assert recovery.recover(app.ports, "boss") == 1
+        finish_and_start(app.components, "silent", [], claim(app.components, "silent", _QUEUES, 1, 0))
+        finish_and_start(app.components, "alive", [], claim(app.components, "alive", _QUEUES, 1, 0))
+        assert recovery.recover(app.components, "boss") == 1
         assert app.orchestrator.count(_S.RUNNING) == 1
         assert app.orchestrator.count(_S.REROUTED) == 1
 
     def test_one_runner_leads_and_the_token_rises_with_each_change(self, app: Pynenc) -> None:
         now = app.orchestrator.now()
         app.orchestrator.heartbeat(["r1", "r2"], now)
-        assert [lead(app.ports, runner) for runner in ("r1", "r2", "r1")] == [1, None, 1]
-        resign(app.ports, "r1")
-        assert [lead(app.ports, runner) for runner in ("r2", "r1")] == [2, None]
+        assert [lead(app.components, runner) for runner in ("r1", "r2", "r1")] == [1, None, 1]
+        resign(app.components, "r1")
+        assert [lead(app.components, runner) for runner in ("r2", "r1")] == [2, None]
         app.orchestrator.heartbeat(["r2"], now - 100)
-        assert [lead(app.ports, runner) for runner in ("r1", "r2")] == [3, None]
+        assert [lead(app.components, runner) for runner in ("r1", "r2")] == [3, None]
 
     def test_a_claim_that_is_never_started_is_taken_back(self, app: Pynenc) -> None:
         app.conf.max_pending_seconds = 1e-6
         app.task(kit_functions.add)(1)
-        (claimed,) = claim(app.ports, "r1", _QUEUES, 5, 0)
-        assert recovery.recover(app.ports, "boss") == 1
-        assert advance(app.ports, "r1", [], [claimed]).started == []
-        assert len(claim(app.ports, "r2", _QUEUES, 5, 0)) == 1
+        (claimed,) = claim(app.components, "r1", _QUEUES, 5, 0)
+        assert recovery.recover(app.components, "boss") == 1
+        assert finish_and_start(app.components, "r1", [], [claimed]).started == []
+        assert len(claim(app.components, "r2", _QUEUES, 5, 0)) == 1
 
     def test_a_record_without_a_message_is_queued_again(self, app: Pynenc) -> None:
         invocation = app.task(kit_functions.add)(1)
         app.broker.purge()
         future = app.orchestrator.now() + 60
-        assert recovery.push_forgotten(app.ports, future) == 1
-        assert recovery.push_forgotten(app.ports, future) == 0
-        (claimed,) = claim(app.ports, "r1", _QUEUES, 5, 0)
+        assert recovery.push_forgotten(app.components, future) == 1
+        assert recovery.push_forgotten(app.components, future) == 0
+        (claimed,) = claim(app.components, "r1", _QUEUES, 5, 0)
         assert claimed.data.invocation_id == invocation.invocation_id
 
     def test_ended_invocations_are_purged_with_all_they_left(self, app: Pynenc) -> None:
         add = app.task(kit_functions.add)
         ended, waiting = add(1), add(2)
-        (claimed,) = advance(app.ports, "r1", [], claim(app.ports, "r1", _QUEUES, 1, 0)).started
+        (claimed,) = finish_and_start(
+            app.components, "r1", [], claim(app.components, "r1", _QUEUES, 1, 0)
+        ).started
         _finish(app, claimed, "r1", 1)
-        assert recovery.purge_final(app.ports, app.orchestrator.now() - 60) == 0
-        assert recovery.purge_final(app.ports, app.orchestrator.now() + 60) == 1
+        assert recovery.purge_final(app.components, app.orchestrator.now() - 60) == 0
+        assert recovery.purge_final(app.components, app.orchestrator.now() + 60) == 1
         assert app.find_invocations() == [waiting]
         assert app.orchestrator.read([ended.invocation_id]) == [None]
         assert app.state_backend.read_outcomes([f"{ended.invocation_id}:1"]) == [None]

@@ -14,7 +14,7 @@ import pytest
 from pynenc.app import Pynenc
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.claiming import claim
-from pynenc.lifecycle.execution import Finished, advance
+from pynenc.lifecycle.execution import Finished, finish_and_start
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent
 from pynenc.testing import kit_functions
@@ -64,17 +64,17 @@ class MeasureSuite(AppFixtures):
         task(0, 0)
         app.purge()
         task(0, 0)  # everything that happens once has happened
-        claim(app.ports, "kit", ["default"], 1, 0)
+        claim(app.components, "kit", ["default"], 1, 0)
         with counting(list(storages.values())) as calls:
             for number in range(_COUNT):
                 task(number, 1)
             submitting = len(calls)
-            claims = claim(app.ports, "kit", ["default"], _COUNT, 0)
+            claims = claim(app.components, "kit", ["default"], _COUNT, 0)
             claiming = len(calls) - submitting
-            started = advance(app.ports, "kit", [], claims).started
+            started = finish_and_start(app.components, "kit", [], claims).started
             ends = [Finished(each, InvocationStatus.SUCCESS, "1") for each in started]
             before = len(calls)
-            advance(app.ports, "kit", ends, [])
+            finish_and_start(app.components, "kit", ends, [])
             finishing = len(calls) - before
         assert len(started) == _COUNT
         for what, count in (

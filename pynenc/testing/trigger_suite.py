@@ -12,7 +12,7 @@ from pynenc.app import Pynenc
 from pynenc.client.trigger_starts import start_tasks
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.claiming import claim
-from pynenc.lifecycle.execution import Finished, advance
+from pynenc.lifecycle.execution import Finished, finish_and_start
 from pynenc.scheduler.firing import Start
 from pynenc.storage.group import Group
 from pynenc.task import Task
@@ -113,10 +113,10 @@ class TriggerSuite(AppFixtures):
         (state,) = app.orchestrator.read([call.invocation_id])
         assert state is not None
         meant = msgspec.structs.replace(state, status=InvocationStatus.SUCCESS, claim=0)
-        app.components.catalog.refresh()
+        app.component_provider.catalog.refresh()
         group = Group()
-        assert app.ports.watch is not None
-        app.ports.watch.stage(group, [meant])
+        assert app.components.watch is not None
+        app.components.watch.stage(group, [meant])
         group.send()
         evaluating = Evaluating(app)
         assert evaluating.work() is not None  # it may still happen
@@ -131,19 +131,23 @@ class TriggerSuite(AppFixtures):
         fail = app.task(kit_functions.fail)
         task = following(app, on_exception(fail, ValueError).with_arguments({"x": 1}))
         fail("soon")
-        (running_claim,) = advance(app.ports, "r1", [], claim(app.ports, "r1", QUEUES, 1, 0)).started
+        (running_claim,) = finish_and_start(
+            app.components, "r1", [], claim(app.components, "r1", QUEUES, 1, 0)
+        ).started
         target = msgspec.structs.replace(running_claim.state, status=InvocationStatus.FAILED)
         group = Group()
-        assert app.ports.watch is not None
-        app.ports.watch.stage(group, [target])
+        assert app.components.watch is not None
+        app.components.watch.stage(group, [target])
         group.send()
         histories = app.orchestrator.histories
 
         def ends_first(ids: Sequence[str]) -> Any:
             """The record has been read when the body ends."""
             app.orchestrator.histories = histories  # type: ignore[method-assign]
-            payload = app.ports.values.pack_error(ValueError("now"))
-            advance(app.ports, "r1", [Finished(running_claim, InvocationStatus.FAILED, payload)], [])
+            payload = app.components.values.pack_error(ValueError("now"))
+            finish_and_start(
+                app.components, "r1", [Finished(running_claim, InvocationStatus.FAILED, payload)], []
+            )
             return histories(ids)
 
         app.orchestrator.histories = ends_first  # type: ignore[method-assign,assignment]

@@ -81,7 +81,7 @@ def cancelled(life: WorkflowLife) -> None:
     """A parked workflow that is cancelled compensates."""
     root_id = life.begin(kit_workflows.waits_to_be_cancelled, 5)
     life.go_on()
-    cancel(life.app.ports, [root_id], "client")
+    cancel(life.app.components, [root_id], "client")
     life.go_on()
 
 
@@ -162,7 +162,7 @@ def _heal(life: WorkflowLife, scenario: Callable[[WorkflowLife], None], place: s
     app, root_id = life.app, life.root_id or ""
     for _ in range(_ROUNDS):
         life.plan.clock_offset_s += _LONG_S
-        recovery.recover(app.ports, "boss")
+        recovery.recover(app.components, "boss")
         life.go_on("r9")
         (state,) = app.orchestrator.read([root_id])
         assert state is not None
@@ -170,7 +170,7 @@ def _heal(life: WorkflowLife, scenario: Callable[[WorkflowLife], None], place: s
             return
         life.approve()
         if state.is_parked and scenario is cancelled:
-            cancel(app.ports, [root_id], "client")
+            cancel(app.components, [root_id], "client")
     (state,) = app.orchestrator.read([root_id])
     raise AssertionError(f"{place}: it does not end: {state} {app.orchestrator.history(root_id)[-6:]}")
 
@@ -187,7 +187,7 @@ def _check(
     (state,) = app.orchestrator.read([root_id])
     assert state is not None
     assert state.status == status, (
-        f"{place}: it ended as {state.status}, {load_results(app.ports, [Ended(state)])[0].error!r}"
+        f"{place}: it ended as {state.status}, {load_results(app.components, [Ended(state)])[0].error!r}"
     )
     children = [each for each in app.find_records(limit=100) if each[0].invocation_id != root_id]
     assert all(record.status == _S.SUCCESS for _, record in children), f"{place}: a child has not ended"

@@ -11,7 +11,7 @@ from pynenc.interruption import Interruption
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.claiming import claim
-from pynenc.lifecycle.execution import advance
+from pynenc.lifecycle.execution import finish_and_start
 from pynenc.runner.invoking import invoke
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
 from pynenc.storage.operations import Cursor
@@ -117,8 +117,8 @@ class WorkflowSuite(AppFixtures):
         app.task(kit_workflows.square)
         app.task(kit_workflows.undo)
         root = app.workflow(kit_workflows.waits_to_be_cancelled)(5)
-        (claimed,) = claim(app.ports, "r1", QUEUES, 1, 0)
-        (started,) = advance(app.ports, "r1", [], [claimed]).started
+        (claimed,) = claim(app.components, "r1", QUEUES, 1, 0)
+        (started,) = finish_and_start(app.components, "r1", [], [claimed]).started
         identity = RunnerContext("InlineRunner", "r1")
         finished = invoke(app, started, InlineRunner(app), identity, Interruption())
         assert finished.parking is not None
@@ -126,7 +126,7 @@ class WorkflowSuite(AppFixtures):
             app.send_event(root.invocation_id, "never")
         else:
             root.cancel()
-        advance(app.ports, "r1", [finished], [])
+        finish_and_start(app.components, "r1", [finished], [])
         (state,) = app.orchestrator.read([root.invocation_id])
         assert state is not None
         assert (state.is_parked, state.status, state.not_before) == (False, _S.RETRY, 0.0)
@@ -228,12 +228,12 @@ class WorkflowSuite(AppFixtures):
         runner = InlineRunner(app)
         runner.run_due()
         plan.clock_offset_s += 100 * _HOUR_S
-        assert recovery.purge_final(app.ports, app.orchestrator.now()) == 0
+        assert recovery.purge_final(app.components, app.orchestrator.now()) == 0
         runner.run_due()
         app.send_event(root.invocation_id, "approved", {"by": "Ada"})
         runner.run_due()
         assert app.get_invocation(root.invocation_id).status == _S.SUCCESS
         plan.clock_offset_s += _HOUR_S
-        assert recovery.purge_final(app.ports, app.orchestrator.now()) == 3
+        assert recovery.purge_final(app.components, app.orchestrator.now()) == 3
         assert app.state_backend.find_steps(root.invocation_id, 9) == []
         assert app.state_backend.find_values(root.invocation_id) == []

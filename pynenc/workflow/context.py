@@ -16,7 +16,7 @@ from pynenc.types import Params, Result
 from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
-from pynenc.workflow.runtime import Host
+from pynenc.workflow.runtime import WorkflowRuntime
 from pynenc.workflow.saga import Saga
 from pynenc.workflow.steps import Attempts
 from pynenc.workflow.waiting_operations import WaitingOperations
@@ -41,9 +41,14 @@ class WorkflowContext(WaitingOperations):
     """
 
     def __init__(
-        self, identity: WorkflowIdentity, run: DurableRun, host: Host, waits: AsyncWaits, park_after_s: float
+        self,
+        identity: WorkflowIdentity,
+        run: DurableRun,
+        runtime: WorkflowRuntime,
+        waits: AsyncWaits,
+        park_after_s: float,
     ) -> None:
-        super().__init__(run, host, waits, park_after_s)
+        super().__init__(run, runtime, waits, park_after_s)
         self.identity = identity
 
     @property
@@ -53,9 +58,9 @@ class WorkflowContext(WaitingOperations):
         Raises:
             WorkflowUsageError: The running invocation is not the root.
         """
-        if self.identity.workflow_id != self._host.invocation_id:
+        if self.identity.workflow_id != self._runtime.invocation_id:
             raise WorkflowUsageError(
-                f"invocation {self._host.invocation_id} is not the root of its workflow, which is "
+                f"invocation {self._runtime.invocation_id} is not the root of its workflow, which is "
                 f"{self.identity.workflow_id} of {self.identity.workflow_type}"
             )
         return self
@@ -112,22 +117,22 @@ class WorkflowContext(WaitingOperations):
 
         def start(place: Place) -> str:
             child_id = self._derived("child", place)
-            started.append(self._host.start(task, args, kwargs, child_id))
+            started.append(self._runtime.start(task, args, kwargs, child_id))
             return str(started[0].invocation_id)
 
         plain: Any = getattr(task, "task", task)
         place: list[Place] = []
         child_id = self.run.perform("task", plain.task_id.key, start, at=place.append)
         child: BaseInvocation[Params, Result] = (
-            started[0] if started else self._host.handle(task, args, kwargs, child_id)
+            started[0] if started else self._runtime.handle(task, args, kwargs, child_id)
         )
         self.run.add_child(child, place[0])
         return child
 
     def _derived(self, what: str, place: Place) -> str:
         """An id that follows from a place."""
-        where = (str(self._host.generation), place[0], str(place[1]), str(self.run.attempt))
-        return derived_id(what, self._host.invocation_id, *where)
+        where = (str(self._runtime.generation), place[0], str(place[1]), str(self.run.attempt))
+        return derived_id(what, self._runtime.invocation_id, *where)
 
     def step(
         self,
@@ -196,8 +201,8 @@ class WorkflowContext(WaitingOperations):
             TypeError: The arguments do not fit the task.
         """
         self.run.begin("continue_as_new", "")
-        self._host.continue_with(args, kwargs)
-        raise self.run.park(Parking(0.0, "continue as new", None, self._host.generation + 1))
+        self._runtime.continue_with(args, kwargs)
+        raise self.run.park(Parking(0.0, "continue as new", None, self._runtime.generation + 1))
 
     def send_event(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None = None) -> str:
         """Send an event to another workflow, once; see `app.send_event`.
@@ -207,6 +212,6 @@ class WorkflowContext(WaitingOperations):
         """
 
         def send(place: Place) -> str:
-            return self._host.send(invocation_id, code, payload, self._derived(EVENT, place))
+            return self._runtime.send(invocation_id, code, payload, self._derived(EVENT, place))
 
         return str(self.run.perform("send_event", code, send, keep_errors=True))

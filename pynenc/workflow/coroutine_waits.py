@@ -75,10 +75,12 @@ class AsyncWaits:
         due = min(wait.parking.due for wait in self._waits)
         if due - self._now() <= self._park_after_s:
             return  # its timer is running
-        heard = [wait.parking.heard for wait in self._waits if wait.parking.heard is not None]
+        events_seen = [
+            wait.parking.events_seen for wait in self._waits if wait.parking.events_seen is not None
+        ]
         words = ", ".join(sorted({wait.parking.waits_for for wait in self._waits}))
         generation = self._waits[0].parking.generation
-        self._run.park(Parking(due, words, min(heard, default=None), generation))
+        self._run.park(Parking(due, words, min(events_seen, default=None), generation))
         for task in [body, *(branch.task for branch in self._run.branches.all)]:
             if isinstance(task, asyncio.Task) and not task.done():
                 task.cancel()

@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from pynenc.exceptions import WorkflowUsageError
-from pynenc.lifecycle.components import Ports
-from pynenc.lifecycle.storage_retry import patiently
+from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.storage_retry import retry_while_unavailable
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
@@ -73,28 +73,28 @@ class StoredJournal:
     """A journal in the state backend. While that is away, it waits: the body is not to blame.
 
     Args:
-        ports: The components.
+        components: The components.
         invocation_id: Whose operations.
         workflow_id: Whose values.
         generation: How often the invocation has continued as new.
     """
 
-    def __init__(self, ports: Ports, invocation_id: str, workflow_id: str, generation: int) -> None:
-        self._ports = ports
+    def __init__(self, components: Components, invocation_id: str, workflow_id: str, generation: int) -> None:
+        self._components = components
         self._invocation_id = invocation_id
         self._workflow_id = workflow_id
         self._generation = generation
 
-    def _patiently(self, act: Callable[[], T]) -> T:
-        return patiently(self._ports.logger, act)
+    def _retry(self, act: Callable[[], T]) -> T:
+        return retry_while_unavailable(self._components.logger, act)
 
     def load(self) -> dict[Place, Step]:
-        return self._patiently(self._load)
+        return self._retry(self._load)
 
     def steps(self) -> Iterator[Step]:
         """All steps that are stored, oldest first, of earlier generations too."""
         after: Cursor | None = None
-        while page := self._ports.state_backend.find_steps(self._invocation_id, _PAGE, after):
+        while page := self._components.state_backend.find_steps(self._invocation_id, _PAGE, after):
             yield from page
             if len(page) < _PAGE:
                 return
@@ -109,11 +109,11 @@ class StoredJournal:
             elif step.generation < self._generation:
                 outdated.append(step.step_id)
         if outdated:
-            self._ports.state_backend.delete_steps(outdated)
+            self._components.state_backend.delete_steps(outdated)
         return found
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
-        return self._patiently(lambda: self._record(entry, shared))
+        return self._retry(lambda: self._record(entry, shared))
 
     def _record(self, entry: Entry, shared: Sequence[tuple[str, Any]]) -> Step:
         step = self._step(entry)
@@ -124,22 +124,22 @@ class StoredJournal:
                     value_id(self._workflow_id, name),
                     self._workflow_id,
                     name,
-                    self._ports.values.pack_result(value),
+                    self._components.values.pack_result(value),
                     step.at,
                 )
                 for name, value in shared
             ]
-            self._ports.state_backend.stage_set_values(group, values)
-        is_new = self._ports.state_backend.stage_save_steps(group, [step])
+            self._components.state_backend.stage_set_values(group, values)
+        is_new = self._components.state_backend.stage_save_steps(group, [step])
         group.send()
         if is_new.get()[0]:
             return step
-        (known,) = self._ports.state_backend.read_steps([step.step_id])
+        (known,) = self._components.state_backend.read_steps([step.step_id])
         return known or step
 
     def _step(self, entry: Entry) -> Step:
         branch, index = entry.place
-        pack = self._ports.values.pack_error if entry.is_error else self._ports.values.pack_result
+        pack = self._components.values.pack_error if entry.is_error else self._components.values.pack_result
         return Step(
             step_id(self._invocation_id, self._generation, branch, index),
             self._invocation_id,
@@ -155,28 +155,28 @@ class StoredJournal:
 
     def forget(self, places: Sequence[Place]) -> None:
         ids = [step_id(self._invocation_id, self._generation, branch, index) for branch, index in places]
-        self._patiently(lambda: self._ports.state_backend.delete_steps(ids))
+        self._retry(lambda: self._components.state_backend.delete_steps(ids))
 
     def value(self, step: Step) -> Any:
-        return self._patiently(lambda: self._value(step))
+        return self._retry(lambda: self._value(step))
 
     def _value(self, step: Step) -> Any:
         if step.is_error:
-            return self._ports.values.unpack_error(step.payload)
-        return self._ports.values.unpack_results([step.payload])[0]
+            return self._components.values.unpack_error(step.payload)
+        return self._components.values.unpack_results([step.payload])[0]
 
     def read_shared(self, name: str) -> tuple[Any] | None:
-        return self._patiently(lambda: self._read_shared(name))
+        return self._retry(lambda: self._read_shared(name))
 
     def _read_shared(self, name: str) -> tuple[Any] | None:
-        (found,) = self._ports.state_backend.read_values([value_id(self._workflow_id, name)])
-        return None if found is None else (self._ports.values.unpack_results([found.payload])[0],)
+        (found,) = self._components.state_backend.read_values([value_id(self._workflow_id, name)])
+        return None if found is None else (self._components.values.unpack_results([found.payload])[0],)
 
     def events(self) -> list[WorkflowEvent]:
-        return self._patiently(lambda: self._ports.state_backend.find_events(self._invocation_id))
+        return self._retry(lambda: self._components.state_backend.find_events(self._invocation_id))
 
     def now(self) -> float:
-        return self._patiently(self._ports.now)
+        return self._retry(self._components.now)
 
 
 class TransientJournal:

@@ -10,7 +10,7 @@ from pynenc.trigger.conditions.base import Filter
 from pynenc.workflow.journal import Place
 
 
-class Host(Protocol):
+class WorkflowRuntime(Protocol):
     """What the app does for the workflow of one invocation."""
 
     invocation_id: str

@@ -21,7 +21,7 @@ from pynenc.workflow.branches import Branch
 from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
-from pynenc.workflow.runtime import Host
+from pynenc.workflow.runtime import WorkflowRuntime
 
 R = TypeVar("R")
 SLEEP, WAIT = "sleep", "wait_event"
@@ -38,10 +38,12 @@ class WaitingOperations:
         waits: The waits of its coroutines, likewise.
     """
 
-    def __init__(self, run: DurableRun, host: Host, waits: AsyncWaits, park_after_s: float) -> None:
+    def __init__(
+        self, run: DurableRun, runtime: WorkflowRuntime, waits: AsyncWaits, park_after_s: float
+    ) -> None:
         self.run = run
         self.waits = waits
-        self._host = host
+        self._runtime = runtime
         self._park_after_s = park_after_s
         self._heard = 0
 
@@ -113,13 +115,13 @@ class WaitingOperations:
         """
         if not self.run.is_workflow:
             return
-        heard = self._host.events_counted()
-        child = self._host.parked_child(invocation_ids)
+        events_seen = self._runtime.events_counted()
+        child = self._runtime.parked_child(invocation_ids)
         if child is not None:
             child_id, made_at = child
             now = self.run.journal.now()
             due = now + max(_LOOK_AGAIN_S, now - made_at)
-            raise self.run.park(self._parking(due, f"workflow {child_id}", heard))
+            raise self.run.park(self._parking(due, f"workflow {child_id}", events_seen))
 
     def _due(self, duration: float | timedelta) -> float:
         seconds = _seconds(duration, "a sleep")
@@ -153,9 +155,9 @@ class WaitingOperations:
         try:
             self.run.tell_cancelled(place)
         except InvocationCancelledError:
-            self._host.expect_no_more(place)
+            self._runtime.expect_no_more(place)
             raise
-        self._heard = self._host.events_counted()  # first, so that none slips through
+        self._heard = self._runtime.events_counted()  # first, so that none slips through
         events = self.run.journal.events()
         used = self.run.used_events()
         for event in events:
@@ -166,12 +168,12 @@ class WaitingOperations:
                     return self._heard_it(branch, Entry(place, EVENT, code, value))
         if deadline <= self.run.journal.now():
             return self._heard_it(branch, Entry(place, EVENT, code, None))
-        self._host.expect(place, code, filter)
+        self._runtime.expect(place, code, filter)
         return None
 
     def _heard_it(self, branch: Branch, entry: Entry) -> Step:
         step = self.run.record(branch, entry)
-        self._host.expect_no_more(entry.place)
+        self._runtime.expect_no_more(entry.place)
         return step
 
     def _told_of(self, step: Step, code: str) -> Any:
@@ -180,8 +182,8 @@ class WaitingOperations:
             raise EventTimeoutError(f"no event '{code}' came in time")
         return value["payload"]
 
-    def _parking(self, due: float, words: str, heard: int | None = None) -> Parking:
-        return Parking(due, words, heard, self._host.generation)
+    def _parking(self, due: float, words: str, events_seen: int | None = None) -> Parking:
+        return Parking(due, words, events_seen, self._runtime.generation)
 
     def _sit_out(self, parking: Parking) -> None:
         """Sit out a short wait, or leave the body for a long one."""
@@ -191,9 +193,9 @@ class WaitingOperations:
         over = threading.Event()
         with ExitStack() as listening:
             listening.enter_context(self.run.interruption.waking(over.set))
-            if parking.heard is not None:
-                listening.enter_context(self._host.subscribe(over.set))
-                if self._host.events_counted() != parking.heard:
+            if parking.events_seen is not None:
+                listening.enter_context(self._runtime.subscribe(over.set))
+                if self._runtime.events_counted() != parking.events_seen:
                     return
             if not self.run.interruption.is_requested or self.run.interruption.is_heard:
                 over.wait(max(0.0, min(remaining, _LONGEST_S)))
@@ -204,7 +206,7 @@ class WaitingOperations:
         def wake() -> None:
             loop.call_soon_threadsafe(woken.set)
 
-        with self.run.interruption.waking(wake), self._host.subscribe(wake):
+        with self.run.interruption.waking(wake), self._runtime.subscribe(wake):
             async with self.waits.waiting(parking):
                 while (found := ready()) is None:
                     remaining = max(0.0, min(parking.due - self.run.journal.now(), _LONGEST_S))

@@ -17,8 +17,8 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.cancellation import cancel
-from pynenc.lifecycle.claiming import claim, give_back
-from pynenc.lifecycle.execution import advance, pause, resume, surrender
+from pynenc.lifecycle.claiming import claim, hand_back_claimed
+from pynenc.lifecycle.execution import finish_and_start, hand_back_running, pause, resume
 from pynenc.testing.crash_scenarios import QUEUES, Life
 from pynenc.testing.crash_suite import check, let_zombie_finish, put_faulty, settle
 from pynenc.testing.faulty_storage import SimulatedCrash
@@ -53,14 +53,14 @@ class RandomLives(RuleBasedStateMachine):
     @precondition(lambda self: self.life.accepted)
     @rule(runner=RUNNERS, limit=st.integers(1, 6), at_once=st.booleans())
     def claim(self, runner: str, limit: int, at_once: bool) -> None:
-        claims = claim(self.app.ports, runner, QUEUES, limit, 0)
+        claims = claim(self.app.components, runner, QUEUES, limit, 0)
         if at_once:
             self._start(claims, runner)
         else:
             self.pending += claims
 
     def _start(self, claims: list[Claim], runner: str) -> None:
-        started = advance(self.app.ports, runner, [], claims).started
+        started = finish_and_start(self.app.components, runner, [], claims).started
         self.running += started
         self.life.held += started
 
@@ -82,7 +82,9 @@ class RandomLives(RuleBasedStateMachine):
         following = [other for other in self.pending if other.state.runner_id == runner][:1]
         for other in following:
             self.pending.remove(other)
-        started = advance(self.app.ports, runner, [self.life.finished(each, status)], following).started
+        started = finish_and_start(
+            self.app.components, runner, [self.life.finished(each, status)], following
+        ).started
         self.running += started
         self.life.held += started
 
@@ -90,28 +92,28 @@ class RandomLives(RuleBasedStateMachine):
     @rule(choice=CHOICES)
     def pause_and_resume(self, choice: int) -> None:
         each = self.running[choice % len(self.running)]
-        paused = pause(self.app.ports, each, each.state.runner_id or "")
+        paused = pause(self.app.components, each, each.state.runner_id or "")
         if paused is not None:
-            resume(self.app.ports, paused, each.state.runner_id or "")
+            resume(self.app.components, paused, each.state.runner_id or "")
 
     @precondition(lambda self: self.pending)
     @rule(choice=CHOICES)
-    def give_back(self, choice: int) -> None:
+    def hand_back_claimed(self, choice: int) -> None:
         each, runner = self._one_of(self.pending, choice)
-        give_back(self.app.ports, [each], runner)
+        hand_back_claimed(self.app.components, [each], runner)
 
     @precondition(lambda self: self.running)
     @rule(choice=CHOICES)
     def stop(self, choice: int) -> None:
         each, runner = self._one_of(self.running, choice)
-        surrender(self.app.ports, [each], runner)
+        hand_back_running(self.app.components, [each], runner)
 
     @precondition(lambda self: self.running or self.pending)
     @rule(runner=RUNNERS, heir=RUNNERS)
     def die(self, runner: str, heir: str) -> None:
         """It is noticed at once and another goes on, but it may come back as a zombie."""
-        recovery.recover_runners(self.app.ports, [runner], "boss")
-        self._start(claim(self.app.ports, heir, QUEUES, 6, 0), heir)
+        recovery.recover_runners(self.app.components, [runner], "boss")
+        self._start(claim(self.app.components, heir, QUEUES, 6, 0), heir)
 
     @rule(runner=RUNNERS, operation=st.integers(0, 16), after=st.booleans())
     def die_on_the_way(self, runner: str, operation: int, after: bool) -> None:
@@ -119,25 +121,25 @@ class RandomLives(RuleBasedStateMachine):
         self.plan.arm(operation, after)
         with contextlib.suppress(SimulatedCrash):
             self.life.submit(self.task, operation % 2, 0)
-            claims = claim(self.app.ports, runner, QUEUES, 3, 0)
-            started = advance(self.app.ports, runner, [], claims[:1]).started
+            claims = claim(self.app.components, runner, QUEUES, 3, 0)
+            started = finish_and_start(self.app.components, runner, [], claims[:1]).started
             self.life.held += started
             ended = [self.life.finished(each) for each in started]
-            started = advance(self.app.ports, runner, ended, claims[1:]).started
+            started = finish_and_start(self.app.components, runner, ended, claims[1:]).started
             self.life.held += started
-            surrender(self.app.ports, started, runner)
+            hand_back_running(self.app.components, started, runner)
         self.plan.arm(None)
 
     @precondition(lambda self: len(self.running) > 2)
     @rule(choice=CHOICES)
     def cancel(self, choice: int) -> None:
-        cancel(self.app.ports, [self.life.accepted[-1 - choice % len(self.life.accepted)]], "client")
+        cancel(self.app.components, [self.life.accepted[-1 - choice % len(self.life.accepted)]], "client")
 
     @precondition(lambda self: len(self.running) > 2)
     @rule(seconds=st.sampled_from([1, 10, 1000]))
     def time_passes(self, seconds: int) -> None:
         self.plan.clock_offset_s += seconds
-        recovery.recover(self.app.ports, "boss")
+        recovery.recover(self.app.components, "boss")
 
     @invariant()
     def no_two_run_that_count_as_the_same(self) -> None:

@@ -38,7 +38,7 @@ def finish(app: Pynenc, plan: CrashPlan, root_id: str, dying: list[tuple[int, bo
         plan.clock_offset_s += _LONG_S
         plan.arm(*(dying.pop() if dying else (None,)))
         try:
-            recovery.recover(app.ports, "boss")
+            recovery.recover(app.components, "boss")
             InlineRunner(app, f"r{number}").run_due()
             (state,) = app.orchestrator.read([root_id])
             assert state is not None

@@ -107,7 +107,7 @@ def test_a_stop_hands_back_what_does_not_end_in_time(
 
 
 def test_a_worker_without_the_task_fails_the_invocation_clearly(shop: ModuleType) -> None:
-    shop.app.ports.state_backend.save_invocations([])
+    shop.app.components.state_backend.save_invocations([])
     unknown = TaskId("warehouse", "pack")
     invocation = shop.add(1, 2)
     data: InvocationData = shop.app.state_backend.read_invocations([invocation.invocation_id])[0]

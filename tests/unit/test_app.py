@@ -161,7 +161,7 @@ def test_settings_assigned_before_first_use_take_effect() -> None:
 def test_components_can_be_set() -> None:
     app, other = Pynenc({"app_id": "one"}), Pynenc({"app_id": "two"})
     app.broker = other.broker
-    assert app.broker is other.broker is app.ports.broker
+    assert app.broker is other.broker is app.components.broker
 
 
 def test_an_unknown_component_is_an_error_at_first_use() -> None:

@@ -165,7 +165,7 @@ def test_runner_start_executes_until_it_is_stopped(folder: Path, monkeypatch: py
     from pynenc.plugins.hookspecs import hookimpl
 
     plugin = type("Stopper", (), {"pynenc_runner_started": hookimpl(stop_when_done)})()
-    manager = app.components.hooks._manager
+    manager = app.component_provider.hooks._manager
     manager.register(plugin)
     try:
         result = call("--app", "cli_start.app", "runner", "start")

@@ -110,15 +110,15 @@ def test_a_paused_trigger_starts_nothing_until_it_is_resumed(tasks: Any) -> None
         assert "is paused" in call("pause", trigger_id).output
         assert "was paused already" in call("pause", trigger_id).output
         assert answer("show", trigger_id)["paused"] is True
-        while not app.components.catalog.is_paused(trigger_id):
-            app.components.catalog.refresh()
+        while not app.component_provider.catalog.is_paused(trigger_id):
+            app.component_provider.catalog.refresh()
         app.trigger.emit_event("paid", {"amount": 2})
         while app.trigger.open_occurrences(1):
             pass
         assert "is resumed" in call("resume", trigger_id).output
         assert "was not paused" in call("resume", trigger_id).output
-        while app.components.catalog.is_paused(trigger_id):
-            app.components.catalog.refresh()
+        while app.component_provider.catalog.is_paused(trigger_id):
+            app.component_provider.catalog.refresh()
         app.trigger.emit_event("paid", {"amount": 3})
         while not (runs := app.trigger.find_runs(state=RunState.FIRED)):
             pass

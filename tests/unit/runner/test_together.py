@@ -12,7 +12,7 @@ import pytest
 from pynenc import Pynenc, Task
 from pynenc.exceptions import StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.runner.finish_buffer import Ends
+from pynenc.runner.finish_buffer import FinishBuffer
 from pynenc.storage.operations import Patch
 from pynenc.testing.app_fixtures import running
 
@@ -91,7 +91,7 @@ def test_a_body_may_wait_for_one_that_started_together_with_it(app: Pynenc) -> N
 
 def test_ends_that_could_not_be_written_are_kept() -> None:
     written: list[Any] = []
-    ends = Ends(written.extend)
+    ends = FinishBuffer(written.extend)
     ends.add("one", soon=False)  # type: ignore[arg-type]
     taken = ends.take()
     ends.add("two", soon=False)  # type: ignore[arg-type]
