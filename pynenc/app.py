@@ -1,31 +1,42 @@
-"""The application object: settings, components and tasks of one app."""
+"""The application object: its identity, its settings, its components and its tasks."""
 
 from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import threading
+from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pynenc.app_info import AppInfo
 from pynenc.application.components import ComponentProperty, ComponentProvider
-from pynenc.application.invocations import InvocationFinder
+from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
+from pynenc.application.task_api import TaskApi
 from pynenc.application.task_registry import TaskRegistry
 from pynenc.broker.base_broker import BaseBroker
+from pynenc.calls.inline_records import InlineRecords
+from pynenc.calls.interfaces import AnyInvocation
+from pynenc.client.workflow_runtime import send_event
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
+from pynenc.conf.base_config import ENV_PREFIX
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
-from pynenc.context import RunnerContext, running_runner
+from pynenc.context import running_runner
 from pynenc.exceptions import ConfigError
+from pynenc.invocation.data import InvocationData
+from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
 from pynenc.logs import app_logger
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
+from pynenc.scheduler.catalog import TriggerCatalog
 from pynenc.serializer.base_serializer import BaseSerializer
-from pynenc.state_backend.base_state_backend import BaseStateBackend, RunnerData
+from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.trigger.base_trigger import BaseTrigger
 
 if TYPE_CHECKING:
@@ -53,7 +64,7 @@ def _new_pynenc(
     return instance
 
 
-class Pynenc(TaskRegistry, InvocationFinder):
+class Pynenc(TaskApi):
     """An application: its settings, its components and its tasks.
 
     There is one instance for each `app_id` in a process. Components are made at their first use,
@@ -102,19 +113,31 @@ class Pynenc(TaskRegistry, InvocationFinder):
         self._registry = plugin_registry()
         self.settings_loader = loader
         loader.check_names(lambda: [ConfigPynenc, ConfigTask, *self._registry.settings_classes()])
-        self._set_up_tasks()
-        self._known_runners: set[str] = set()
+        self._registered_tasks = TaskRegistry(self)
+        self._inline_records = InlineRecords()
+        self._invocations = InvocationFinder(
+            lambda: self.conf, lambda: self.components, self.find_task, self._inline_records
+        )
+        self._environment = _environment()
+        self._is_in_use = False
         self._start()
 
     def _start(self) -> None:
         self._conf = self.settings_loader.load(ConfigPynenc)
         self._logger = app_logger(self._conf)
-        self._components = self._new_components()
+        self._provider = self._new_provider()
 
-    def _new_components(self) -> ComponentProvider:
+    def _new_provider(self) -> ComponentProvider:
         return ComponentProvider(
             self.settings_loader, self._registry, self._conf, self._logger, self.live_trigger
         )
+
+    def _use(self) -> None:
+        """Read the settings again if the environment has changed before the first use."""
+        self._is_in_use = True
+        if _environment() != self._environment:
+            self._start()
+            self._conf.app_id = self._app_id
 
     def _check_same(self, config_values: dict[str, Any] | None, config_filepath: str | None) -> None:
         """Refuse a second app with the same id and other settings."""
@@ -200,11 +223,15 @@ class Pynenc(TaskRegistry, InvocationFinder):
     @property
     def conf(self) -> ConfigPynenc:
         """The effective settings; assigning to a field works for components not yet made."""
+        if not self._is_in_use:
+            self._use()
         return self._conf
 
     @property
     def logger(self) -> logging.Logger:
         """The logger of the app."""
+        if not self._is_in_use:
+            self._use()
         return self._logger
 
     @logger.setter
@@ -213,13 +240,15 @@ class Pynenc(TaskRegistry, InvocationFinder):
 
     @property
     def component_provider(self) -> ComponentProvider:
-        """The components, for faces and runners."""
-        return self._components
+        """The provider of single components, for faces and runners."""
+        if not self._is_in_use:
+            self._use()
+        return self._provider
 
     @property
     def components(self) -> Components:
-        """The components as the rules of an invocation's life see them."""
-        return self._components.components
+        """The components, as the rules of an invocation's life use them."""
+        return self.component_provider.components
 
     broker = ComponentProperty[BaseBroker](ComponentKind.BROKER)
     orchestrator = ComponentProperty[BaseOrchestrator](ComponentKind.ORCHESTRATOR)
@@ -235,25 +264,34 @@ class Pynenc(TaskRegistry, InvocationFinder):
         Inside a runner's worker it is that worker's own runner.
         """
         running = running_runner.get()
-        if running is not None and running.app is self:
+        if running is not None and running.app_id == self._app_id:
             return cast("BaseRunner", running)
-        runner = cast("BaseRunner", self._components.get(ComponentKind.RUNNER))
+        runner = cast("BaseRunner", self.component_provider.get(ComponentKind.RUNNER))
         runner.attach(self)
         return runner
 
     @runner.setter
     def runner(self, runner: BaseRunner) -> None:
-        self._components.put(ComponentKind.RUNNER, runner)
+        self.component_provider.put(ComponentKind.RUNNER, runner)
+
+    @property
+    def catalog(self) -> TriggerCatalog:
+        """The triggers that this process knows."""
+        return self.component_provider.catalog
+
+    @property
+    def inline_records(self) -> InlineRecords:
+        """What invocations that run inline leave behind."""
+        return self._inline_records
 
     def _reset_cached_components(self) -> None:
         """Close all components; they are made again at their next use."""
-        self._components.close()
-        self._components = self._new_components()
-        self._known_runners.clear()
+        self.component_provider.close()
+        self._provider = self._new_provider()
 
     def close(self) -> None:
         """Release connections; the next use opens them again."""
-        self._components.close()
+        self._provider.close()
 
     def purge(self) -> None:
         """Delete everything that is stored for this app: messages, records, results, triggers."""
@@ -265,29 +303,93 @@ class Pynenc(TaskRegistry, InvocationFinder):
             self.client_data_store,
         ):
             component.purge()
-        self._known_runners.clear()
+        self.component_provider.forget_runners()
 
-    def ensure_runner_registered(self, runner: RunnerContext) -> RunnerContext:
-        """The runner, after making sure that the state backend knows who it is."""
-        if runner.runner_id not in self._known_runners:
-            started_at = self.orchestrator.now()
-            self.state_backend.save_runners(
-                [
-                    RunnerData(
-                        runner.runner_id,
-                        runner.runner_cls,
-                        runner.pid,
-                        runner.hostname,
-                        runner.parent_id,
-                        started_at,
-                    )
-                ]
-            )
-            self._known_runners.add(runner.runner_id)
-        return runner
+    @property
+    def task_registry(self) -> TaskRegistry:
+        """Where the tasks are registered."""
+        return self._registered_tasks
+
+    # --- invocations -------------------------------------------------------------------
+
+    def get_invocation(self, invocation_id: str) -> AnyInvocation:
+        """Return a handle on an invocation, from its id.
+
+        Raises:
+            InvocationNotFoundError: No invocation with this id is stored.
+            TaskNotFoundError: Its task cannot be imported here.
+        """
+        return self._invocations.get_invocation(invocation_id)
+
+    def find_invocations(
+        self,
+        task: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+    ) -> list[AnyInvocation]:
+        """Return handles on invocations, newest first.
+
+        Args:
+            task: Only those of this task.
+            statuses: Only those with one of these statuses.
+            since: Only those made at this time or later (aware, or seconds since the epoch).
+            limit: The largest number to return.
+
+        Raises:
+            ValueError: A status does not exist.
+        """
+        return self._invocations.find_invocations(task, statuses, since, limit)
+
+    def find_workflows(
+        self,
+        workflow_type: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+    ) -> list[AnyInvocation]:
+        """Return handles on the roots of workflows, newest first; parameters as of `find_invocations`."""
+        return self._invocations.find_invocations(workflow_type, statuses, since, limit, only_workflows=True)
+
+    def find_records(
+        self,
+        task: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+        only_workflows: bool = False,
+    ) -> list[tuple[InvocationData, InvocationState]]:
+        """Return what is stored of invocations, newest first; their tasks need not be importable here.
+
+        Parameters are those of `find_invocations`; `only_workflows` leaves those that began a
+        workflow by `@app.workflow` or `force_new_workflow`.
+        """
+        return self._invocations.find_records(task, statuses, since, limit, only_workflows)
+
+    def workflow_data(self, workflow_id: str) -> dict[str, Any]:
+        """Return the values that the invocations of a workflow share, by name."""
+        return self._invocations.workflow_data(workflow_id)
+
+    def send_event(
+        self,
+        invocation_id: str,
+        code: str,
+        payload: Mapping[str, Any] | None = None,
+        event_id: str | None = None,
+    ) -> str:
+        """Send an event to an invocation; `task.wf.wait_event` in its body receives it.
+
+        See `pynenc.client.workflow_runtime.send_event`.
+        """
+        return send_event(self.components, invocation_id, code, payload, event_id)
 
     def __repr__(self) -> str:
         return f"<Pynenc {self._app_id}>"
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables that settings come from."""
+    return {name: value for name, value in os.environ.items() if name.upper().startswith(ENV_PREFIX)}
 
 
 def _calling_module() -> str | None:

@@ -81,8 +81,8 @@ class Running(Protocol):
     """A runner that executes invocations of an app."""
 
     @property
-    def app(self) -> object:
-        """Whose invocations."""
+    def app_id(self) -> str:
+        """Whose invocations it executes."""
 
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
         """Give up the slot of the running invocation while it waits for others."""

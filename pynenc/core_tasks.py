@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pynenc.calls.interfaces import current_invocation
+from pynenc.calls.interfaces import App, current_invocation
 from pynenc.context import get_current_runner
 from pynenc.lifecycle import recovery
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ def core_task(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., An
     return decorate
 
 
-def _running_app() -> Pynenc:
+def _running_app() -> App:
     invocation = current_invocation.get()
     if invocation is None:
         raise RuntimeError("a core task needs an app: call it through app.get_task(...)")

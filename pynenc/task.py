@@ -6,28 +6,30 @@ import importlib
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import Any, Unpack, cast
 
 from pynenc.calls.arguments import ArgumentBinder, Arguments, ParallelItem
-from pynenc.calls.call_options import CallOptions
-from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup, Call, current_invocation
-from pynenc.client.dist_invocation import DistributedInvocationGroup
-from pynenc.client.inline_invocation import ConcurrentInvocation, ConcurrentInvocationGroup
+from pynenc.calls.call_options import CallOptions, CallOptionValues
+from pynenc.calls.interfaces import (
+    App,
+    BaseInvocation,
+    BaseTask,
+    InvocationGroup,
+    Submittable,
+    current_invocation,
+)
+from pynenc.calls.task_options import shows_options
+from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.submitting import submit_calls
 from pynenc.client.workflow_runtime import workflow_of
-from pynenc.conf.config_task import ConcurrencyControlType
+from pynenc.conf.config_task import ConcurrencyControlType, ConfigTask
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.types import Func, Params, Result
 from pynenc.workflow.context import WorkflowContext
 
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
-    from pynenc.conf.config_task import ConfigTask
 
-
-class Task(Generic[Params, Result]):
+class Task(BaseTask[Params, Result]):
     """A function of an app that runners can execute.
 
     Calling it binds the arguments, hands the call to the app's components and returns an
@@ -40,10 +42,11 @@ class Task(Generic[Params, Result]):
         conf: The effective options.
     """
 
-    def __init__(self, app: Pynenc, func: Func[Params, Result], options: Mapping[str, Any]) -> None:
+    def __init__(self, app: App, func: Func[Params, Result], options: Mapping[str, Any]) -> None:
         self.app = app
         self.func = func
         self.task_id = TaskId(func.__module__, func.__name__)
+        self.key = self.task_id.key
         check_importable(func)
         self.binder = ArgumentBinder(func)
         self.conf: ConfigTask = app.settings_loader.load_task(self.task_id, options)
@@ -60,7 +63,13 @@ class Task(Generic[Params, Result]):
             raise TaskDefinitionError(
                 f"task '{self.task_id}' controls concurrency by KEYS, but names no key_arguments"
             )
-        self._default_options = CallOptions.of(self.conf)
+        disabled = ConcurrencyControlType.DISABLED
+        self.has_keys = (
+            self.conf.call_result_cache
+            or self.conf.running_concurrency != disabled
+            or self.conf.registration_concurrency != disabled
+        )
+        self._call_options = CallOptions.of(self.conf)
         self.__doc__ = func.__doc__
         self.__name__ = func.__name__
         self.__wrapped__ = func
@@ -82,48 +91,43 @@ class Task(Generic[Params, Result]):
             TypeError: The arguments do not fit the function.
             SerializationError: An argument cannot be serialized; nothing was stored.
         """
-        return self.submit(Arguments(self.binder.bind(args, kwargs)), self._default_options)
+        return self._submit(self.binder.bind(args, kwargs), self._call_options)
 
-    def submit(self, arguments: Arguments, options: CallOptions) -> BaseInvocation[Params, Result]:
-        """Make an invocation of bound arguments with options of their own."""
-        call = Call(self, arguments)
+    def _submit(self, arguments: dict[str, Any], options: CallOptions) -> BaseInvocation[Params, Result]:
         if self.app.conf.dev_mode_force_sync_tasks:
-            return ConcurrentInvocation(call, self._caller())
-        return submit_calls(self.app, [call], options)[0]
+            return ConcurrentInvocation(self, arguments)
+        return submit_calls(self, [arguments], options)[0]
 
-    def options(
-        self,
-        *,
-        delay: float | timedelta | None = None,
-        eta: datetime | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        timeout: float | timedelta | None = None,
-    ) -> TaskWithOptions[Params, Result]:
-        """The task with other options, to be called in its place.
+    @property
+    def base_task(self) -> BaseTask[Params, Result]:
+        return self
+
+    @property
+    def call_options(self) -> CallOptions:
+        return self._call_options
+
+    @shows_options(CallOptionValues)
+    def options(self, **options: Unpack[CallOptionValues]) -> TaskWithOptions[Params, Result]:
+        """Return the task with other options, to be called in its place.
 
         Args:
-            delay: Not to run before this much time has passed (seconds or timedelta).
-            eta: Not to run before this moment (aware).
-            queue: Queue to go to.
-            priority: Higher goes first within the queue.
-            timeout: A run is asked to end after this much time (seconds or timedelta).
+            options: `delay` or `eta`, `queue`, `priority` and `timeout`; see `CallOptionValues`.
 
         Raises:
-            ValueError: A value is out of bounds.
+            TypeError: An option does not exist.
+            ValueError: A value is not valid.
 
         Example:
             add.options(delay=60, priority=5)(1, 2)
         """
-        given = CallOptions.given(self.conf, delay, eta, queue, priority, timeout)
-        return TaskWithOptions(self, given)
+        return TaskWithOptions(self, CallOptions.given(self.conf, options))
 
     def parallelize(
         self,
         items: Iterable[ParallelItem],
         common_args: Mapping[str, Any] | None = None,
         options: CallOptions | None = None,
-    ) -> BaseInvocationGroup[Params, Result]:
+    ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item.
 
         Args:
@@ -139,13 +143,10 @@ class Task(Generic[Params, Result]):
             TypeError: An item does not fit the function; no later item was submitted.
         """
         common = dict(common_args or {})
-        calls = [Call(self, Arguments(self._bind_item(item, common))) for item in items]
+        calls = [self._bind_item(item, common) for item in items]
         if self.app.conf.dev_mode_force_sync_tasks:
-            caller = self._caller()
-            return ConcurrentInvocationGroup(self, [ConcurrentInvocation(call, caller) for call in calls])
-        return DistributedInvocationGroup(
-            self, submit_calls(self.app, calls, options or self._default_options, common)
-        )
+            return InvocationGroup(self, [ConcurrentInvocation(self, call) for call in calls])
+        return InvocationGroup(self, submit_calls(self, calls, options or self._call_options, common))
 
     def _bind_item(self, item: ParallelItem, common: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(item, tuple):
@@ -158,11 +159,6 @@ class Task(Generic[Params, Result]):
             f"{self.task_id}.parallelize takes tuples, dictionaries or Arguments, not "
             f"{type(item).__name__}; for one positional argument write (value,)"
         )
-
-    @staticmethod
-    def _caller() -> Any:
-        invocation = current_invocation.get()
-        return invocation.workflow if invocation else None
 
     # --- inside the body ---------------------------------------------------------------
 
@@ -202,25 +198,33 @@ class Task(Generic[Params, Result]):
         return _restore, (self.app, self.task_id)
 
 
-class TaskWithOptions(Generic[Params, Result]):
+class TaskWithOptions(Submittable[Params, Result]):
     """A task that is called with other options than its own."""
 
     def __init__(self, task: Task[Params, Result], options: CallOptions) -> None:
         self.task = task
-        self.call_options = options
+        self._call_options = options
+
+    @property
+    def base_task(self) -> BaseTask[Params, Result]:
+        return self.task
+
+    @property
+    def call_options(self) -> CallOptions:
+        return self._call_options
 
     def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
         """Make an invocation, like calling the task."""
-        return self.task.submit(self.task.args(*args, **kwargs), self.call_options)
+        return self.task._submit(self.task.binder.bind(args, kwargs), self._call_options)
 
     def parallelize(
         self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
-    ) -> BaseInvocationGroup[Params, Result]:
+    ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item, like `Task.parallelize`."""
-        return self.task.parallelize(items, common_args, self.call_options)
+        return self.task.parallelize(items, common_args, self._call_options)
 
 
-def _restore(app: Pynenc, task_id: TaskId) -> Task[..., Any]:
+def _restore(app: App, task_id: TaskId) -> BaseTask[..., Any]:
     importlib.import_module(task_id.module)
     return app.find_task(task_id)
 

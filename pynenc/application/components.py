@@ -11,9 +11,11 @@ from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.conf.config_runner import ConfigRunner
 from pynenc.conf.loader import SettingsLoader
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.hooks import LifeCycleHooks
+from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.component import Component, ComponentContext
@@ -61,6 +63,7 @@ class ComponentProvider:
         logger: logging.Logger,
         find_live: FindLive,
     ) -> None:
+        self._loader = loader
         self._registry = registry
         self._conf = conf
         self._logger = logger
@@ -112,27 +115,36 @@ class ComponentProvider:
 
     @property
     def components(self) -> Components:
-        """The components as the rules of an invocation's life see them."""
-        components = self._made
-        if components is None:
-            with self._lock:
-                kind = ComponentKind
-                values = ValueCodec(
-                    cast(BaseSerializer, self.get(kind.SERIALIZER)),
-                    cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE)),
-                )
-                components = Components(
-                    self._conf,
-                    cast(BaseOrchestrator, self.get(kind.ORCHESTRATOR)),
-                    cast(BaseBroker, self.get(kind.BROKER)),
-                    cast(BaseStateBackend, self.get(kind.STATE_BACKEND)),
-                    values,
-                    self.hooks,
-                    self._logger,
-                    self._watch,
-                )
-                self._made = components
-        return components
+        """The components, as the rules of an invocation's life use them; remade when one is replaced."""
+        return self._made or self._make()
+
+    def _make(self) -> Components:
+        with self._lock:
+            kind = ComponentKind
+            serializer = cast(BaseSerializer, self.get(kind.SERIALIZER))
+            store = cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE))
+            orchestrator = cast(BaseOrchestrator, self.get(kind.ORCHESTRATOR))
+            state_backend = cast(BaseStateBackend, self.get(kind.STATE_BACKEND))
+            self._made = Components(
+                self._conf.app_id,
+                self._conf,
+                orchestrator,
+                cast(BaseBroker, self.get(kind.BROKER)),
+                state_backend,
+                self._trigger(),
+                ValueCodec(serializer, store),
+                self.hooks,
+                self._logger,
+                RunnerRegistry(orchestrator, state_backend),
+                self._loader.load(ConfigRunner).invocation_wait_results_sleep_time_sec,
+                self._watch,
+            )
+            return self._made
+
+    def forget_runners(self) -> None:
+        """Register runners again, because what was stored of them is gone."""
+        if self._made is not None:
+            self._made.runners.registered.clear()
 
     def _trigger(self) -> BaseTrigger:
         return cast(BaseTrigger, self.get(ComponentKind.TRIGGER))

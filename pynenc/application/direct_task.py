@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from pynenc.calls.arguments import ParallelItem
-from pynenc.calls.interfaces import BaseInvocationGroup
+from pynenc.calls.interfaces import InvocationGroup
 from pynenc.task import Task
 from pynenc.types import AggregateFunc, Func, ParallelFunc, Params, Result
 
@@ -28,7 +28,7 @@ def make_direct_task(
         aggregate_func: Combines the results of a parallel call; without it they come as a list.
     """
 
-    def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> BaseInvocationGroup[Params, Result] | None:
+    def start(args: tuple[Any, ...], kwargs: dict[str, Any]) -> InvocationGroup[Params, Result] | None:
         if parallel_func is None:
             return None
         arguments = task.binder.bind(args, kwargs)

@@ -32,7 +32,7 @@ class Message(msgspec.Struct, frozen=True):
     claim: int
     status: str
     queue: str
-    priority: int = 0
+    priority: float = 0
     not_before: float = 0.0
 
     @property

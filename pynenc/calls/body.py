@@ -8,26 +8,24 @@ import inspect
 import random
 import threading
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from pynenc.calls.interfaces import BaseTask
+from pynenc.conf.config_task import ConfigTask
 from pynenc.context import body_task
 from pynenc.exceptions import NonDeterminismError, RetryError
 from pynenc.types import Params, Result
 
-if TYPE_CHECKING:
-    from pynenc.conf.config_task import ConfigTask
-    from pynenc.task import Task
-
 _LONGEST_PAUSE_S = 366 * 86400.0
 
 
-def run_function(task: Task[Params, Result], arguments: dict[str, Any]) -> Result:
+def run_function(task: BaseTask[Params, Result], arguments: dict[str, Any]) -> Result:
     """Call the function of a task and give its result; a coroutine is run to its end."""
     args, kwargs = task.binder.call_with(arguments)
     returned = task.func(*args, **kwargs)
     if inspect.iscoroutine(returned):
         return cast(Result, run_coroutine(returned))
-    return returned
+    return cast(Result, returned)
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -76,7 +74,7 @@ def retry_pause(conf: ConfigTask, retries: int) -> float:
     return min(pause, _LONGEST_PAUSE_S) * (1 - conf.retry_jitter * random.random())
 
 
-def wants_retry(task: Task[Params, Result], error: BaseException, retries: int) -> bool:
+def wants_retry(task: BaseTask[Params, Result], error: BaseException, retries: int) -> bool:
     """Whether an error of the body means another run."""
     conf = task.conf
     if isinstance(error, NonDeterminismError):

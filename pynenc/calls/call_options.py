@@ -4,8 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict
 
-from pynenc.conf.config_task import ConfigTask
+from pydantic import ValidationError
+
+from pynenc.conf.base_config import unknown_setting
+from pynenc.conf.config_task import OPTION_TYPES, ConfigTask
+
+LONGEST_DELAY_S = 100 * 365.25 * 86400
+"""The longest delay of a call, in seconds."""
+
+
+class CallOptionValues(TypedDict, total=False):
+    """The options of one call, as `task.options(...)` takes them. None leaves an option as it is.
+
+    Attributes:
+        delay: The time to wait before the invocation may run, as seconds or timedelta.
+        eta: The moment before which it does not run (aware).
+        queue: The queue it goes to.
+        priority: Higher goes first within the queue.
+        timeout: The time after which a run is asked to stop, as seconds or timedelta.
+    """
+
+    delay: float | timedelta | None
+    eta: datetime | None
+    queue: str | None
+    priority: float | None
+    timeout: float | timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +46,15 @@ class CallOptions:
     """
 
     queue: str
-    priority: int
+    priority: float
     timeout: float | None
     delay_s: float = 0.0
     eta: datetime | None = None
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether the invocation may have to wait before it runs."""
+        return self.delay_s > 0 or self.eta is not None
 
     def not_before(self, now: float) -> float:
         """Seconds since the epoch before which it does not run, 0 for at once."""
@@ -39,39 +69,53 @@ class CallOptions:
         return cls(conf.queue, conf.priority, conf.timeout)
 
     @classmethod
-    def given(
-        cls,
-        conf: ConfigTask,
-        delay: float | timedelta | None,
-        eta: datetime | None,
-        queue: str | None,
-        priority: int | None,
-        timeout: float | timedelta | None,
-    ) -> CallOptions:
-        """What a call says, over what its task says.
+    def given(cls, conf: ConfigTask, options: CallOptionValues) -> CallOptions:
+        """Return what a call says, over what its task says.
 
         Raises:
-            ValueError: A value is out of bounds, or both `delay` and `eta` are given.
+            TypeError: An option does not exist.
+            ValueError: A value is not valid, or both `delay` and `eta` are given.
         """
+        for name in options:
+            if name not in CallOptionValues.__annotations__:
+                known = CallOptionValues.__annotations__
+                raise TypeError(unknown_setting(name, known, "the options of a call"))
+        delay, eta = options.get("delay"), options.get("eta")
         if delay is not None and eta is not None:
             raise ValueError("give 'delay' or 'eta', not both")
+        if eta is not None and not isinstance(eta, datetime):
+            raise ValueError(f"eta={eta!r} is not a datetime")
         if eta is not None and eta.tzinfo is None:
             raise ValueError(f"eta={eta!r} has no time zone; use for example datetime.now(UTC)")
-        delay_s = _seconds(delay) or 0.0
-        timeout_s = _seconds(timeout)
-        if delay_s < 0:
-            raise ValueError(f"delay={delay!r} is negative")
-        if timeout_s is not None and timeout_s <= 0:
-            raise ValueError(f"timeout={timeout!r} must be more than nothing")
-        if queue == "":
-            raise ValueError("a queue needs a name")
         return cls(
-            conf.queue if queue is None else queue,
-            conf.priority if priority is None else priority,
-            conf.timeout if timeout_s is None else timeout_s,
-            delay_s,
+            _checked(conf, "queue", options.get("queue")),
+            _checked(conf, "priority", options.get("priority")),
+            _checked(conf, "timeout", _seconds(options.get("timeout"))),
+            _delay_s(delay),
             eta.astimezone(UTC) if eta is not None else None,
         )
+
+
+def _checked(conf: ConfigTask, name: str, value: Any) -> Any:
+    """Return the value of an option, checked as the setting of that name is."""
+    if value is None:
+        return getattr(conf, name)
+    try:
+        return OPTION_TYPES[name].validate_python(value)
+    except ValidationError as error:
+        reasons = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
+        raise ValueError(f"{name}={value!r} is not valid: {reasons}") from None
+
+
+def _delay_s(delay: float | timedelta | None) -> float:
+    seconds = _seconds(delay)
+    if seconds is None:
+        return 0.0
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise ValueError(f"delay={delay!r} is not a number of seconds or a timedelta")
+    if not 0 <= seconds <= LONGEST_DELAY_S:
+        raise ValueError(f"delay={delay!r} is not between 0 and {LONGEST_DELAY_S:.0f} seconds (100 years)")
+    return float(seconds)
 
 
 def _seconds(value: float | timedelta | None) -> float | None:

@@ -18,10 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from pynenc.app import Pynenc
+from pynenc.calls.interfaces import InvocationGroup
 from pynenc.cli.options import as_json
 from pynenc.cli.state import console as state_console
 from pynenc.cli.state import print_json
-from pynenc.client.dist_invocation import DistributedInvocation, DistributedInvocationGroup
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.registry import import_object
 
@@ -86,7 +86,7 @@ def _run(folder: str, count: int, workers: int, console: Console) -> DemoReport:
     os.environ["PYNENC__NUM_PROCESSES"] = str(workers)
     os.environ["PYNENC__LOGGING_LEVEL"] = "error"
     task = cast("Task[[int, float], tuple[int, int]]", import_object("pynenc.cli.demo_tasks:count_primes"))
-    app = task.app
+    app = cast(Pynenc, task.app)
     console.print(f"app '{app.app_id}' on SQLite, {workers} worker processes, {count} invocations")
     runner = cast("PersistentProcessRunner", app.runner)
     loop = threading.Thread(target=runner.run, name="demo-runner")
@@ -107,12 +107,9 @@ def _watch(
     workers: int,
     console: Console,
 ) -> DemoReport:
-    cast("DistributedInvocation[..., object]", task(10, 0.0)).wait(_LONGEST_S)  # the workers are up
+    task(10, 0.0).wait(_LONGEST_S)  # the workers are up
     begun = time.monotonic()
-    group = cast(
-        "DistributedInvocationGroup[..., tuple[int, int]]",
-        task.parallelize([(1000 + at, 0.02) for at in range(count)]),
-    )
+    group = task.parallelize([(1000 + at, 0.02) for at in range(count)])
     killed = 0
     columns = (
         TextColumn("{task.description}"),
@@ -138,7 +135,7 @@ def _watch(
 
 def _kill_one(
     runner: PersistentProcessRunner,
-    group: DistributedInvocationGroup[..., tuple[int, int]],
+    group: InvocationGroup[[int, float], tuple[int, int]],
     console: Console,
 ) -> int:
     """Kill a worker that runs something just now."""
@@ -171,7 +168,7 @@ def _round_trip(task: Task[[int, float], tuple[int, int]]) -> float:
     times: list[float] = []
     for _ in range(21):
         begun = time.perf_counter()
-        cast("DistributedInvocation[..., object]", task(10, 0.0)).wait(_LONGEST_S)
+        task(10, 0.0).wait(_LONGEST_S)
         times.append(time.perf_counter() - begun)
     return sorted(times)[10] * 1000
 

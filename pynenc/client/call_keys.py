@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from pynenc.calls.interfaces import BaseTask
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.identifiers.ids import derived_id
 from pynenc.lifecycle.values import PackedArguments
-
-if TYPE_CHECKING:
-    from pynenc.task import Task
 
 
 class CallKeys(msgspec.Struct, frozen=True):
@@ -26,17 +24,7 @@ class CallKeys(msgspec.Struct, frozen=True):
 NO_KEYS = CallKeys()
 
 
-def has_keys(task: Task[..., Any]) -> bool:
-    """Whether calls of a task have any keys."""
-    conf, disabled = task.conf, ConcurrencyControlType.DISABLED
-    return (
-        conf.call_result_cache
-        or conf.running_concurrency != disabled
-        or conf.registration_concurrency != disabled
-    )
-
-
-def keys_of(task: Task[..., Any], packed: PackedArguments) -> CallKeys:
+def keys_of(task: BaseTask[..., Any], packed: PackedArguments) -> CallKeys:
     """The keys of a call, from its packed arguments; defaults count as if they were given."""
     whole = {**_packed_defaults(task, packed), **packed}
     conf = task.conf
@@ -47,7 +35,7 @@ def keys_of(task: Task[..., Any], packed: PackedArguments) -> CallKeys:
     )
 
 
-def _packed_defaults(task: Task[..., Any], packed: Mapping[str, str]) -> PackedArguments:
+def _packed_defaults(task: BaseTask[..., Any], packed: Mapping[str, str]) -> PackedArguments:
     parameters = task.binder.signature.parameters.values()
     missing = {
         each.name: each.default
@@ -60,7 +48,7 @@ def _packed_defaults(task: Task[..., Any], packed: Mapping[str, str]) -> PackedA
 
 
 def _key(
-    purpose: str, task: Task[..., Any], mode: ConcurrencyControlType, packed: Mapping[str, str]
+    purpose: str, task: BaseTask[..., Any], mode: ConcurrencyControlType, packed: Mapping[str, str]
 ) -> str | None:
     if mode == ConcurrencyControlType.DISABLED:
         return None

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
-from pynenc.calls.arguments import Arguments
 from pynenc.calls.body import run_function, wants_retry
-from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup, Call, current_invocation
+from pynenc.calls.interfaces import (
+    BaseInvocation,
+    BaseTask,
+    BodyRecord,
+    InvocationGroup,
+    as_current,
+    current_invocation,
+)
 from pynenc.context import current_invocation_id
 from pynenc.identifiers.ids import new_id
+from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus, StatusRecord, change_status, initial_record
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.types import Params, Result
@@ -21,34 +28,44 @@ _RUNNER = "sync"
 
 
 class ConcurrentInvocation(BaseInvocation[Params, Result]):
-    """Runs in the calling thread as soon as it is made; no runner and no server."""
+    """An invocation that runs in the calling thread as soon as it is made; no runner and no server."""
 
-    def __init__(self, call: Call[Params, Result], caller: WorkflowIdentity | None = None) -> None:
-        invocation_id = new_id()
-        task = call.task
-        workflow = WorkflowIdentity.for_new(
-            invocation_id, task.task_id.key, caller, task.conf.force_new_workflow
+    __slots__ = ("_error", "_history", "_record", "_result", "_retries", "children", "journal")
+
+    def __init__(self, task: BaseTask[Params, Result], arguments: dict[str, Any]) -> None:
+        caller = current_invocation.get()
+        self.invocation_id = new_id()
+        self.task = task
+        self.workflow = WorkflowIdentity.for_new(
+            self.invocation_id,
+            task.task_id.key,
+            caller.workflow if caller is not None else None,
+            task.conf.force_new_workflow,
         )
-        super().__init__(invocation_id, call, workflow)
+        self.body_record: BodyRecord | None = None
+        self._arguments = arguments
         self._record: StatusRecord = initial_record()
+        self._history = [_entry(self._record)]
         self._retries = 0
         self._result: Any = None
         self._error: BaseException | None = None
         self.journal: TransientJournal | None = None
-        self.children: dict[str, ConcurrentInvocation[..., Any]] = {}
+        self.children: dict[str, BaseInvocation[..., Any]] = {}
+        task.app.inline_records.add(self)
         contextvars.copy_context().run(self._run)
 
     def _become(self, status: InvocationStatus) -> None:
         self._record = change_status(self._record, status, _RUNNER)
+        self._history.append(_entry(self._record))
 
     def _run(self) -> None:
-        current_invocation.set(cast("BaseInvocation[..., object]", self))
+        as_current(self)
         current_invocation_id.set(self.invocation_id)
         while True:
             self._become(InvocationStatus.PENDING)
             self._become(InvocationStatus.RUNNING)
             try:
-                self._result = run_function(self.task, self.arguments.kwargs)
+                self._result = run_function(self.task, self._arguments)
             except Parked:  # inline, that is only to continue as new
                 self.journal, self.body_record = None, None
                 self._become(InvocationStatus.RETRY)
@@ -57,7 +74,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                 if wants_retry(self.task, error, self._retries):
                     self._retries += 1
                     if self.body_record is not None:
-                        self.body_record.run.forget_failure(error)
+                        self.body_record.forget_failure(error)
                         self.body_record = None
                     self._become(InvocationStatus.RETRY)
                     continue
@@ -67,14 +84,9 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                 self._become(InvocationStatus.SUCCESS)
             return
 
-    def continue_with(self, arguments: Arguments) -> None:
+    def continue_with(self, arguments: dict[str, Any]) -> None:
         """Take other arguments for the next run."""
-        self.call = Call(self.task, arguments)
-
-    @property
-    def error(self) -> BaseException | None:
-        """What it raised, if it failed."""
-        return self._error
+        self._arguments = arguments
 
     @property
     def status(self) -> InvocationStatus:
@@ -85,26 +97,55 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         return self._retries
 
     @property
-    def result(self) -> Result:
+    def history(self) -> list[HistoryEntry]:
+        return list(self._history)
+
+    @property
+    def waits_for(self) -> str | None:
+        return None
+
+    @property
+    def error(self) -> BaseException | None:
+        return self._error
+
+    @property
+    def is_settled(self) -> bool:
+        return self._record.status.is_final()
+
+    def wait(self, timeout_s: float | None = None) -> Result:
         if self._error is not None:
             raise self._error
         return cast(Result, self._result)
 
-    async def async_result(self) -> Result:
-        return self.result
+    async def async_result(self, timeout_s: float | None = None) -> Result:
+        return self.wait()
 
     def cancel(self) -> None:
-        """It has ended already, so nothing is left to cancel."""
+        """Do nothing: an inline invocation has ended before the caller gets its handle."""
+
+    def settle_all(
+        self, members: Sequence[BaseInvocation[Params, Result]], timeout_s: float | None
+    ) -> Iterator[list[BaseInvocation[Params, Result]]]:
+        yield list(members)
+
+    async def settle_all_async(
+        self, members: Sequence[BaseInvocation[Params, Result]], timeout_s: float | None
+    ) -> AsyncIterator[list[BaseInvocation[Params, Result]]]:
+        yield list(members)
+
+    def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]]) -> None:
+        """Do nothing: they have all ended."""
 
 
-class ConcurrentInvocationGroup(BaseInvocationGroup[Params, Result]):
-    """Invocations that ran where they were called."""
+def _entry(record: StatusRecord) -> HistoryEntry:
+    return HistoryEntry(record.status, record.timestamp, record.runner_id, record.claim)
 
-    @property
-    def results(self) -> Iterator[Result]:
-        for invocation in self.invocations:
-            yield invocation.result
 
-    async def async_results(self) -> AsyncIterator[Result]:
-        for invocation in self.invocations:
-            yield invocation.result
+SynchronousInvocation = ConcurrentInvocation
+"""The name of inline invocations in other versions of this API."""
+
+ConcurrentInvocationGroup = InvocationGroup
+"""The name of a group of inline invocations."""
+
+SynchronousInvocationGroup = InvocationGroup
+"""The name of a group of inline invocations in other versions of this API."""

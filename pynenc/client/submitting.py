@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from pynenc.calls.call_options import CallOptions
-from pynenc.calls.interfaces import Call, current_invocation
-from pynenc.client.call_keys import NO_KEYS, CallKeys, has_keys, keys_of
+from pynenc.calls.interfaces import BaseTask, current_invocation
+from pynenc.client.call_keys import NO_KEYS, CallKeys, keys_of
 from pynenc.client.dist_invocation import DistributedInvocation, ReusedInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.context import current_trigger_depth, get_current_runner
@@ -17,20 +19,21 @@ from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import NewInvocation, find_cached, submit, submit_registered
-from pynenc.lifecycle.values import PackedArguments, decode_arguments, encode_arguments
+from pynenc.lifecycle.values import PackedArguments, ValueCodec, decode_arguments
 from pynenc.types import Params, Result
 
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
+Bound = dict[str, Any]
+"""The bound arguments of one call, by parameter name."""
 
 
 class DerivedIdentity(NamedTuple):
-    """Where an invocation comes from whose id follows from that.
+    """The identity of an invocation that follows from its cause.
 
     Attributes:
-        invocation_id: The id that it gets; one that is known already changes nothing.
-        run_id: The run of a trigger that starts it, if one does.
+        invocation_id: The id; submitting it again changes nothing.
+        run_id: The run of a trigger that starts the invocation, if one does.
         depth: How many triggers in a row led to it; None for as many as to the one that submits it.
     """
 
@@ -39,21 +42,34 @@ class DerivedIdentity(NamedTuple):
     depth: int | None = None
 
 
+class _Circumstances(msgspec.Struct, frozen=True):
+    """What the calls of one submission have in common."""
+
+    task: BaseTask[..., Any]
+    options: CallOptions
+    submitter_id: str
+    caller_id: str | None
+    workflow: WorkflowIdentity | None
+    depth: int
+    now: float
+    not_before: float
+
+
 def submit_calls(
-    app: Pynenc,
-    calls: Sequence[Call[Params, Result]],
+    task: BaseTask[Params, Result],
+    calls: Sequence[Bound],
     options: CallOptions,
     common: Mapping[str, Any] | None = None,
-    origins: Sequence[DerivedIdentity] = (),
+    identities: Sequence[DerivedIdentity] = (),
 ) -> list[DistributedInvocation[Params, Result]]:
     """Submit calls of one task.
 
     Args:
-        app: Where to.
-        calls: The calls, all of the same task.
+        task: The task.
+        calls: The bound arguments of each call.
         options: Where, when and how long they run.
         common: Arguments that all calls share; serialized once.
-        origins: For each call where it comes from, if nobody makes it.
+        identities: For each call its identity, if that follows from a cause.
 
     Raises:
         SerializationError: An argument cannot be serialized; nothing was stored.
@@ -62,168 +78,184 @@ def submit_calls(
     """
     if not calls:
         return []
-    conf = calls[0].task.conf
+    components, conf = task.app.components, task.conf
+    inline = conf.disable_cache_args
+    if common:
+        packed = _pack_with_common(components.values, calls, common, inline)
+    else:
+        packed = components.values.pack_arguments(calls, inline)
+    runner, caller = get_current_runner(), current_invocation.get()
+    if runner.runner_id not in components.runners.registered:
+        components.runners.ensure_runner_registered(runner)
+    now = components.now()
+    circumstances = _Circumstances(
+        task,
+        options,
+        runner.runner_id,
+        caller.invocation_id if caller is not None else None,
+        caller.workflow if caller is not None else None,
+        current_trigger_depth.get(),
+        now,
+        options.not_before(now) if options.is_delayed else 0.0,
+    )
     size = conf.parallel_batch_size or len(calls)
-    batches = [calls[start : start + size] for start in range(0, len(calls), size)]
-    shared = app.components.values.pack_arguments([common], conf.disable_cache_args)[0] if common else {}
-    packed = [_pack(app, batch, common or {}, shared) for batch in batches]
-    invocations: list[DistributedInvocation[Params, Result]] = []
-    for number, (batch, arguments) in enumerate(zip(batches, packed, strict=True)):
-        own = origins[number * size : (number + 1) * size]
-        invocations += _Batch(app, batch, arguments, options, own).submit()
-    return invocations
+    handles: list[DistributedInvocation[Params, Result]] = []
+    for start in range(0, len(calls), size):
+        batch = calls[start : start + size]
+        texts, own = packed[start : start + size], identities[start : start + size]
+        if task.has_keys:
+            handles += _submit_with_keys(components, task, circumstances, batch, texts, own)
+            continue
+        new: list[NewInvocation] = []
+        for at, arguments in enumerate(batch):
+            one, workflow = _new_invocation(circumstances, texts[at], NO_KEYS, own[at] if own else None)
+            new.append(one)
+            handles.append(
+                DistributedInvocation(one.data.invocation_id, task, arguments, workflow, one.state)
+            )
+        submit(components, new)
+    return handles
 
 
-def _pack(
-    app: Pynenc,
-    calls: Sequence[Call[Params, Result]],
-    common: Mapping[str, Any],
-    shared: PackedArguments,
+def _pack_with_common(
+    values: ValueCodec, calls: Sequence[Bound], common: Mapping[str, Any], inline: Sequence[str]
 ) -> list[PackedArguments]:
-    """Packed arguments of each call, all serialized before anything is submitted."""
-    own: list[dict[str, Any]] = [call.kwargs for call in calls]
-    if shared:  # an item may have a value of its own in place of a common one
-        own = [
-            {name: value for name, value in kwargs.items() if name not in shared or value is not common[name]}
-            for kwargs in own
-        ]
-    packed = app.components.values.pack_arguments(own, calls[0].task.conf.disable_cache_args)
-    return [{**shared, **arguments} for arguments in packed] if shared else packed
+    """Pack calls whose common arguments are serialized once for all of them."""
+    (shared,) = values.pack_arguments([common], inline)
+    own = [  # an item may have a value of its own in place of a common one
+        {name: value for name, value in call.items() if name not in shared or value is not common[name]}
+        for call in calls
+    ]
+    return [{**shared, **arguments} for arguments in values.pack_arguments(own, inline)]
 
 
-class _Batch:
-    """Calls of one task that are submitted in one go."""
+def _new_invocation(
+    given: _Circumstances, packed: PackedArguments, keys: CallKeys, identity: DerivedIdentity | None
+) -> tuple[NewInvocation, WorkflowIdentity]:
+    conf, task_key, depth = given.task.conf, given.task.key, given.depth
+    invocation_id = new_id() if identity is None else identity.invocation_id
+    if identity is not None and identity.depth is not None:
+        depth = identity.depth
+    workflow = given.workflow
+    if workflow is None or conf.force_new_workflow:
+        parent_id = workflow.workflow_id if workflow is not None else None
+        workflow = WorkflowIdentity(invocation_id, task_key, parent_id)
+    data = InvocationData(
+        invocation_id,
+        task_key,
+        msgspec.json.encode(packed).decode(),
+        given.now,
+        workflow.workflow_id,
+        workflow.workflow_type,
+        workflow.parent_id,
+        given.caller_id,
+        given.submitter_id,
+        given.options.timeout,
+        identity.run_id if identity is not None else None,
+        depth or None,
+    )
+    state = InvocationState(
+        invocation_id,
+        task_key,
+        InvocationStatus.REGISTERED,
+        changed_at=given.now,
+        since=max(given.now, given.not_before),
+        not_before=given.not_before,
+        queue=given.options.queue,
+        priority=given.options.priority,
+        slot_key=keys.slot_key,
+        waits_for_slot=int(conf.reroute_on_concurrency_control),
+        registration_key=keys.registration_key,
+        cache_key=keys.cache_key,
+        is_workflow=int(conf.force_new_workflow),
+    )
+    return NewInvocation(data, state), workflow
 
-    def __init__(
-        self,
-        app: Pynenc,
-        calls: Sequence[Call[Any, Any]],
-        packed: Sequence[PackedArguments],
-        options: CallOptions,
-        origins: Sequence[DerivedIdentity] = (),
-    ) -> None:
-        self._origins = iter(origins)
-        self._app = app
-        self._calls = calls
-        self._packed = packed
-        self._task = calls[0].task
-        self._caller = current_invocation.get()
-        self._submitter_id = app.ensure_runner_registered(get_current_runner()).runner_id
-        self._options = options
-        self._now = app.orchestrator.now()
-        self._not_before = options.not_before(self._now)
 
-    def submit(self) -> list[DistributedInvocation[Any, Any]]:
-        if not has_keys(self._task):
-            new = [self._new(arguments, NO_KEYS) for arguments in self._packed]
-            submit(self._app.components, new)
-            return [self._handle(each, call) for each, call in zip(new, self._calls, strict=True)]
-        handles = self._cached(keys := [keys_of(self._task, packed) for packed in self._packed])
-        at_once: list[NewInvocation] = []
-        for at, (call, packed, call_keys) in enumerate(zip(self._calls, self._packed, keys, strict=True)):
-            if handles[at] is not None:
-                continue
-            new_one = self._new(packed, call_keys)
-            if call_keys.registration_key is None:
-                at_once.append(new_one)
-                handles[at] = self._handle(new_one, call)
-            else:
-                handles[at] = self._registered(new_one, call, packed)
-        if at_once:
-            submit(self._app.components, at_once)
-        return [handle for handle in handles if handle is not None]
+# --- calls that are compared with others -------------------------------------------------
 
-    def _cached(self, keys: Sequence[CallKeys]) -> list[DistributedInvocation[Any, Any] | None]:
-        """Handles on earlier invocations for calls whose result is known."""
-        if not self._task.conf.call_result_cache:
-            return [None] * len(keys)
-        states = find_cached(self._app.components, [each.cache_key or "" for each in keys])
-        found = [state.invocation_id for state in states if state is not None]
-        data = {
-            each.invocation_id: each
-            for each in self._app.state_backend.read_invocations(found)
-            if each is not None
-        }
-        return [
-            None
-            if state is None or state.invocation_id not in data
-            else DistributedInvocation(
-                state.invocation_id, call, WorkflowIdentity.of(data[state.invocation_id]), state
-            )
-            for state, call in zip(states, self._calls, strict=True)
-        ]
 
-    def _new(self, packed: PackedArguments, keys: CallKeys) -> NewInvocation:
-        task, options, caller = self._task, self._options, self._caller
-        origin = next(self._origins, None)
-        invocation_id, key = origin.invocation_id if origin else new_id(), task.task_id.key
-        workflow = WorkflowIdentity.for_new(
-            invocation_id, key, caller.workflow if caller else None, task.conf.force_new_workflow
+def _submit_with_keys(
+    components: Components,
+    task: BaseTask[Params, Result],
+    given: _Circumstances,
+    calls: Sequence[Bound],
+    packed: Sequence[PackedArguments],
+    identities: Sequence[DerivedIdentity],
+) -> list[DistributedInvocation[Params, Result]]:
+    """Submit calls unless an equal one waits, or the result of an equal one is kept."""
+    keys = [keys_of(task, texts) for texts in packed]
+    handles = _cached(components, task, calls, keys)
+    at_once: list[NewInvocation] = []
+    for at, (call, texts, own) in enumerate(zip(calls, packed, keys, strict=True)):
+        if handles[at] is not None:
+            continue
+        new, workflow = _new_invocation(given, texts, own, identities[at] if identities else None)
+        reused = None
+        if own.registration_key is None:
+            at_once.append(new)
+        else:
+            reused = _registered(components, task, new, call, texts)
+        handles[at] = reused or DistributedInvocation(new.data.invocation_id, task, call, workflow, new.state)
+    if at_once:
+        submit(components, at_once)
+    return [handle for handle in handles if handle is not None]
+
+
+def _cached(
+    components: Components, task: BaseTask[Params, Result], calls: Sequence[Bound], keys: Sequence[CallKeys]
+) -> list[DistributedInvocation[Params, Result] | None]:
+    """Return handles on earlier invocations for calls whose result is known."""
+    if not task.conf.call_result_cache:
+        return [None] * len(keys)
+    states = find_cached(components, [each.cache_key or "" for each in keys])
+    found = [state.invocation_id for state in states if state is not None]
+    data = {
+        each.invocation_id: each
+        for each in components.state_backend.read_invocations(found)
+        if each is not None
+    }
+    return [
+        None
+        if state is None or state.invocation_id not in data
+        else DistributedInvocation(
+            state.invocation_id, task, call, WorkflowIdentity.of(data[state.invocation_id]), state
         )
-        data = InvocationData(
-            invocation_id,
-            key,
-            encode_arguments(packed),
-            self._now,
-            workflow.workflow_id,
-            workflow.workflow_type,
-            workflow.parent_id,
-            caller.invocation_id if caller else None,
-            self._submitter_id,
-            options.timeout,
-            origin.run_id if origin else None,
-            self._depth(origin),
+        for state, call in zip(states, calls, strict=True)
+    ]
+
+
+def _registered(
+    components: Components,
+    task: BaseTask[Params, Result],
+    new: NewInvocation,
+    call: Bound,
+    packed: PackedArguments,
+) -> ReusedInvocation[Params, Result] | None:
+    """Submit an invocation unless an equal one waits, and return a handle on that."""
+    while True:
+        waiting = submit_registered(components, new)
+        if waiting is None:
+            return None
+        (data,) = components.state_backend.read_invocations([waiting.invocation_id])
+        if data is not None:
+            different = _different(task, data, waiting, packed)
+            workflow = WorkflowIdentity.of(data)
+            return ReusedInvocation(waiting.invocation_id, task, call, workflow, waiting, different)
+
+
+def _different(
+    task: BaseTask[..., Any], data: InvocationData, waiting: InvocationState, packed: PackedArguments
+) -> tuple[str, ...]:
+    """Return the names of the arguments in which a call differs from the one that waits."""
+    theirs = decode_arguments(data.arguments)
+    names = theirs.keys() | packed.keys()
+    different = tuple(sorted(name for name in names if theirs.get(name) != packed.get(name)))
+    by_keys = task.conf.registration_concurrency == ConcurrencyControlType.KEYS
+    if different and task.conf.on_diff_non_key_args_raise:
+        raise InvocationConcurrencyWithDifferentArgumentsError(
+            f"invocation {waiting.invocation_id} of task {task.task_id} waits already "
+            f"{'with the same key arguments ' if by_keys else ''}and differs in: {', '.join(different)}. "
+            f"Nothing was submitted."
         )
-        state = InvocationState(
-            invocation_id,
-            key,
-            InvocationStatus.REGISTERED,
-            changed_at=self._now,
-            since=max(self._now, self._not_before),
-            not_before=self._not_before,
-            queue=options.queue,
-            priority=options.priority,
-            slot_key=keys.slot_key,
-            waits_for_slot=int(task.conf.reroute_on_concurrency_control),
-            registration_key=keys.registration_key,
-            cache_key=keys.cache_key,
-            is_workflow=int(task.conf.force_new_workflow),
-        )
-        return NewInvocation(data, state)
-
-    @staticmethod
-    def _depth(origin: DerivedIdentity | None) -> int | None:
-        given = origin.depth if origin else None
-        return (current_trigger_depth.get() if given is None else given) or None
-
-    def _handle(self, new: NewInvocation, call: Call[Any, Any]) -> DistributedInvocation[Any, Any]:
-        workflow = WorkflowIdentity.of(new.data)
-        return DistributedInvocation(new.data.invocation_id, call, workflow, new.state)
-
-    def _registered(
-        self, new: NewInvocation, call: Call[Any, Any], packed: PackedArguments
-    ) -> DistributedInvocation[Any, Any]:
-        """A handle on the new invocation, or on the equal one that waits already."""
-        while True:
-            waiting = submit_registered(self._app.components, new)
-            if waiting is None:
-                return self._handle(new, call)
-            (data,) = self._app.state_backend.read_invocations([waiting.invocation_id])
-            if data is not None:
-                return self._reuse(data, waiting, call, packed)
-
-    def _reuse(
-        self, data: InvocationData, waiting: InvocationState, call: Call[Any, Any], packed: PackedArguments
-    ) -> ReusedInvocation[Any, Any]:
-        theirs = decode_arguments(data.arguments)
-        names = theirs.keys() | packed.keys()
-        different = tuple(sorted(name for name in names if theirs.get(name) != packed.get(name)))
-        conf = self._task.conf
-        by_keys = conf.registration_concurrency == ConcurrencyControlType.KEYS
-        if different and conf.on_diff_non_key_args_raise:
-            raise InvocationConcurrencyWithDifferentArgumentsError(
-                f"invocation {waiting.invocation_id} of task {self._task.task_id} waits already "
-                f"{'with the same key arguments ' if by_keys else ''}and differs in: {', '.join(different)}. "
-                f"Nothing was submitted."
-            )
-        return ReusedInvocation(waiting.invocation_id, call, WorkflowIdentity.of(data), waiting, different)
+    return different

@@ -7,26 +7,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pynenc.calls.arguments import Arguments
 from pynenc.calls.call_options import CallOptions
-from pynenc.calls.interfaces import Call
+from pynenc.calls.interfaces import App, BaseTask
 from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
-from pynenc.identifiers.task_id import TaskId
 from pynenc.scheduler.firing import Firing, MatchedTrigger, Start
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
 from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun
 
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
-    from pynenc.task import Task
 
-
-def start_tasks(app: Pynenc, starts: Sequence[Start]) -> list[str | None]:
+def start_tasks(app: App, starts: Sequence[Start]) -> list[str | None]:
     """Start tasks; what `Starter` promises."""
     reasons: list[str | None] = []
     for task_id, some in groupby(starts, lambda each: each.task_id):
@@ -34,14 +28,15 @@ def start_tasks(app: Pynenc, starts: Sequence[Start]) -> list[str | None]:
     return reasons
 
 
-def firing_of(app: Pynenc) -> Firing:
+def firing_of(app: App) -> Firing:
     """What fires the triggers of an app."""
-    max_depth = app.trigger.conf.max_trigger_depth
-    return Firing(app.trigger, partial(start_tasks, app), max_depth, app.logger)
+    store = app.components.trigger
+    max_depth = store.conf.max_trigger_depth
+    return Firing(store, partial(start_tasks, app), max_depth, app.logger)
 
 
 def fire_by_hand(
-    app: Pynenc,
+    app: App,
     trigger_id: str,
     payload: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
@@ -60,7 +55,7 @@ def fire_by_hand(
     Raises:
         TriggerNotFoundError: There is no such trigger.
     """
-    store = app.trigger
+    store = app.components.trigger
     stored = store.get_definition(trigger_id)
     definition = app.live_trigger(stored) or TriggerDefinition.restored(stored)
     if arguments is not None:
@@ -79,26 +74,26 @@ def fire_by_hand(
     return runs[0]
 
 
-def _start_some(app: Pynenc, task_id: str, starts: Sequence[Start]) -> list[str | None]:
+def _start_some(app: App, task_id: str, starts: Sequence[Start]) -> list[str | None]:
     try:
-        task = app.find_task(TaskId.from_key(task_id))
+        task = app.find_task(task_id)
     except PynencError as error:
         return [str(error)] * len(starts)
     reasons: list[str | None] = [None] * len(starts)
-    good: list[tuple[int, Call[..., Any]]] = []
+    good: list[tuple[int, dict[str, Any]]] = []
     for at, start in enumerate(starts):
         try:
-            good.append((at, Call(task, Arguments(task.binder.bind((), _arguments(task, start))))))
+            good.append((at, task.binder.bind((), _arguments(task, start))))
         except TypeError as error:
             reasons[at] = str(error)
     try:
-        _submit(app, task, [(starts[at], call) for at, call in good])
+        _submit(task, [(starts[at], call) for at, call in good])
     except StorageUnavailableError:
         raise
     except PynencError:
         for at, call in good:  # one of them is to blame: each by itself
             try:
-                _submit(app, task, [(starts[at], call)])
+                _submit(task, [(starts[at], call)])
             except StorageUnavailableError:
                 raise
             except PynencError as error:
@@ -106,12 +101,12 @@ def _start_some(app: Pynenc, task_id: str, starts: Sequence[Start]) -> list[str 
     return reasons
 
 
-def _submit(app: Pynenc, task: Task[..., Any], some: Sequence[tuple[Start, Call[..., Any]]]) -> None:
-    origins = [DerivedIdentity(start.invocation_id, start.run_id, start.depth) for start, _ in some]
-    submit_calls(app, [call for _, call in some], CallOptions.of(task.conf), origins=origins)
+def _submit(task: BaseTask[..., Any], some: Sequence[tuple[Start, dict[str, Any]]]) -> None:
+    identities = [DerivedIdentity(start.invocation_id, start.run_id, start.depth) for start, _ in some]
+    submit_calls(task, [call for _, call in some], CallOptions.of(task.conf), identities=identities)
 
 
-def _arguments(task: Task[..., Any], start: Start) -> dict[str, Any]:
+def _arguments(task: BaseTask[..., Any], start: Start) -> dict[str, Any]:
     if start.arguments is not None:
         return dict(start.arguments)
     names = task.binder.signature.parameters

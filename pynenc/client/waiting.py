@@ -1,37 +1,132 @@
-"""Waiting for invocations to end."""
+"""Waiting for invocations to end: what a client does, and what the body of another invocation does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import Any
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
-from pynenc.calls.interfaces import BaseInvocation
-from pynenc.client.workflow_runtime import workflow_of
-from pynenc.workflow.context import WorkflowContext
+from pynenc.calls.interfaces import BodyRecord, current_invocation
+from pynenc.context import running_runner
+from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.waiting import Blocked, Ended, wait_final, wait_final_async
 
-_REMIND_AFTER_S = 10.0
+REMIND_AFTER_S = 10.0
+"""A wait in which nothing has ended for this long checks whether any runner is alive."""
 
 
-def _plain(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
+class _Patience:
+    """How long one wait may go on, and when it is to be looked after.
+
+    Args:
+        components: Whose invocations are waited for.
+        timeout_s: Longest wait, in seconds.
+        is_coroutine: Whether a coroutine waits; the body around it is parked by other means.
+    """
+
+    def __init__(self, components: Components, timeout_s: float | None, is_coroutine: bool = False) -> None:
+        self._components = components
+        self._timeout_s = timeout_s
+        self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        invocation = current_invocation.get()
+        self.body: BodyRecord | None = invocation.body_record if invocation is not None else None
+        self._may_park = self.body is not None and not is_coroutine
+        self._remind_s = self.body.first_look_s if self.body and self._may_park else REMIND_AFTER_S
+
+    def next_s(self) -> float:
+        """Return after how many seconds without an end to call `run_out`."""
+        if self._deadline is None:
+            return self._remind_s
+        return min(self._remind_s, max(0.0, self._deadline - time.monotonic()))
+
+    def run_out(self, waiting: Sequence[str]) -> None:
+        """Give up, park the waiting body, or warn that no runner is alive.
+
+        Raises:
+            TimeoutError: The longest wait is over.
+        """
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise TimeoutError(
+                f"{len(waiting)} invocation(s) of app '{self._components.app_id}' have not ended in "
+                f"{self._timeout_s} s"
+            ) from None
+        if self.body is not None and self._may_park:
+            self.body.park_for(waiting)
+        if self._remind_s >= REMIND_AFTER_S:
+            _warn_without_runner(self._components, len(waiting))
+        self._remind_s *= 2
+
+
+def wait_ended(
+    components: Components, invocation_ids: Sequence[str], timeout_s: float | None = None
+) -> Iterator[list[Ended]]:
+    """Block until invocations end, and give their records in batches as they do.
+
+    If nothing ends for some time and no runner is alive, a warning says so.
+
+    Args:
+        components: The components of their app.
+        invocation_ids: The ids.
+        timeout_s: Longest wait for all of them together, in seconds.
+
+    Raises:
+        TimeoutError: Some have not ended in time.
+        InvocationNotFoundError: One is not stored.
+    """
+    patience = _Patience(components, timeout_s)
+    blocked = _blocked(components)
+    waiting = list(invocation_ids)
+    while waiting:
+        try:
+            with _noted(patience.body, waiting):
+                for ended in wait_final(components, waiting, patience.next_s(), blocked):
+                    done = {each.state.invocation_id for each in ended}
+                    waiting = [each for each in waiting if each not in done]
+                    yield ended
+        except TimeoutError:
+            patience.run_out(waiting)
+
+
+async def wait_ended_async(
+    components: Components, invocation_ids: Sequence[str], timeout_s: float | None = None
+) -> AsyncIterator[list[Ended]]:
+    """Do the same without blocking the event loop."""
+    patience = _Patience(components, timeout_s, is_coroutine=True)
+    blocked = _blocked(components)
+    waiting = list(invocation_ids)
+    with _noted(patience.body, waiting, is_coroutine=True):
+        while waiting:
+            try:
+                async for ended in wait_final_async(components, waiting, patience.next_s(), blocked):
+                    done = {each.state.invocation_id for each in ended}
+                    waiting = [each for each in waiting if each not in done]
+                    yield ended
+            except TimeoutError:
+                patience.run_out(waiting)
+
+
+def _noted(
+    body: BodyRecord | None, ids: Sequence[str], is_coroutine: bool = False
+) -> AbstractContextManager[object]:
+    return nullcontext() if body is None else body.waiting_for(ids, is_coroutine)
+
+
+def _blocked(components: Components) -> Blocked:
+    """Return what to enter while a wait blocks: inside a runner of the app it gives up the slot."""
+    running = running_runner.get()
+    return running.waiting if running is not None and running.app_id == components.app_id else _nothing
+
+
+def _nothing(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def body_of(invocation: BaseInvocation[..., Any] | None) -> WorkflowContext | None:
-    """The workflow of a body, if it has recorded something or is the root of a workflow."""
-    if invocation is None or not (invocation.body_record or invocation.task.conf.force_new_workflow):
-        return None
-    return workflow_of(invocation)
-
-
-def waiting_body(
-    body: WorkflowContext | None, ids: Sequence[str], is_coroutine: bool = False
-) -> AbstractContextManager[object]:
-    """What to enter while a body waits for other invocations."""
-    if body is None:
-        return nullcontext()
-    stack = ExitStack()
-    if is_coroutine:
-        stack.enter_context(body.waits.busy())
-    stack.enter_context(body.run.waiting_for(ids))
-    return stack
+def _warn_without_runner(components: Components, waiting: int) -> None:
+    alive_since = components.orchestrator.now() - components.conf.dead_after_seconds
+    if not components.orchestrator.live_runners(alive_since, 1):
+        components.logger.warning(
+            "waiting for %d invocation(s), but no runner of app '%s' is alive: start one with "
+            "'pynenc --app <module>.<app> runner start'",
+            waiting,
+            components.app_id,
+        )

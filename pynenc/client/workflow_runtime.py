@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from pynenc.calls.arguments import Arguments
-from pynenc.calls.call_options import CallOptions
-from pynenc.calls.interfaces import BaseInvocation, Call
+from pynenc.calls.interfaces import App, BaseInvocation, Submittable
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.submitting import DerivedIdentity, submit_calls
@@ -18,6 +16,7 @@ from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.workflow_identity import WorkflowIdentity
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import event_channel, signal_invocations
 from pynenc.lifecycle.storage_retry import retry_while_unavailable
 from pynenc.lifecycle.values import encode_arguments
@@ -33,10 +32,6 @@ from pynenc.workflow.journal import Journal, Place, StoredJournal, TransientJour
 from pynenc.workflow.run import DurableRun
 from pynenc.workflow.runtime import WorkflowRuntime
 
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
-    from pynenc.task import Task
-
 T = TypeVar("T")
 ARGUMENTS = "arguments"
 """The branch under which the arguments of a body that continued as new are kept."""
@@ -45,7 +40,7 @@ ARGUMENTS = "arguments"
 class StoredRuntime:
     """Does for the workflow of a stored invocation what needs the app; waits while a storage is away."""
 
-    def __init__(self, app: Pynenc, invocation: DistributedInvocation[..., Any], generation: int) -> None:
+    def __init__(self, app: App, invocation: DistributedInvocation[..., Any], generation: int) -> None:
         self._app = app
         self._invocation = invocation
         self.invocation_id = invocation.invocation_id
@@ -55,18 +50,16 @@ class StoredRuntime:
         return retry_while_unavailable(self._app.logger, act)
 
     def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        options = getattr(task, "call_options", None)
-        call = _call(task, args, kwargs)
-        own = CallOptions.of(call.task.conf) if options is None else options
-        origins = [DerivedIdentity(invocation_id)]
-        return self._retry(lambda: submit_calls(self._app, [call], own, origins=origins)[0])
+        call, options = _bound(task, args, kwargs), task.call_options
+        identities = [DerivedIdentity(invocation_id)]
+        return self._retry(lambda: submit_calls(task.base_task, [call], options, identities=identities)[0])
 
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        call = _call(task, args, kwargs)
-        forced = call.task.conf.force_new_workflow
-        caller = self._invocation.workflow
-        workflow = WorkflowIdentity.for_new(invocation_id, call.task.task_id.key, caller, forced)
-        return DistributedInvocation(invocation_id, call, workflow)
+        base = task.base_task
+        workflow = WorkflowIdentity.for_new(
+            invocation_id, base.task_id.key, self._invocation.workflow, base.conf.force_new_workflow
+        )
+        return DistributedInvocation(invocation_id, base, _bound(task, args, kwargs), workflow)
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         bound = self._invocation.task.binder.bind(args, kwargs)
@@ -84,7 +77,7 @@ class StoredRuntime:
         components.state_backend.save_steps([step])
 
     def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
-        return self._retry(lambda: send_event(self._app, invocation_id, code, payload, event_id))
+        return self._retry(lambda: send_event(self._app.components, invocation_id, code, payload, event_id))
 
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         text = stored_filter(filter)
@@ -92,10 +85,10 @@ class StoredRuntime:
 
     def _save_wait(self, wait_id: str, code: str, text: str) -> None:
         wait = EventWait(wait_id, code, self.invocation_id, text, self._app.components.now())
-        self._app.trigger.save_waits([wait])
+        self._app.components.trigger.save_waits([wait])
 
     def expect_no_more(self, place: Place) -> None:
-        self._retry(lambda: self._app.trigger.delete_waits([self._wait_id(place)]))
+        self._retry(lambda: self._app.components.trigger.delete_waits([self._wait_id(place)]))
 
     def _wait_id(self, place: Place) -> str:
         return step_id(self.invocation_id, self.generation, *place)
@@ -115,12 +108,12 @@ class StoredRuntime:
         return None
 
     def events_counted(self) -> int:
-        (state,) = self._retry(lambda: self._app.orchestrator.read([self.invocation_id]))
+        (state,) = self._retry(lambda: self._app.components.orchestrator.read([self.invocation_id]))
         return state.events if state is not None else 0
 
     def subscribe(self, wake: Callable[[], None]) -> Subscription:
         channel = event_channel(self.invocation_id)
-        return self._app.orchestrator.subscribe([channel], wake)
+        return self._app.components.orchestrator.subscribe([channel], wake)
 
 
 class InlineRuntime:
@@ -140,10 +133,10 @@ class InlineRuntime:
         return self._invocation.children[invocation_id]
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
-        self._invocation.continue_with(Arguments(self._invocation.task.binder.bind(args, kwargs)))
+        self._invocation.continue_with(self._invocation.task.binder.bind(args, kwargs))
 
     def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
-        return send_event(self._invocation.task.app, invocation_id, code, payload, event_id)
+        return send_event(self._invocation.task.app.components, invocation_id, code, payload, event_id)
 
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         """Nothing can reach it."""
@@ -161,37 +154,32 @@ class InlineRuntime:
         return nullcontext()
 
 
-def _call(task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call[..., Any]:
-    plain: Task[..., Any] = getattr(task, "task", task)
-    return Call(plain, Arguments(plain.binder.bind(tuple(args), dict(kwargs))))
+def _bound(task: Submittable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return task.base_task.binder.bind(tuple(args), dict(kwargs))
 
 
-def latest_arguments(app: Pynenc, invocation_id: str, generation: int) -> str | None:
+def latest_arguments(components: Components, invocation_id: str, generation: int) -> str | None:
     """The arguments with which an invocation has continued as new, if it has."""
     if not generation:
         return None
-    (step,) = app.state_backend.read_steps([step_id(invocation_id, generation, ARGUMENTS, 0)])
+    (step,) = components.state_backend.read_steps([step_id(invocation_id, generation, ARGUMENTS, 0)])
     return step.payload if step is not None else None
 
 
 def workflow_of(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
-    """The workflow of an invocation whose body runs; the same for the whole run."""
-    found = invocation.body_record
-    if found is None:
+    """Return the workflow of an invocation whose body runs; the same for the whole run."""
+    if invocation.body_record is None:
         with _lock:
-            found = invocation.body_record
-            if found is None:
-                found = _open(invocation)
-                invocation.body_record = found
-    return found
+            if invocation.body_record is None:
+                invocation.body_record = _open(invocation)
+    return cast(WorkflowContext, invocation.body_record)
 
 
 _lock = threading.Lock()
 
 
 def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
-    app: Pynenc = invocation.task.app
-    interruption = current_interruption.get() or Interruption()
+    app, interruption = invocation.task.app, current_interruption.get() or Interruption()
     journal: Journal
     runtime: WorkflowRuntime
     if isinstance(invocation, DistributedInvocation) and invocation.claimed is not None:
@@ -203,10 +191,7 @@ def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
         park_after_s = app.conf.workflow_park_after_seconds
     elif isinstance(invocation, ConcurrentInvocation):
         if invocation.journal is None:
-            values: dict[str, dict[str, Any]] = app.component_provider.context.shared(
-                "values of inline workflows", dict
-            )
-            invocation.journal = TransientJournal(values.setdefault(invocation.workflow.workflow_id, {}))
+            invocation.journal = TransientJournal(app.inline_records.values(invocation.workflow.workflow_id))
         journal = invocation.journal
         run = DurableRun(journal, interruption, False, False, invocation.num_retries)
         runtime = InlineRuntime(invocation)
@@ -218,7 +203,7 @@ def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
 
 
 def send_event(
-    app: Pynenc,
+    components: Components,
     invocation_id: str,
     code: str,
     payload: Mapping[str, Any] | None = None,
@@ -227,7 +212,7 @@ def send_event(
     """Send an event to an invocation; `wait_event` in its body gives it.
 
     Args:
-        app: Whose invocation.
+        components: The components of its app.
         invocation_id: To whom.
         code: What kind of event.
         payload: Values that JSON can hold.
@@ -242,17 +227,19 @@ def send_event(
         SerializationError: The payload cannot be written as JSON; nothing is stored.
     """
     text = event_text(code, payload)
-    (state,) = read_states(app.components, [invocation_id])
+    (state,) = read_states(components, [invocation_id])
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"
     if state.status.is_final():
-        if event_id and any(event.event_id == key for event in app.state_backend.find_events(invocation_id)):
+        if event_id and any(
+            event.event_id == key for event in components.state_backend.find_events(invocation_id)
+        ):
             return own_id  # it was sent before, and only the answer was lost
         raise WorkflowUsageError(
             f"invocation {invocation_id} of task {state.task_id} has ended as {state.status}, so event "
             f"'{code}' would reach nobody"
         )
-    app.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, app.components.now())])
+    components.state_backend.save_events([WorkflowEvent(key, invocation_id, code, text, components.now())])
     actor_id = get_current_runner().runner_id
-    signal_invocations(app.components, [invocation_id], actor_id, lambda state: {"events": state.events + 1})
+    signal_invocations(components, [invocation_id], actor_id, lambda state: {"events": state.events + 1})
     return own_id

@@ -7,7 +7,7 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.queues import DEFAULT_QUEUE
@@ -61,6 +61,34 @@ def _exception_classes(value: Any) -> Any:
     return tuple(_exception_class(item) for item in given)
 
 
+def _not_a_flag(value: Any) -> Any:
+    """Refuse True and False, which Python counts among the numbers."""
+    if isinstance(value, bool):
+        raise ValueError("it is True or False, not a number")
+    return value
+
+
+def _clean_name(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("it contains a NUL character")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("it contains a lone surrogate, which cannot be stored") from None
+    return value
+
+
+QueueName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_clean_name)]
+Priority = Annotated[float, BeforeValidator(_not_a_flag), Field(ge=-(2**53), le=2**53, allow_inf_nan=False)]
+Timeout = Annotated[float, BeforeValidator(_not_a_flag), Field(gt=0, allow_inf_nan=False)]
+
+OPTION_TYPES: dict[str, TypeAdapter[Any]] = {
+    "queue": TypeAdapter(QueueName),
+    "priority": TypeAdapter(Priority),
+    "timeout": TypeAdapter(Timeout),
+}
+"""The types of the settings that a single call may give as well."""
+
 Names = Annotated[tuple[str, ...], BeforeValidator(names_from_text)]
 ExceptionClasses = Annotated[tuple[type[BaseException], ...], BeforeValidator(_exception_classes)]
 ConcurrencyControl = Annotated[ConcurrencyControlType, BeforeValidator(lower_case)]
@@ -90,10 +118,10 @@ class ConfigTask(PynencConfig):
         0.0, ge=0, le=1, description="Part of each pause that is left to chance; 1 for all of it."
     )
     retry_max_delay: float | None = Field(None, gt=0, description="Longest pause, in seconds.")
-    queue: str = Field(DEFAULT_QUEUE, min_length=1, description="Queue that its invocations go to.")
-    priority: int = Field(0, description="Higher goes first within a queue.")
-    timeout: float | None = Field(
-        None, gt=0, description="A run is asked to end after this many seconds; unset for no bound."
+    queue: QueueName = Field(DEFAULT_QUEUE, description="Queue that its invocations go to.")
+    priority: Priority = Field(0, description="Higher goes first within a queue.")
+    timeout: Timeout | None = Field(
+        None, description="A run is asked to end after this many seconds; unset for no bound."
     )
     timeout_grace: float = Field(
         5.0, ge=0, description="Seconds from there until it is ended by force, where the runner can."

@@ -11,10 +11,12 @@ from pynenc.broker.base_broker import BaseBroker
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState
 from pynenc.lifecycle.hooks import LifeCycleHooks
+from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.storage.group import Group, Pending
+from pynenc.trigger.base_trigger import BaseTrigger
 
 
 class WatchesStatus(Protocol):
@@ -26,15 +28,29 @@ class WatchesStatus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The components of one app, as the rules see them."""
+    """The components of one app, as the rules of an invocation's life use them.
 
+    Attributes:
+        app_id: The id of the app.
+        conf: Its settings.
+        values: Packs arguments and results.
+        hooks: The life-cycle hooks of plugins.
+        runners: Which runners and clients are registered.
+        first_look_s: Seconds after which a waiter looks by itself, in case a wake-up was lost.
+        watch: Notes the changes of status that triggers wait for.
+    """
+
+    app_id: str
     conf: ConfigPynenc
     orchestrator: BaseOrchestrator
     broker: BaseBroker
     state_backend: BaseStateBackend
+    trigger: BaseTrigger
     values: ValueCodec
     hooks: LifeCycleHooks
     logger: logging.Logger
+    runners: RunnerRegistry
+    first_look_s: float
     watch: WatchesStatus | None = None
 
     def stage_change(

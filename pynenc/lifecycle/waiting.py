@@ -95,7 +95,6 @@ def _not_noted(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
 def wait_final(
     components: Components,
     invocation_ids: Sequence[str],
-    first_look_s: float,
     timeout_s: float | None = None,
     blocked: Blocked = _not_noted,
 ) -> Iterator[list[Ended]]:
@@ -104,7 +103,6 @@ def wait_final(
     Args:
         components: The components.
         invocation_ids: What to wait for.
-        first_look_s: When to look for the first time in case a wake-up was lost.
         timeout_s: Longest wait for all of them, in seconds.
         blocked: Entered while it blocks, and left before anything is given.
 
@@ -126,7 +124,7 @@ def wait_final(
                 return
             interruption = current_interruption.get() or Interruption()
             with blocked(sorted(waiting)), interruption.waking(subscription.wake):
-                final = _block(components, waiting, subscription, first_look_s, deadline, interruption)
+                final = _block(components, waiting, subscription, deadline, interruption)
             if not final:
                 raise TimeoutError(f"{len(waiting)} invocation(s) have not ended in {timeout_s} s")
 
@@ -135,11 +133,11 @@ def _block(
     components: Components,
     waiting: Collection[str],
     subscription: Subscription,
-    look_s: float,
     deadline: float | None,
     interruption: Interruption,
 ) -> list[Ended]:
-    """The next records that are final; none when the time is over."""
+    """Return the next records that are final; none when the deadline has passed."""
+    look_s = components.first_look_s
     while True:
         interruption.check()
         pause = look_s
@@ -154,23 +152,32 @@ def _block(
             woken |= subscription.wait(0).intersection(waiting)
         if not woken:
             look_s = min(look_s * 2, LAST_LOOK_S)
-        try:
-            final = _final_among(components, woken or waiting)
-        except StorageUnavailableError as error:
-            if current_interruption.get() is None:
-                raise
-            # A body that waits is not to blame, and what it waits for goes on all the same.
-            components.logger.warning("%s; the wait goes on", error)
-            continue
+        final = _final_if_available(components, woken or waiting)
         if final:
             return final
 
 
+def _final_if_available(components: Components, invocation_ids: Collection[str]) -> list[Ended]:
+    """Return those that have ended; none if a body waits while the storage is unavailable."""
+    try:
+        return _final_among(components, invocation_ids)
+    except StorageUnavailableError as error:
+        if current_interruption.get() is None:
+            raise
+        # A body that waits is not to blame, and what it waits for continues regardless.
+        components.logger.warning("%s; the wait continues", error)
+        return []
+
+
 async def wait_final_async(
-    components: Components, invocation_ids: Sequence[str], first_look_s: float, blocked: Blocked = _not_noted
+    components: Components,
+    invocation_ids: Sequence[str],
+    timeout_s: float | None = None,
+    blocked: Blocked = _not_noted,
 ) -> AsyncIterator[list[Ended]]:
-    """Like `wait_final`, without blocking the event loop or a thread."""
+    """Do the same as `wait_final` without blocking the event loop or a thread."""
     waiting = set(invocation_ids)
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
     loop, woken = asyncio.get_running_loop(), asyncio.Event()
 
     def wake() -> None:
@@ -189,8 +196,10 @@ async def wait_final_async(
             async with _beside_loop(noted):
                 with interruption.waking(wake):
                     final = await _block_async(
-                        components, waiting, subscription, woken, first_look_s, interruption
+                        components, waiting, subscription, woken, deadline, interruption
                     )
+            if not final:
+                raise TimeoutError(f"{len(waiting)} invocation(s) have not ended in {timeout_s} s")
 
 
 @asynccontextmanager
@@ -231,19 +240,26 @@ async def _block_async(
     waiting: Collection[str],
     subscription: Subscription,
     woken: asyncio.Event,
-    look_s: float,
+    deadline: float | None,
     interruption: Interruption,
 ) -> list[Ended]:
-    """The next records that are final."""
+    """Return the next records that are final; none when the deadline has passed."""
+    look_s = components.first_look_s
     while True:
         if interruption.is_cooperative:
             interruption.check()
+        pause = look_s
+        if deadline is not None:
+            pause = min(pause, deadline - time.monotonic())
+            if pause <= 0:
+                return []
         try:
-            await asyncio.wait_for(woken.wait(), look_s)
+            await asyncio.wait_for(woken.wait(), pause)
         except TimeoutError:
             look_s = min(look_s * 2, LAST_LOOK_S)
         woken.clear()
-        final = _final_among(components, subscription.wait(0).intersection(waiting) or waiting)
+        woken_ids = subscription.wait(0).intersection(waiting)
+        final = _final_if_available(components, woken_ids or waiting)
         if final:
             return final
 

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.invocation.claim import Claim
@@ -25,10 +25,7 @@ from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.invoking import current_claim, invoke_async
 from pynenc.runner.oversized import finish_and_start_patched
 from pynenc.runner.pausing import paused
-from pynenc.runner.running_set import RunningSet
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
+from pynenc.runner.running_set import RunningSet, grace_s
 
 _LONGEST_TAKE_S = 30.0
 _MOST_AT_ONCE = 200
@@ -44,7 +41,7 @@ class AsyncEngine:
         slots: How many run at the same time.
     """
 
-    def __init__(self, app: Pynenc, identity: RunnerContext, conf: ConfigRunner, slots: int) -> None:
+    def __init__(self, app: App, identity: RunnerContext, conf: ConfigRunner, slots: int) -> None:
         self.app = app
         self.identity = identity
         self._conf = conf
@@ -60,7 +57,12 @@ class AsyncEngine:
         self._starting: list[tuple[Claim, asyncio.Future[Claim | None]]] = []
         self._finished: list[tuple[Finished, asyncio.Future[None]]] = []
         self._is_writing = False
-        self._heartbeat = Heartbeat(app, [identity.runner_id], self._look_after)
+        self._heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after)
+
+    @property
+    def app_id(self) -> str:
+        """The id of the app whose invocations it executes."""
+        return self.app.app_id
 
     # --- life --------------------------------------------------------------------------
 
@@ -82,7 +84,7 @@ class AsyncEngine:
             self._stopping = True
             self._changed.notify_all()
         while not self._claimer_ended.is_set():
-            self.app.broker.interrupt()
+            self.app.components.broker.interrupt()
             self._claimer_ended.wait(0.02)
         deadline = time.monotonic() + grace_s
         with self._changed:
@@ -162,7 +164,7 @@ class AsyncEngine:
                 self._changed.notify_all()
 
     async def _execute(self, running: Claim) -> None:
-        body = self._running.add(running, self.app.grace_of(running.data.task_id))
+        body = self._running.add(running, grace_s(self.app, running))
         if body.soft_at is not None:
             self._heartbeat.hurry()
         try:
@@ -218,10 +220,10 @@ class AsyncEngine:
     def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
         """Give up the slot of the running invocation while it waits for others."""
         running = current_claim.get()
-        if running is None or not self.app.orchestrator.conf.blocking_control:
+        if running is None or not self.app.components.orchestrator.conf.blocking_control:
             yield
             return
-        with paused(self.app, running, self.identity.runner_id, invocation_ids) as awaited:
+        with paused(self.app.components, running, self.identity.runner_id, invocation_ids) as awaited:
             with self._changed:
                 self._busy -= 1
                 self._changed.notify_all()

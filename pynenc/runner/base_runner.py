@@ -6,18 +6,18 @@ import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from pynenc.calls.interfaces import App
 from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
 from pynenc.plugins.component import Component, ComponentContext
 from pynenc.plugins.kinds import ComponentKind
+from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.signal_watch import SignalWatch
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
 
 STORES = (
     ComponentKind.BROKER,
@@ -42,15 +42,15 @@ class BaseRunner(Component):
     def __init__(self, context: ComponentContext) -> None:
         super().__init__(context)
         self.runner_context = RunnerContext(type(self).__name__)
-        self._app: Pynenc | None = None
+        self._app: App | None = None
         self._stopping = threading.Event()
 
-    def attach(self, app: Pynenc) -> None:
+    def attach(self, app: App) -> None:
         """Say whose invocations to execute."""
         self._app = app
 
     @property
-    def app(self) -> Pynenc:
+    def app(self) -> App:
         """Whose invocations it executes."""
         if self._app is None:
             raise RunnerError("this runner belongs to no app yet: use app.runner")
@@ -92,8 +92,8 @@ class BaseRunner(Component):
         app.register_core_tasks()
         app.import_task_modules()
         app.register_deferred_triggers()
-        app.ensure_runner_registered(self.runner_context)
-        hooks = app.component_provider.hooks
+        app.components.runners.ensure_runner_registered(self.runner_context)
+        hooks = app.components.hooks
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)
             self.logger.info("%s %s started", type(self).__name__, self.runner_id)
@@ -143,6 +143,11 @@ class BaseRunner(Component):
                 f"memory of this one: {', '.join(alone)}. Choose a backend that processes share, such as "
                 f"backend='sqlite', or the ThreadRunner."
             )
+
+    def make_housekeeping(self) -> Housekeeping:
+        """Return the housekeeping of the app, before it is started."""
+        keep_hours = self.app.settings_loader.load(ConfigOrchestrator).auto_final_invocation_purge_hours
+        return Housekeeping(self.app.components, keep_hours * 3600, self.runner_id)
 
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
         """Give up the slot of the running invocation while it waits for others."""

@@ -15,8 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
+from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.invocation.claim import Claim
@@ -30,10 +30,7 @@ from pynenc.runner.invoking import current_claim, ended_by_force, invoke
 from pynenc.runner.oversized import finish_and_start_patched
 from pynenc.runner.pausing import paused
 from pynenc.runner.prefetch_controller import PrefetchController
-from pynenc.runner.running_set import RunningBody, RunningSet
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
+from pynenc.runner.running_set import RunningBody, RunningSet, grace_s
 
 _LONGEST_TAKE_S = 30.0
 _SILENT_AFTER_S = 2 * _LONGEST_TAKE_S
@@ -55,7 +52,7 @@ class Engine:
 
     def __init__(
         self,
-        app: Pynenc,
+        app: App,
         identity: RunnerContext,
         conf: ConfigRunner,
         slots: int,
@@ -83,7 +80,12 @@ class Engine:
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
         self._last_look = time.monotonic()
-        self._heartbeat = Heartbeat(app, [identity.runner_id], self._look_after, self._is_sound)
+        self._heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after, self._is_sound)
+
+    @property
+    def app_id(self) -> str:
+        """The id of the app whose invocations it executes."""
+        return self.app.app_id
 
     # --- life --------------------------------------------------------------------------
 
@@ -112,7 +114,7 @@ class Engine:
         deadline = time.monotonic() + grace_s
         while not hurry.is_set():
             # A worker may have been about to block just when it was interrupted.
-            self.app.broker.interrupt()
+            self.app.components.broker.interrupt()
             with self._changed:
                 if self._threads == 0:
                     break
@@ -205,7 +207,7 @@ class Engine:
 
     def _execute(self, running: Claim) -> Finished:
         begun = time.monotonic()
-        body = self._running.add(running, self.app.grace_of(running.data.task_id))
+        body = self._running.add(running, grace_s(self.app, running))
         if body.soft_at is not None:
             self._heartbeat.hurry()
         finished = invoke(self.app, running, self, self.identity, body.interruption)
@@ -267,10 +269,10 @@ class Engine:
     def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
         """Give up the slot of the running invocation while it waits for others."""
         running = current_claim.get()
-        if running is None or not self.app.orchestrator.conf.blocking_control:
+        if running is None or not self.app.components.orchestrator.conf.blocking_control:
             yield
             return
-        with paused(self.app, running, self.identity.runner_id, invocation_ids) as awaited:
+        with paused(self.app.components, running, self.identity.runner_id, invocation_ids) as awaited:
             with self._changed:
                 self._away += 1
                 self._claimed.extendleft(awaited)

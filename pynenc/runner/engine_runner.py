@@ -10,7 +10,6 @@ from typing import Protocol
 
 from pynenc.plugins.component import ComponentContext
 from pynenc.runner.base_runner import BaseRunner
-from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.trigger_service import TriggerService
 
 
@@ -42,7 +41,7 @@ class EngineRunner(BaseRunner):
     def execute(self) -> None:
         self._hurry.clear()
         self._engine = engine = self.make_engine()
-        housekeeping = Housekeeping(self.app, self.runner_id)
+        housekeeping = self.make_housekeeping()
         triggers = TriggerService(self.app, self.runner_id)
         engine.start()
         housekeeping.start()

@@ -5,19 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from pynenc.lifecycle.cancellation import runner_channel
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
+from pynenc.lifecycle.components import Components
 
 
 class Heartbeat:
     """Gives signs of life for some runner ids until it is stopped.
 
     Args:
-        app: Whose runners.
+        components: Of the app whose runners these are.
         runner_ids: For whom.
         check: Called after each rest, with whether a request to cancel may be there; returns how
             long the next rest may be at most, in seconds, or None for no bound.
@@ -27,17 +24,17 @@ class Heartbeat:
 
     def __init__(
         self,
-        app: Pynenc,
+        components: Components,
         runner_ids: Sequence[str],
         check: Callable[[bool], float | None],
         is_sound: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._app = app
+        self._components = components
         self._runner_ids = list(runner_ids)
         self._check = check
         self._is_sound = is_sound
         self._stopped = threading.Event()
-        self._subscription = app.orchestrator.subscribe(map(runner_channel, self._runner_ids))
+        self._subscription = components.orchestrator.subscribe(map(runner_channel, self._runner_ids))
         self._thread = threading.Thread(target=self._run, name="pynenc-keeper", daemon=True)
 
     def start(self) -> None:
@@ -51,7 +48,7 @@ class Heartbeat:
         self._subscription.wake()
         self._thread.join()
         self._subscription.close()
-        self._app.orchestrator.forget_runners(self._runner_ids)
+        self._components.orchestrator.forget_runners(self._runner_ids)
 
     def hurry(self) -> None:
         """Look now: something is due earlier than was known."""
@@ -59,13 +56,13 @@ class Heartbeat:
 
     def _beat(self) -> None:
         if not self._is_sound():
-            self._app.logger.error("no sign of life: the queues have not been looked at for too long")
+            self._components.logger.error("no sign of life: the queues have not been looked at for too long")
             return
-        orchestrator = self._app.orchestrator
+        orchestrator = self._components.orchestrator
         orchestrator.heartbeat(self._runner_ids, orchestrator.now())
 
     def _run(self) -> None:
-        interval = self._app.conf.heartbeat_interval_seconds
+        interval = self._components.conf.heartbeat_interval_seconds
         next_beat = time.monotonic() + interval
         bound: float | None = None
         while True:
@@ -80,4 +77,4 @@ class Heartbeat:
                     self._beat()
                 bound = self._check(due or bool(woken))
             except Exception:
-                self._app.logger.exception("a sign of life could not be given; the next follows")
+                self._components.logger.exception("a sign of life could not be given; the next follows")

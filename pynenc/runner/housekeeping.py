@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
-from typing import TYPE_CHECKING
 
 from croniter import croniter
 
-from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.lifecycle import recovery
+from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.leadership import lead, resign
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
 
 _PURGE_EVERY_S = 600.0
 _CRON_LOOK_S = 1.0
@@ -52,16 +48,18 @@ class Housekeeping:
     Of all runners of an app the one that holds the lease does it.
 
     Args:
-        app: Whose invocations.
+        components: Of the app whose invocations are looked after.
+        keep_s: How long invocations that have ended are kept, in seconds; 0 for always.
         actor_id: The runner that does it, for the history.
     """
 
-    def __init__(self, app: Pynenc, actor_id: str) -> None:
-        self._app = app
+    def __init__(self, components: Components, keep_s: float, actor_id: str) -> None:
+        self._components = components
+        self._keep_s = keep_s
         self._actor_id = actor_id
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-housekeeping", daemon=True)
-        conf = app.conf
+        conf = components.conf
         every_s = conf.housekeeping_seconds
         self._owned = Schedule(every_s, conf.recover_running_invocations_cron)
         self._pending = Schedule(every_s, conf.recover_pending_invocations_cron)
@@ -72,7 +70,6 @@ class Housekeeping:
         if conf.atomic_service_check_interval_minutes is not None:
             looks.append(conf.atomic_service_check_interval_minutes * 60)
         self._look_s = min(looks)
-        self._keep_s = app.settings_loader.load(ConfigOrchestrator).auto_final_invocation_purge_hours * 3600
 
     def start(self) -> None:
         """Begin."""
@@ -82,7 +79,7 @@ class Housekeeping:
         """End; a pass that is under way is waited for."""
         self._stopped.set()
         self._thread.join()
-        resign(self._app.components, self._actor_id)
+        resign(self._components, self._actor_id)
 
     def _run(self) -> None:
         # Runners that were started together spread out.
@@ -90,11 +87,11 @@ class Housekeeping:
             try:
                 self._pass()
             except Exception:
-                self._app.logger.exception("a housekeeping pass failed; the next follows")
+                self._components.logger.exception("a housekeeping pass failed; the next follows")
 
     def _pass(self) -> None:
-        components = self._app.components
-        if lead(components, self._actor_id) is None:
+        components = self._components
+        if not lead(components, self._actor_id):
             return
         now = components.orchestrator.now()
         recovered = 0
@@ -106,14 +103,14 @@ class Housekeeping:
             if schedule.is_due(now):
                 recovered += act(components, self._actor_id)
         if recovered:
-            self._app.logger.info("%d invocation(s) were recovered or queued again", recovered)
+            self._components.logger.info("%d invocation(s) were recovered or queued again", recovered)
         if self._purge.is_due(now):
             if self._keep_s:
                 recovery.purge_final(components, now - self._keep_s)
             self._forget_occurrences()
 
     def _forget_occurrences(self) -> None:
-        store = self._app.trigger
+        store = self._components.trigger
         keep_s = store.conf.event_retention_days * 86400
         if keep_s:
             while store.forget(store.now() - keep_s):

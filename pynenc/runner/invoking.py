@@ -7,13 +7,12 @@ import contextvars
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
-from pynenc.calls.arguments import Arguments
 from pynenc.calls.body import retry_pause, run_function, wants_retry
-from pynenc.calls.interfaces import BaseInvocation, Call, current_invocation
+from pynenc.calls.interfaces import App, as_current
 from pynenc.client.dist_invocation import DistributedInvocation
-from pynenc.client.workflow_runtime import latest_arguments
+from pynenc.client.workflow_runtime import latest_arguments, workflow_of
 from pynenc.context import (
     RunnerContext,
     Running,
@@ -24,7 +23,6 @@ from pynenc.context import (
     running_runner,
 )
 from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
-from pynenc.identifiers.task_id import TaskId
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
@@ -32,17 +30,14 @@ from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.parking import Parking
 from pynenc.lifecycle.storage_retry import retry_while_unavailable, retry_while_unavailable_async
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
-    from pynenc.runner.running_set import RunningBody
+from pynenc.runner.running_set import RunningBody
 
 current_claim: contextvars.ContextVar[Claim | None] = contextvars.ContextVar("pynenc_claim", default=None)
 """The claim under which the body of this context runs."""
 
 
 def invoke(
-    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
+    app: App, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
     """Run the body of a claim that is RUNNING.
 
@@ -64,7 +59,7 @@ def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption:
     current_trigger_depth.set(claim.data.trigger_depth or 0)
 
 
-def _begin(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any] | Finished:
+def _begin(app: App, claim: Claim) -> DistributedInvocation[..., Any] | Finished:
     """The invocation, ready to run; how it ended if it cannot even begin."""
     try:
         invocation = _restore(app, claim)
@@ -73,8 +68,10 @@ def _begin(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any] | Finis
     except PynencError as error:
         app.logger.error("invocation cannot run: %s", error)
         return Finished(claim, InvocationStatus.FAILED, app.components.values.pack_error(error))
-    current_invocation.set(cast("BaseInvocation[..., object]", invocation))
-    app.component_provider.hooks.call("before_execution", **_ids(claim))
+    if claim.state.is_workflow:
+        workflow_of(invocation)  # a wait of the root is recorded, whether or not the body touches `wf`
+    as_current(invocation)
+    app.components.hooks.call("before_execution", **_ids(claim))
     return invocation
 
 
@@ -83,7 +80,7 @@ def _ids(claim: Claim) -> dict[str, str]:
 
 
 def _invoke(
-    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
+    app: App, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
     _enter(claim, runner, identity, interruption)
     invocation = retry_while_unavailable(app.logger, lambda: _begin(app, claim))
@@ -91,7 +88,7 @@ def _invoke(
 
 
 async def invoke_async(
-    app: Pynenc, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
+    app: App, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
     """Like `invoke`, inside a task of an event loop: a coroutine is awaited in it, a plain
     function runs in a thread of its own.
@@ -149,14 +146,15 @@ async def _in_thread(act: Callable[[], Finished]) -> Finished:
     return await done
 
 
-def _restore(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any]:
+def _restore(app: App, claim: Claim) -> DistributedInvocation[..., Any]:
     """The invocation, with its task imported and its arguments read."""
-    task = app.find_task(TaskId.from_key(claim.data.task_id))
-    latest = latest_arguments(app, claim.data.invocation_id, claim.state.generation)
+    task = app.find_task(claim.data.task_id)
+    latest = latest_arguments(app.components, claim.data.invocation_id, claim.state.generation)
     (arguments,) = app.components.values.unpack_arguments([latest or claim.data.arguments])
     invocation: DistributedInvocation[..., Any] = DistributedInvocation(
         claim.data.invocation_id,
-        Call(task, Arguments(arguments)),
+        task,
+        arguments,
         WorkflowIdentity.of(claim.data),
         claim.state,
     )
@@ -164,7 +162,7 @@ def _restore(app: Pynenc, claim: Claim) -> DistributedInvocation[..., Any]:
     return invocation
 
 
-def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
+def _run(app: App, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
     try:
         result = run_function(invocation.task, invocation.arguments.kwargs)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
@@ -174,38 +172,36 @@ def _run(app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any])
     return retry_while_unavailable(app.logger, lambda: _failed(app, claim, invocation, failure))
 
 
-def _succeeded(
-    app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any], result: Any
-) -> Finished:
+def _succeeded(app: App, claim: Claim, invocation: DistributedInvocation[..., Any], result: Any) -> Finished:
     if parking := _parking(invocation):
         return _parked(claim, parking)
     try:
         if invocation.body_record is not None:
-            invocation.body_record.run.check_complete()
+            invocation.body_record.check_complete()
         payload = app.components.values.pack_result(result)
     except StorageUnavailableError:
         raise
     except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
         return _failed(app, claim, invocation, error)
-    app.component_provider.hooks.call("after_execution", error=None, **_ids(claim))
+    app.components.hooks.call("after_execution", error=None, **_ids(claim))
     return Finished(claim, InvocationStatus.SUCCESS, payload, has_steps=_has_steps(invocation))
 
 
 def _failed(
-    app: Pynenc, claim: Claim, invocation: DistributedInvocation[..., Any], error: BaseException
+    app: App, claim: Claim, invocation: DistributedInvocation[..., Any], error: BaseException
 ) -> Finished:
     if parking := _parking(invocation):
         return _parked(claim, parking)
-    app.component_provider.hooks.call("after_execution", error=error, **_ids(claim))
+    app.components.hooks.call("after_execution", error=error, **_ids(claim))
     has_steps = _has_steps(invocation)
     if isinstance(error, InvocationCancelledError) and is_interrupted():
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
     if wants_retry(invocation.task, error, claim.state.retries):
         app.logger.info("invocation asks for another run: %r", error)
         delay = retry_pause(invocation.task.conf, claim.state.retries)
-        due = app.orchestrator.now() + delay if delay > 0 else 0.0
+        due = app.components.orchestrator.now() + delay if delay > 0 else 0.0
         if invocation.body_record is not None:
-            invocation.body_record.run.forget_failure(error)
+            invocation.body_record.forget_failure(error)
         return Finished(claim, InvocationStatus.RETRY, "", due, has_steps=has_steps)
     payload = app.components.values.pack_error(error)
     return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps)
@@ -213,7 +209,7 @@ def _failed(
 
 def _parking(invocation: DistributedInvocation[..., Any]) -> Parking | None:
     """How the body asked to be parked, if it did; then it does not matter how it was left."""
-    return invocation.body_record.run.parking if invocation.body_record is not None else None
+    return invocation.body_record.parking if invocation.body_record is not None else None
 
 
 def _parked(claim: Claim, parking: Parking) -> Finished:
@@ -221,10 +217,10 @@ def _parked(claim: Claim, parking: Parking) -> Finished:
 
 
 def _has_steps(invocation: DistributedInvocation[..., Any]) -> bool:
-    return invocation.body_record is not None and invocation.body_record.run.has_steps
+    return invocation.body_record is not None and invocation.body_record.has_steps
 
 
-def ended_by_force(app: Pynenc, body: RunningBody) -> Finished:
+def ended_by_force(app: App, body: RunningBody) -> Finished:
     """How a body ends that did not listen when it was asked to."""
     error = body.interruption.error
     if error is None or isinstance(error, InvocationCancelledError):

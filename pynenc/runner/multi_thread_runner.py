@@ -50,7 +50,7 @@ class MultiThreadRunner(PoolRunner):
         queues = list(self.conf.queues)
         while not self._stopping.wait(_LOOK_S):
             try:
-                waiting = any(depth.ready for depth in self.app.broker.depth(queues).values())
+                waiting = any(depth.ready for depth in self.app.components.broker.depth(queues).values())
             except Exception:
                 self.app.logger.exception("cannot look at the queues; trying again")
                 continue

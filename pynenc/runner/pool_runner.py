@@ -9,7 +9,6 @@ from abc import abstractmethod
 from pynenc.plugins.component import ComponentContext
 from pynenc.runner.base_runner import BaseRunner
 from pynenc.runner.heartbeat import Heartbeat
-from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.trigger_service import TriggerService
 from pynenc.runner.worker_pool import WorkerHandle, WorkerPool
 
@@ -45,11 +44,11 @@ class PoolRunner(BaseRunner):
     def execute(self) -> None:
         self._hurry.clear()
         self._pool = pool = self.make_pool()
-        keeper = Heartbeat(self.app, [self.runner_id], lambda may_be_cancelled: None)
-        housekeeping = Housekeeping(self.app, self.runner_id)
+        heartbeat = Heartbeat(self.app.components, [self.runner_id], lambda may_be_cancelled: None)
+        housekeeping = self.make_housekeeping()
         triggers = TriggerService(self.app, self.runner_id)
         supervisor = threading.Thread(target=pool.supervise, name="pynenc-supervisor", daemon=True)
-        keeper.start()
+        heartbeat.start()
         supervisor.start()
         for _ in range(max(self.first_workers(), self.conf.min_parallel_slots)):
             pool.start_worker()
@@ -60,7 +59,7 @@ class PoolRunner(BaseRunner):
         housekeeping.stop()
         pool.stop(self.conf.shutdown_grace_seconds, self._hurry)
         supervisor.join()
-        keeper.stop()
+        heartbeat.stop()
 
     def hurry(self) -> None:
         self._hurry.set()

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
+from pynenc.calls.interfaces import App
+from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError, TaskNotFoundError
 from pynenc.interruption import Interruption
 from pynenc.invocation.claim import Claim
 
@@ -97,3 +98,11 @@ class RunningSet:
         with self._lock:
             times = [at for body in self._bodies.values() for at in (body.soft_at, body.hard_at) if at]
         return max(0.0, min(times) - time.monotonic()) if times else None
+
+
+def grace_s(app: App, claim: Claim) -> float:
+    """Return how long a run may go on after it was asked to end, in seconds."""
+    try:
+        return app.find_task(claim.data.task_id).conf.timeout_grace
+    except TaskNotFoundError:
+        return 0.0  # the run ends at once, with this error

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
+from pynenc.calls.interfaces import App
 from pynenc.client.trigger_starts import firing_of
 from pynenc.scheduler.cron_ticker import CronTicker
 from pynenc.scheduler.evaluator import Evaluator
 from pynenc.trigger.base_trigger import DEFINED
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
 
 _LAST_PAUSE_S = 5.0
 
@@ -24,18 +21,19 @@ class TriggerService:
         runner_id: Who evaluates.
     """
 
-    def __init__(self, app: Pynenc, runner_id: str) -> None:
+    def __init__(self, app: App, runner_id: str) -> None:
         self._app = app
-        conf = app.trigger.conf
+        conf = app.components.trigger.conf
         self._is_on = conf.enable_scheduler
         self._look_s = conf.scheduler_interval_seconds
-        self._catalog = app.component_provider.catalog
+        self._catalog = app.catalog
         firing = firing_of(app)
-        self._evaluator = Evaluator(app.trigger, app.components, self._catalog, firing, runner_id)
-        self._ticker = CronTicker(app.trigger, self._catalog, firing)
+        store = app.components.trigger
+        self._evaluator = Evaluator(store, app.components, self._catalog, firing, runner_id)
+        self._ticker = CronTicker(store, self._catalog, firing)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-triggers", daemon=True)
-        self._subscription = app.trigger.subscribe() if self._is_on else None
+        self._subscription = app.components.trigger.subscribe() if self._is_on else None
 
     def start(self) -> None:
         """Begin."""

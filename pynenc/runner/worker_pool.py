@@ -10,14 +10,12 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, cast
 
+from pynenc.calls.interfaces import App
 from pynenc.context import RunnerContext
 from pynenc.lifecycle import recovery
 from pynenc.runner.worker_recipe import WorkerRecipe, task_modules
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
 
 _QUICK_DEATH_S = 5.0
 _LONGEST_DELAY_S = 30.0
@@ -55,7 +53,7 @@ class WorkerPool:
 
     def __init__(
         self,
-        app: Pynenc,
+        app: App,
         parent: RunnerContext,
         slots: int,
         restart_delay_s: float,

@@ -5,13 +5,11 @@ from __future__ import annotations
 import pickle
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from pynenc.calls.interfaces import App
 from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.context import RunnerContext
-
-if TYPE_CHECKING:
-    from pynenc.app import Pynenc
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class WorkerRecipe:
         queues: Queues that it consumes.
     """
 
-    app: Pynenc
+    app: App
     modules: tuple[str, ...]
     identity: RunnerContext
     slots: int
@@ -52,6 +50,6 @@ class WorkerRecipe:
         return recipe
 
 
-def task_modules(app: Pynenc) -> tuple[str, ...]:
+def task_modules(app: App) -> tuple[str, ...]:
     """The modules that define the tasks which an app knows of."""
     return tuple(sorted({task_id.module for task_id in app.tasks}))

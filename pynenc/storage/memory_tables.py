@@ -163,8 +163,8 @@ class MemoryQueue:
     """Items of one queue: the ready ones by priority and age, the others by time."""
 
     def __init__(self) -> None:
-        self.items: dict[str, tuple[int, int, QueueItem]] = {}
-        self.ready: SortedList[tuple[int, int, str]] = SortedList()
+        self.items: dict[str, tuple[float, int, QueueItem]] = {}
+        self.ready: SortedList[tuple[float, int, str]] = SortedList()
         self.delayed: SortedList[tuple[float, str]] = SortedList()
         self._due: dict[str, float] = {}
 

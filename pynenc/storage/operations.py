@@ -87,7 +87,7 @@ class QueueItem(msgspec.Struct, frozen=True):
 
     item_id: str
     payload: str = ""
-    priority: int = 0
+    priority: float = 0
     not_before: float = 0.0
 
 

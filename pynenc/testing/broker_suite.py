@@ -14,7 +14,7 @@ _READY = InvocationStatus.REGISTERED.value
 
 
 def _message(
-    name: str, claim: int = 0, queue: str = "q", priority: int = 0, not_before: float = 0.0
+    name: str, claim: int = 0, queue: str = "q", priority: float = 0, not_before: float = 0.0
 ) -> Message:
     return Message(name, claim, _READY, queue, priority, not_before)
 

@@ -41,7 +41,7 @@ class Life:
 
     def task(self, **options: Any) -> Task[..., Any]:
         """A task that adds two numbers."""
-        return self.app.task(**options)(kit_functions.add)
+        return self.app.task(kit_functions.add, **options)
 
     def submit(self, task: Task[..., Any], *args: Any) -> str:
         """Submit, and note that it was accepted."""

@@ -29,9 +29,9 @@ class InlineRunner:
         self._identity = RunnerContext("InlineRunner", runner_id)
 
     @property
-    def app(self) -> Pynenc:
-        """Whose invocations."""
-        return self._app
+    def app_id(self) -> str:
+        """The id of the app whose invocations it runs."""
+        return self._app.app_id
 
     def run_due(self) -> int:
         """Run what is queued and due; how many bodies ran."""
@@ -56,7 +56,7 @@ class InlineRunner:
         running = current_claim.get()
         if running is None:
             raise RuntimeError("only for bodies")
-        with paused(self._app, running, self._identity.runner_id, invocation_ids) as awaited:
+        with paused(self._app.components, running, self._identity.runner_id, invocation_ids) as awaited:
             for each in awaited:
                 self._run(each)
             self.run_due()

@@ -55,8 +55,8 @@ def fibonacci(number: int) -> int:
     if invocation is None:
         raise RuntimeError("only as a task")
     task = invocation.task
-    first: int = task(number - 1).result  # type: ignore[assignment]
-    second: int = task(number - 2).result  # type: ignore[assignment]
+    first: int = task(number - 1).result
+    second: int = task(number - 2).result
     return first + second
 
 

@@ -33,7 +33,8 @@ def _here() -> tuple[Task[..., Any], WorkflowContext, list[Any]]:
 
 
 def _task(task: Task[..., Any], name: str) -> Task[..., Any]:
-    return next(each for each in task.app.tasks.values() if each.task_id.func_name == name)
+    found = next(each for each in task.app.tasks.values() if each.task_id.func_name == name)
+    return cast("Task[..., Any]", found)
 
 
 def square(number: int) -> int:

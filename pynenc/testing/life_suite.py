@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from pynenc.app import Pynenc
-from pynenc.calls.interfaces import BaseInvocation, BaseInvocationGroup
-from pynenc.client.dist_invocation import DistributedInvocation, DistributedInvocationGroup
+from pynenc.calls.interfaces import BaseInvocation
+from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.exceptions import (
     InvocationNotFoundError,
     RecoveryLimitError,
@@ -37,10 +37,6 @@ _QUEUES = ["default"]
 
 def _dist(invocation: BaseInvocation[Any, Any]) -> DistributedInvocation[..., Any]:
     return cast("DistributedInvocation[..., Any]", invocation)
-
-
-def _group(group: BaseInvocationGroup[Any, Any]) -> DistributedInvocationGroup[..., Any]:
-    return cast("DistributedInvocationGroup[..., Any]", group)
 
 
 def _finish(app: Pynenc, claimed: Claim, runner_id: str, result: object) -> StepResult:
@@ -98,10 +94,10 @@ class LifeSuite(AppFixtures):
     def test_a_group_gives_results_in_order(self, app: Pynenc) -> None:
         add = app.task(kit_functions.add)
         with running(app):
-            group = _group(add.parallelize([(1, 1), {"x": 2, "y": 2}, add.args(3, y=3), (4,)]))
+            group = add.parallelize([(1, 1), {"x": 2, "y": 2}, add.args(3, y=3), (4,)])
             assert list(group.results) == [2, 4, 6, 14]
             assert list(group.results) == [2, 4, 6, 14]
-            again = _group(add.parallelize((number, 0) for number in range(250)))
+            again = add.parallelize((number, 0) for number in range(250))
             ended = list(again.as_completed())
             assert sorted(each.result for each in ended) == list(range(250))
 
@@ -109,7 +105,7 @@ class LifeSuite(AppFixtures):
         add = app.task(kit_functions.add)
 
         async def gather() -> list[int]:
-            return [each async for each in _group(add.parallelize([(1, 1), (2, 2)])).async_results()]
+            return [each async for each in (add.parallelize([(1, 1), (2, 2)])).async_results()]
 
         with running(app):
             assert asyncio.run(gather()) == [2, 4]
@@ -117,7 +113,7 @@ class LifeSuite(AppFixtures):
     def test_common_arguments_are_shared(self, app: Pynenc) -> None:
         size_of = app.task(kit_functions.size_of)
         data = "x" * 100_000
-        group = _group(size_of.parallelize([{"at": at} for at in range(20)], {"data": data}))
+        group = size_of.parallelize([{"at": at} for at in range(20)], {"data": data})
         ids = [each.invocation_id for each in group.invocations]
         stored = [each.arguments for each in app.state_backend.read_invocations(ids) if each]
         assert max(map(len, stored)) < 1000

@@ -37,6 +37,13 @@ class QueueSuite(StorageFixtures):
         storage.push("q", [QueueItem("new"), QueueItem("high2", priority=5)])
         assert _ids(storage, ["q"], 10) == ["high", "high2", "old", "new", "low"]
 
+    def test_a_priority_may_lie_between_two_whole_numbers(self, storage: Storage) -> None:
+        priorities = (0, 0.5, 1, -0.5, 0.25, 2**53, -(2**53), 0.1 + 0.2)
+        storage.push("q", [QueueItem(repr(each), priority=each) for each in priorities])
+        taken = [item for _, item in storage.take(["q"], 10, _LEASE_S).items]
+        assert [item.priority for item in taken] == sorted(priorities, reverse=True)
+        assert [item.item_id for item in taken] == [repr(item) for item in sorted(priorities, reverse=True)]
+
     def test_earlier_queues_go_first(self, storage: Storage) -> None:
         storage.push("second", [QueueItem("b", priority=9)])
         storage.push("first", [QueueItem("a")])

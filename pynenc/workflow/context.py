@@ -6,8 +6,9 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from pynenc.calls.interfaces import BaseInvocation, Submittable
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -20,10 +21,6 @@ from pynenc.workflow.runtime import WorkflowRuntime
 from pynenc.workflow.saga import Saga
 from pynenc.workflow.steps import Attempts
 from pynenc.workflow.waiting_operations import WaitingOperations
-
-if TYPE_CHECKING:
-    from pynenc.calls.interfaces import BaseInvocation
-    from pynenc.task import Task, TaskWithOptions
 
 R = TypeVar("R")
 
@@ -104,7 +101,7 @@ class WorkflowContext(WaitingOperations):
 
     def execute_task(
         self,
-        task: Task[Params, Result] | TaskWithOptions[Params, Result],
+        task: Submittable[Params, Result],
         *args: Params.args,
         **kwargs: Params.kwargs,
     ) -> BaseInvocation[Params, Result]:
@@ -120,9 +117,8 @@ class WorkflowContext(WaitingOperations):
             started.append(self._runtime.start(task, args, kwargs, child_id))
             return str(started[0].invocation_id)
 
-        plain: Any = getattr(task, "task", task)
         place: list[Place] = []
-        child_id = self.run.perform("task", plain.task_id.key, start, at=place.append)
+        child_id = self.run.perform("task", task.base_task.task_id.key, start, at=place.append)
         child: BaseInvocation[Params, Result] = (
             started[0] if started else self._runtime.handle(task, args, kwargs, child_id)
         )

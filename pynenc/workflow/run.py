@@ -315,5 +315,5 @@ def _shown(kind: str, name: str) -> str:
 
 
 def _failed_children(children: Sequence[tuple[Any, Place]]) -> list[tuple[BaseException, Place]]:
-    pairs = [(getattr(handle, "error", None), place) for handle, place in children]
+    pairs = [(handle.error if handle.is_settled else None, place) for handle, place in children]
     return [(error, place) for error, place in pairs if error is not None]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, Self
 
+from pynenc.calls.interfaces import BaseInvocation, BaseTask
 from pynenc.exceptions import InvocationCancelledError
 from pynenc.interruption import current_interruption
 
-if TYPE_CHECKING:
-    from typing import Self
 
-    from pynenc.task import Task
-    from pynenc.workflow.context import WorkflowContext
+class RunsTasks(Protocol):
+    """The part of a workflow that a saga needs."""
+
+    def execute_task(
+        self, task: BaseTask[..., Any], /, *args: Any, **kwargs: Any
+    ) -> BaseInvocation[..., Any]:
+        """Start a child once, however often the body runs."""
 
 
 class Saga:
@@ -29,11 +33,11 @@ class Saga:
             task.wf.execute_task(pay, order_id).result
     """
 
-    def __init__(self, context: WorkflowContext) -> None:
+    def __init__(self, context: RunsTasks) -> None:
         self._context = context
-        self._compensations: list[tuple[Task[..., Any], tuple[Any, ...], dict[str, Any]]] = []
+        self._compensations: list[tuple[BaseTask[..., Any], tuple[Any, ...], dict[str, Any]]] = []
 
-    def add(self, task: Task[..., Any], *args: Any, **kwargs: Any) -> None:
+    def add(self, task: BaseTask[..., Any], *args: Any, **kwargs: Any) -> None:
         """Compensate with a task, if it comes to that.
 
         Raises:
@@ -76,6 +80,6 @@ class Saga:
         if interruption is not None and isinstance(error, InvocationCancelledError):
             interruption.acknowledge()
 
-    def _tell(self, task: Task[..., Any], failure: Exception, error: BaseException) -> None:
+    def _tell(self, task: BaseTask[..., Any], failure: Exception, error: BaseException) -> None:
         error.add_note(f"its compensation by {task.task_id} failed: {type(failure).__name__}: {failure}")
         task.logger.error("compensation by %s failed: %r", task.task_id, failure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -45,6 +45,7 @@ class WaitingOperations:
         self.waits = waits
         self._runtime = runtime
         self._park_after_s = park_after_s
+        self.first_look_s = max(park_after_s, _SOON_S)
         self._heard = 0
 
     def sleep(self, duration: float | timedelta) -> None:
@@ -103,11 +104,6 @@ class WaitingOperations:
             )
         return self._told_of(step, code)
 
-    @property
-    def first_look_s(self) -> float:
-        """After how many seconds of waiting for others to look whether to park."""
-        return max(self._park_after_s, _SOON_S)
-
     def park_for(self, invocation_ids: Sequence[str]) -> None:
         """Leave the body if what it waits for is a child workflow which is parked itself.
 
@@ -122,6 +118,36 @@ class WaitingOperations:
             now = self.run.journal.now()
             due = now + max(_LOOK_AGAIN_S, now - made_at)
             raise self.run.park(self._parking(due, f"workflow {child_id}", events_seen))
+
+    # --- what engines and waiters ask, see `BodyRecord` ----------------------------------
+
+    @property
+    def parking(self) -> Parking | None:
+        """How the body asked to be parked, if it did."""
+        return self.run.parking
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether anything was recorded."""
+        return self.run.has_steps
+
+    def check_complete(self) -> None:
+        """Refuse an end that comes before everything that was recorded."""
+        self.run.check_complete()
+
+    def forget_failure(self, error: BaseException) -> None:
+        """Drop the operation that raised an error, so that the next run tries it again."""
+        self.run.forget_failure(error)
+
+    def waiting_for(
+        self, invocation_ids: Sequence[str], is_coroutine: bool = False
+    ) -> AbstractContextManager[object]:
+        """Return what to enter while the body waits for other invocations."""
+        stack = ExitStack()
+        if is_coroutine:
+            stack.enter_context(self.waits.busy())
+        stack.enter_context(self.run.waiting_for(invocation_ids))
+        return stack
 
     def _due(self, duration: float | timedelta) -> float:
         seconds = _seconds(duration, "a sleep")

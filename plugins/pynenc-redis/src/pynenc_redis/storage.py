@@ -173,7 +173,7 @@ class RedisStorage(Storage):
         now = self.now()
         packed = self._run(self._take, [self._prefix], repr(now), repr(now + lease_s), limit, *queues)
         rows, next_due = _unpack(packed)
-        items = tuple((queue, QueueItem(id_, payload, -int(rank))) for queue, id_, payload, rank in rows)
+        items = tuple((queue, QueueItem(id_, payload, -float(rank))) for queue, id_, payload, rank in rows)
         return Taken(items, float(next_due) if next_due else None)
 
     def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
