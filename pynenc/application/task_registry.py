@@ -47,7 +47,7 @@ class TaskRegistry:
         """
         key = task_id if isinstance(task_id, str) else task_id.key
         found = self._by_key.get(key)
-        if found is not None:
+        if found is not None and found.task_id in self.tasks:
             return found
         module, _, _ = key.rpartition(".")
         reason: str | None = None
@@ -57,8 +57,8 @@ class TaskRegistry:
         except Exception as error:  # noqa: BLE001 - whatever its import raises, the task is not there
             reason = f"importing '{module}' failed: {type(error).__name__}: {error}"
         found = self._by_key.get(key)
-        if found is None:
-            raise TaskNotFoundError(key, list(self._by_key), reason)
+        if found is None or found.task_id not in self.tasks:
+            raise TaskNotFoundError(key, [each.key for each in self.tasks], reason)
         return found
 
     def import_task_modules(self) -> None:
