@@ -69,7 +69,7 @@ class Task(BaseTask[Params, Result]):
             or self.conf.running_concurrency != disabled
             or self.conf.registration_concurrency != disabled
         )
-        self._call_options = CallOptions.of(self.conf)
+        self.call_options = CallOptions.of(self.conf)
         self.__doc__ = func.__doc__
         self.__name__ = func.__name__
         self.__wrapped__ = func
@@ -91,7 +91,7 @@ class Task(BaseTask[Params, Result]):
             TypeError: The arguments do not fit the function.
             SerializationError: An argument cannot be serialized; nothing was stored.
         """
-        return self._submit(self.binder.bind(args, kwargs), self._call_options)
+        return self._submit(self.binder.bind(args, kwargs), self.call_options)
 
     def _submit(self, arguments: dict[str, Any], options: CallOptions) -> BaseInvocation[Params, Result]:
         if self.app.conf.dev_mode_force_sync_tasks:
@@ -101,10 +101,6 @@ class Task(BaseTask[Params, Result]):
     @property
     def base_task(self) -> BaseTask[Params, Result]:
         return self
-
-    @property
-    def call_options(self) -> CallOptions:
-        return self._call_options
 
     @shows_options(CallOptionValues)
     def options(self, **options: Unpack[CallOptionValues]) -> TaskWithOptions[Params, Result]:
@@ -146,7 +142,7 @@ class Task(BaseTask[Params, Result]):
         calls = [self._bind_item(item, common) for item in items]
         if self.app.conf.dev_mode_force_sync_tasks:
             return InvocationGroup(self, [ConcurrentInvocation(self, call) for call in calls])
-        return InvocationGroup(self, submit_calls(self, calls, options or self._call_options, common))
+        return InvocationGroup(self, submit_calls(self, calls, options or self.call_options, common))
 
     def _bind_item(self, item: ParallelItem, common: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(item, tuple):
@@ -203,25 +199,21 @@ class TaskWithOptions(Submittable[Params, Result]):
 
     def __init__(self, task: Task[Params, Result], options: CallOptions) -> None:
         self.task = task
-        self._call_options = options
+        self.call_options = options
 
     @property
     def base_task(self) -> BaseTask[Params, Result]:
         return self.task
 
-    @property
-    def call_options(self) -> CallOptions:
-        return self._call_options
-
     def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
         """Make an invocation, like calling the task."""
-        return self.task._submit(self.task.binder.bind(args, kwargs), self._call_options)
+        return self.task._submit(self.task.binder.bind(args, kwargs), self.call_options)
 
     def parallelize(
         self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
     ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item, like `Task.parallelize`."""
-        return self.task.parallelize(items, common_args, self._call_options)
+        return self.task.parallelize(items, common_args, self.call_options)
 
 
 def _restore(app: App, task_id: TaskId) -> BaseTask[..., Any]:

@@ -128,17 +128,18 @@ class App(Protocol):
 
 
 class Submittable(ABC, Generic[Params, Result]):
-    """Whatever is called to make an invocation: a task, or a task with other options."""
+    """Whatever is called to make an invocation: a task, or a task with other options.
+
+    Attributes:
+        call_options: The options of its calls.
+    """
+
+    call_options: CallOptions
 
     @property
     @abstractmethod
     def base_task(self) -> BaseTask[Params, Result]:
         """The task."""
-
-    @property
-    @abstractmethod
-    def call_options(self) -> CallOptions:
-        """The options of its calls."""
 
     @abstractmethod
     def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:

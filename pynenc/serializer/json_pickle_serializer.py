@@ -13,6 +13,7 @@ import jsonpickle
 
 from pynenc.exceptions import SerializationError
 from pynenc.serializer.base_serializer import BaseSerializer, describe
+from pynenc.serializer.stored_names import moved_in
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _TAG = "py/"
@@ -39,7 +40,7 @@ class JsonPickleSerializer(BaseSerializer):
         try:
             if _TAG not in text and _KEY_TAG not in text:
                 return json.loads(text)
-            return jsonpickle.decode(text, keys=True, on_missing="error")
+            return jsonpickle.decode(text, keys=True, on_missing="error", classes=moved_in(text))
         except Exception as error:
             raise SerializationError(f"cannot read a value from jsonpickle: {error}") from error
 
