@@ -295,15 +295,7 @@ class Pynenc(TaskApi):
 
     def purge(self) -> None:
         """Delete everything that is stored for this app: messages, records, results, triggers."""
-        for component in (
-            self.broker,
-            self.orchestrator,
-            self.state_backend,
-            self.trigger,
-            self.client_data_store,
-        ):
-            component.purge()
-        self.component_provider.forget_runners()
+        self.component_provider.purge()
 
     @property
     def task_registry(self) -> TaskRegistry:

@@ -1,10 +1,76 @@
-"""Builder methods that every family of components offers alike, for plugins to give a name to."""
+"""What the author of a backend imports: the five components of a driver, and builder methods.
+
+What a plugin offers is described in its own module with `pynenc.plugins.component.family_specs`, which
+imports nothing of this.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
+from pynenc.broker.storage_broker import StorageBroker
 from pynenc.builder import PynencBuilder
+from pynenc.client_data_store.storage_client_data_store import StorageClientDataStore
+from pynenc.orchestrator.storage_orchestrator import StorageOrchestrator
+from pynenc.plugins.component import ComponentContext
+from pynenc.plugins.kinds import KINDS, ComponentKind
+from pynenc.state_backend.storage_state_backend import StorageStateBackend
+from pynenc.storage.base_storage import Storage
+from pynenc.storage.drivers import StorageDriver
+from pynenc.trigger.storage_trigger import StorageTrigger
+
+__all__ = [
+    "ClientDataStoreMethod",
+    "ComponentContext",
+    "Storage",
+    "StorageDriver",
+    "StorageFamily",
+    "TriggerMethod",
+    "client_data_store_method",
+    "storage_family",
+    "trigger_method",
+]
+
+
+class StorageFamily(NamedTuple):
+    """The five components of a storage driver."""
+
+    broker: type[StorageBroker]
+    orchestrator: type[StorageOrchestrator]
+    state_backend: type[StorageStateBackend]
+    trigger: type[StorageTrigger]
+    client_data_store: type[StorageClientDataStore]
+
+
+def storage_family(prefix: str, driver: type[StorageDriver], module: str) -> StorageFamily:
+    """Make the five components of a storage driver.
+
+    They are ordinary subclasses of `StorageBroker`, `StorageOrchestrator` and so on. A family that
+    does something natively writes that one class by hand, with `driver` as its class attribute.
+
+    Args:
+        prefix: The beginning of the class names, such as `Redis` for `RedisBroker`.
+        driver: Opens the storage.
+        module: `__name__` of the module that assigns the classes to their names.
+
+    Example:
+        NatsBroker, NatsOrchestrator, NatsStateBackend, NatsTrigger, NatsClientDataStore = (
+            storage_family("Nats", NatsDriver, module=__name__)
+        )
+    """
+
+    def bound(kind: ComponentKind, base: type[Any]) -> Any:
+        name = f"{prefix}{KINDS[kind].suffix}"
+        doc = f"The {kind.words} on {prefix}."
+        return type(name, (base,), {"__module__": module, "__doc__": doc, "driver": driver})
+
+    return StorageFamily(
+        bound(ComponentKind.BROKER, StorageBroker),
+        bound(ComponentKind.ORCHESTRATOR, StorageOrchestrator),
+        bound(ComponentKind.STATE_BACKEND, StorageStateBackend),
+        bound(ComponentKind.TRIGGER, StorageTrigger),
+        bound(ComponentKind.CLIENT_DATA_STORE, StorageClientDataStore),
+    )
 
 
 class ClientDataStoreMethod(Protocol):

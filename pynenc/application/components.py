@@ -18,8 +18,8 @@ from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
-from pynenc.plugins.component import Component, ComponentContext
-from pynenc.plugins.kinds import ComponentKind
+from pynenc.plugins.component import Component, ComponentContext, DataComponent
+from pynenc.plugins.kinds import STORES, ComponentKind
 from pynenc.plugins.registry import PluginRegistry
 from pynenc.scheduler.catalog import FindLive, TriggerCatalog
 from pynenc.scheduler.watch import StatusWatch
@@ -141,8 +141,10 @@ class ComponentProvider:
             )
             return self._made
 
-    def forget_runners(self) -> None:
-        """Register runners again, because what was stored of them is gone."""
+    def purge(self) -> None:
+        """Delete everything that the components keep of the app."""
+        for kind in STORES:
+            cast(DataComponent, self.get(kind)).purge()
         if self._made is not None:
             self._made.runners.registered.clear()
 

@@ -10,7 +10,7 @@ import msgspec
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_broker import ConfigBroker
-from pynenc.plugins.component import Component
+from pynenc.plugins.component import DataComponent
 from pynenc.storage.group import Group
 from pynenc.storage.operations import QueueDepth
 
@@ -53,7 +53,7 @@ class Delivery(msgspec.Struct, frozen=True):
     receipt: str
 
 
-class BaseBroker(Component):
+class BaseBroker(DataComponent):
     """Carries messages from who submits to who runs.
 
     It may deliver twice and in any order of equals; it must not lose a message that it has
@@ -88,10 +88,6 @@ class BaseBroker(Component):
     @abstractmethod
     def queues(self) -> list[str]:
         """Names of the queues that hold anything."""
-
-    @abstractmethod
-    def purge(self) -> None:
-        """Forget every message of this app."""
 
     # A broker on a storage overrides these, so that they travel with the writes of others.
 

@@ -17,14 +17,14 @@ from typing import ClassVar
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_client_data_store import ConfigClientDataStore
 from pynenc.exceptions import ClientDataNotFoundError
-from pynenc.plugins.component import Component, ComponentContext
+from pynenc.plugins.component import ComponentContext, DataComponent
 
 _REFERENCE = "@ref:"
 _LITERAL = "@raw:"
 _PLAIN, _ZLIB = b"p", b"z"
 
 
-class BaseClientDataStore(Component):
+class BaseClientDataStore(DataComponent):
     """Keeps large serialized values by content."""
 
     config_class: ClassVar[type[PynencConfig]] = ConfigClientDataStore
@@ -46,10 +46,6 @@ class BaseClientDataStore(Component):
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> None:
         """Delete values; absent keys are fine."""
-
-    @abstractmethod
-    def purge(self) -> None:
-        """Delete every value of this app."""
 
     def pack(self, texts: Sequence[str]) -> list[str]:
         """Replace large texts by references, after storing those that are new.

@@ -15,7 +15,7 @@ from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.invocation.state import Change, ChangeOutcome, HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.plugins.component import Component
+from pynenc.plugins.component import DataComponent
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor
 from pynenc.storage.subscription import Subscription
@@ -66,7 +66,7 @@ def waiter(state: InvocationState, slot_key: str, at: float) -> Waiter:
     return Waiter(key, slot_key, state.invocation_id, state.claim, at)
 
 
-class BaseOrchestrator(Component):
+class BaseOrchestrator(DataComponent):
     """Keeps the status records, the signs of life of runners, and wakes who waits."""
 
     config_class: ClassVar[type[PynencConfig]] = ConfigOrchestrator
@@ -186,10 +186,6 @@ class BaseOrchestrator(Component):
     @abstractmethod
     def now(self) -> float:
         """Seconds since the epoch by the clock that all runners share."""
-
-    @abstractmethod
-    def purge(self) -> None:
-        """Delete everything of this app."""
 
     # An orchestrator on a storage overrides these, so that they travel with the writes of others.
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.plugins.kinds import ComponentKind
+from pynenc.plugins.kinds import KINDS, STORES, ComponentKind
 
 C = TypeVar("C", bound=PynencConfig)
 T = TypeVar("T")
@@ -56,6 +56,25 @@ class CommandSpec:
     name: str
     import_path: str
     help: str = ""
+
+
+def family_specs(
+    alias: str, prefix: str, module: str, settings: tuple[str, ...] = ()
+) -> Iterator[ComponentSpec]:
+    """Return the specs of a storage family: one component of each kind that keeps data.
+
+    Args:
+        alias: The short name by which `backend=` selects the family.
+        prefix: The beginning of the class names, such as `Redis` for `RedisBroker`.
+        module: The module that holds the classes; `{kind}` in it stands for the kind.
+        settings: `package.module:ClassName` of the settings that the driver reads.
+    """
+    for kind in STORES:
+        row = KINDS[kind]
+        name = f"{prefix}{row.suffix}"
+        yield ComponentSpec(
+            kind, name, f"{module.format(kind=kind)}:{name}", alias, (row.settings, *settings)
+        )
 
 
 class ComponentContext(ABC):
@@ -107,3 +126,11 @@ class Component(ABC):
 
     def close(self) -> None:  # noqa: B027 - most components hold nothing open
         """Release what the component holds open; the next use opens it again."""
+
+
+class DataComponent(Component):
+    """Base of the components that keep data."""
+
+    @abstractmethod
+    def purge(self) -> None:
+        """Delete everything that the component keeps of this app."""

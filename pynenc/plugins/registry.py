@@ -17,7 +17,7 @@ from pynenc.conf.base_config import PynencConfig
 from pynenc.exceptions import PluginError, UnknownComponentError
 from pynenc.plugins import builtin, hookspecs
 from pynenc.plugins.component import BuilderMethod, CommandSpec, Component, ComponentSpec
-from pynenc.plugins.kinds import ComponentKind
+from pynenc.plugins.kinds import KINDS, ComponentKind
 
 logger = logging.getLogger("pynenc.plugins")
 
@@ -26,6 +26,9 @@ CORE_DISTRIBUTION = "pynenc"
 
 KNOWN_PLUGINS = {"redis": "pynenc-redis", "mongo": "pynenc-mongo"}
 """Distributions that are ours to recommend, by the alias of what they offer."""
+
+_ALIASES = {"memory": "mem"}
+"""Other spellings of aliases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class PluginRegistry:
         """
         specs = [(plugin, spec) for plugin, spec in self.components() if spec.kind == kind]
         for _, spec in specs:
-            if name in (spec.name, spec.alias):
+            if name in (spec.name, spec.alias) or _ALIASES.get(name) == spec.alias:
                 return spec
         if "." in name or ":" in name:
             return ComponentSpec(kind, name.replace(":", ".").rpartition(".")[2], name)
@@ -138,7 +141,7 @@ class PluginRegistry:
         """Import the component class that `find` selects.
 
         Raises:
-            UnknownComponentError: It is not installed, cannot be imported or is no component.
+            UnknownComponentError: It is not installed, cannot be imported or is not of this kind.
         """
         spec = self.find(kind, name)
         try:
@@ -147,9 +150,11 @@ class PluginRegistry:
             raise UnknownComponentError(
                 f"setting '{kind.setting}' selects '{name}', but it cannot be loaded: {error}"
             ) from error
-        if not (isinstance(found, type) and issubclass(found, Component)):
+        base = import_object(KINDS[kind].base)
+        if not (isinstance(found, type) and issubclass(found, Component) and issubclass(found, base)):  # type: ignore[arg-type]
             raise UnknownComponentError(
-                f"setting '{kind.setting}' selects '{name}', which is no component class"
+                f"setting '{kind.setting}' selects '{name}', which is not a {kind.words}: it must be a "
+                f"subclass of {KINDS[kind].base.replace(':', '.')}"
             )
         return found
 
@@ -159,8 +164,9 @@ class PluginRegistry:
         Raises:
             UnknownComponentError: No storage family has this alias; lists those there are.
         """
-        found = {spec.kind: spec for _, spec in self.components() if spec.alias == alias}
-        if ComponentKind.BROKER not in found and ComponentKind.STATE_BACKEND not in found:
+        known = _ALIASES.get(alias, alias)
+        found = {spec.kind: spec for _, spec in self.components() if spec.alias == known}
+        if not any(KINDS[kind].keeps_data for kind in found):
             families = sorted({spec.alias for _, spec in self.components() if spec.alias and _stores(spec)})
             raise UnknownComponentError(
                 f"setting 'backend' is '{alias}', but no installed plugin offers that backend; "
@@ -179,7 +185,7 @@ class PluginRegistry:
             for plugin, spec in specs
         )
         return (
-            f"setting '{kind.setting}' is '{name}', but no such {kind.replace('_', ' ')} is installed."
+            f"setting '{kind.setting}' is '{name}', but no such {kind.words} is installed."
             f"{hint} Installed: {listed}.{_install_hint(name)}{self._broken_hint()}"
         )
 
@@ -217,7 +223,7 @@ def _specs_of(plugin: object) -> Iterable[ComponentSpec]:
 
 
 def _stores(spec: ComponentSpec) -> bool:
-    return spec.kind in (ComponentKind.BROKER, ComponentKind.STATE_BACKEND)
+    return KINDS[spec.kind].keeps_data
 
 
 def _install_hint(name: str) -> str:

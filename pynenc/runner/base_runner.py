@@ -15,18 +15,9 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
 from pynenc.plugins.component import Component, ComponentContext
-from pynenc.plugins.kinds import ComponentKind
+from pynenc.plugins.kinds import STORES
 from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.signal_watch import SignalWatch
-
-STORES = (
-    ComponentKind.BROKER,
-    ComponentKind.ORCHESTRATOR,
-    ComponentKind.STATE_BACKEND,
-    ComponentKind.TRIGGER,
-    ComponentKind.CLIENT_DATA_STORE,
-)
-"""The components that keep data."""
 
 
 class BaseRunner(Component):

@@ -11,7 +11,7 @@ import msgspec
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_state_backend import ConfigStateBackend
 from pynenc.invocation.data import InvocationData, OutcomeData
-from pynenc.plugins.component import Component
+from pynenc.plugins.component import DataComponent
 from pynenc.state_backend.workflow_records import WorkflowRecords
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor
@@ -37,7 +37,7 @@ class RunnerData(msgspec.Struct, frozen=True):
     started_at: float
 
 
-class BaseStateBackend(Component, WorkflowRecords):
+class BaseStateBackend(DataComponent, WorkflowRecords):
     """Keeps what invocations are and what came of them."""
 
     config_class: ClassVar[type[PynencConfig]] = ConfigStateBackend
@@ -93,10 +93,6 @@ class BaseStateBackend(Component, WorkflowRecords):
     @abstractmethod
     def read_runners(self, runner_ids: Sequence[str]) -> list[RunnerData | None]:
         """Runners in order, None where there is none."""
-
-    @abstractmethod
-    def purge(self) -> None:
-        """Delete everything of this app."""
 
     # A state backend on a storage overrides these, so that they travel with the writes of others.
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from pynenc.conf.config_sqlite import ConfigSQLite
-from pynenc.plugins.component import Component, ComponentContext
+from pynenc.plugins.component import ComponentContext, DataComponent
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.memory_storage import MemoryStorage
 from pynenc.storage.operations import Table
@@ -43,7 +43,7 @@ class SQLiteDriver(StorageDriver):
         )
 
 
-class StorageComponent(Component):
+class StorageComponent(DataComponent):
     """What all components on a storage have in common.
 
     Attributes:

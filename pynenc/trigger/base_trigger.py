@@ -16,7 +16,7 @@ from pynenc.exceptions import TriggerNotFoundError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
-from pynenc.plugins.component import Component, ComponentContext
+from pynenc.plugins.component import ComponentContext, DataComponent
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.storage.subscription import Subscription
@@ -59,7 +59,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
     emitted_at: float
 
 
-class BaseTrigger(Component):
+class BaseTrigger(DataComponent):
     """Keeps trigger definitions, what has occurred, and what came of it."""
 
     config_class: ClassVar[type[PynencConfig]] = ConfigTrigger
@@ -197,10 +197,6 @@ class BaseTrigger(Component):
         Returns:
             How many were deleted.
         """
-
-    @abstractmethod
-    def purge(self) -> None:
-        """Delete everything of this app."""
 
     # --- what applications call --------------------------------------------------------
 

@@ -51,7 +51,7 @@ def test_a_new_backend_installs_and_its_tests_tell_what_is_missing(
     plugin = tmp_path / "pynenc-foundation-db"
     python = environment(tmp_path / "venv")
     install(python, plugin)
-    listed = run(python, "-m", "pynenc.cli.main", "plugins", "list", cwd=tmp_path)
+    listed = run(python, "-m", "pynenc", "plugins", "list", cwd=tmp_path)
     assert "FoundationDbBroker" in listed
     assert "broken" not in listed
     told = run(python, "-m", "pytest", "-q", "-x", cwd=plugin, code=1)
@@ -60,9 +60,34 @@ def test_a_new_backend_installs_and_its_tests_tell_what_is_missing(
     assert run(python, "-c", build, cwd=tmp_path) == "foundation-db\n"
 
 
+STAND_IN = """
+from pynenc.storage.sqlite_storage import SQLiteStorage
+
+
+class NatsStorage(SQLiteStorage):
+    def __init__(self, app_id: str, url: str) -> None:
+        super().__init__(app_id, "nats.db", "OFF")
+"""
+
+
+@pytest.mark.timeout(180)
+def test_a_new_backend_with_a_driver_is_certified(tmp_path: Path) -> None:
+    plugin = tmp_path / "pynenc-nats"
+    new_backend("nats", "--folder", str(plugin))
+    (plugin / "src" / "pynenc_nats" / "storage.py").write_text(STAND_IN)
+    python = environment(tmp_path / "venv")
+    install(python, plugin)
+    told = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", cwd=plugin)
+    for suite in ("RecordSuite", "QueueSuite", "LifeSuite", "CrashSuite", "WorkflowCrashSuite"):
+        assert f"{suite} " in told
+    assert "FAILED" not in told
+
+
 def test_a_new_backend_is_clean(tmp_path: Path) -> None:
     plugin = tmp_path / "nats"
     new_backend("nats", "--folder", str(plugin))
+    strict = ["--strict", "--python-executable", sys.executable, "--no-incremental"]
+    run(sys.executable, "-m", "mypy", *strict, "src/pynenc_nats", cwd=plugin)
     alone = ["--isolated", "--line-length", "110", "."]
     run(sys.executable, "-m", "ruff", "check", "--select", "E,F,I,UP,B,N", *alone, cwd=plugin)
     run(sys.executable, "-m", "ruff", "format", "--check", *alone, cwd=plugin)

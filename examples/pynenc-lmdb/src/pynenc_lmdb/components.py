@@ -4,15 +4,8 @@ from __future__ import annotations
 
 import os
 
-from pynenc.broker.storage_broker import StorageBroker
+from pynenc.backend import ComponentContext, Storage, StorageDriver, storage_family
 from pynenc.builder import PynencBuilder
-from pynenc.client_data_store.storage_client_data_store import StorageClientDataStore
-from pynenc.orchestrator.storage_orchestrator import StorageOrchestrator
-from pynenc.plugins.component import ComponentContext
-from pynenc.state_backend.storage_state_backend import StorageStateBackend
-from pynenc.storage.base_storage import Storage
-from pynenc.storage.drivers import StorageDriver
-from pynenc.trigger.storage_trigger import StorageTrigger
 from pynenc_lmdb.settings import ConfigLMDB
 from pynenc_lmdb.storage import LMDBStorage
 
@@ -27,34 +20,9 @@ class LMDBDriver(StorageDriver):
         return context.shared(("lmdb", path), lambda: LMDBStorage(context.app_id, path, conf.lmdb_map_size))
 
 
-class LMDBBroker(StorageBroker):
-    """Queues in LMDB."""
-
-    driver = LMDBDriver
-
-
-class LMDBOrchestrator(StorageOrchestrator):
-    """Status records in LMDB."""
-
-    driver = LMDBDriver
-
-
-class LMDBStateBackend(StorageStateBackend):
-    """Invocations and outcomes in LMDB."""
-
-    driver = LMDBDriver
-
-
-class LMDBTrigger(StorageTrigger):
-    """Triggers and events in LMDB."""
-
-    driver = LMDBDriver
-
-
-class LMDBClientDataStore(StorageClientDataStore):
-    """Large arguments and results in LMDB."""
-
-    driver = LMDBDriver
+LMDBBroker, LMDBOrchestrator, LMDBStateBackend, LMDBTrigger, LMDBClientDataStore = storage_family(
+    "LMDB", LMDBDriver, module=__name__
+)
 
 
 def use_lmdb(builder: PynencBuilder, lmdb_path: str | None = None) -> None:

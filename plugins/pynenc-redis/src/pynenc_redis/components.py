@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from pynenc.broker.storage_broker import StorageBroker
-from pynenc.client_data_store.storage_client_data_store import StorageClientDataStore
-from pynenc.orchestrator.storage_orchestrator import StorageOrchestrator
-from pynenc.plugins.component import ComponentContext
-from pynenc.state_backend.storage_state_backend import StorageStateBackend
-from pynenc.storage.base_storage import Storage
-from pynenc.storage.drivers import StorageDriver
-from pynenc.trigger.storage_trigger import StorageTrigger
+from pynenc.backend import ComponentContext, Storage, StorageDriver, storage_family
 from pynenc_redis.settings import ConfigRedis
 from pynenc_redis.storage import RedisStorage
 
@@ -22,31 +15,6 @@ class RedisDriver(StorageDriver):
         return context.shared("redis", lambda: RedisStorage(context.app_id, context.settings(ConfigRedis)))
 
 
-class RedisBroker(StorageBroker):
-    """Queues in Redis."""
-
-    driver = RedisDriver
-
-
-class RedisOrchestrator(StorageOrchestrator):
-    """Status records in Redis."""
-
-    driver = RedisDriver
-
-
-class RedisStateBackend(StorageStateBackend):
-    """Invocations and outcomes in Redis."""
-
-    driver = RedisDriver
-
-
-class RedisTrigger(StorageTrigger):
-    """Triggers and events in Redis."""
-
-    driver = RedisDriver
-
-
-class RedisClientDataStore(StorageClientDataStore):
-    """Large arguments and results in Redis."""
-
-    driver = RedisDriver
+RedisBroker, RedisOrchestrator, RedisStateBackend, RedisTrigger, RedisClientDataStore = storage_family(
+    "Redis", RedisDriver, module=__name__
+)
