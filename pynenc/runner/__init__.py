@@ -1,1 +1,17 @@
 """Runners: they execute invocations."""
+
+from pynenc.doors import lazy_door
+
+__getattr__, __dir__, __all__ = lazy_door(
+    __name__,
+    {
+        "AsyncRunner": "pynenc.runner.async_runner",
+        "BaseRunner": "pynenc.runner.base_runner",
+        "DummyRunner": "pynenc.runner.external_runner",
+        "ExternalRunner": "pynenc.runner.external_runner",
+        "MultiThreadRunner": "pynenc.runner.multi_thread_runner",
+        "PersistentProcessRunner": "pynenc.runner.persistent_process_runner",
+        "ProcessRunner": "pynenc.runner.process_runner",
+        "ThreadRunner": "pynenc.runner.thread_runner",
+    },
+)

@@ -20,6 +20,7 @@ from pynenc.testing.app_fixtures import AppFixtures
 from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
 from pynenc.testing.inline_runner import InlineRunner
+from pynenc.workflow import waiting_operations
 
 _LONG_S = 4000.0
 _ROUNDS = 30
@@ -126,7 +127,9 @@ class WorkflowCrashSuite(AppFixtures):
         scenario: Callable[[WorkflowLife], None],
         status: InvocationStatus,
         effects: dict[str, int],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(waiting_operations, "SOON_S", 0.0)
         app.conf.workflow_park_after_seconds = 0.0
         plan = put_faulty(app)
         plan.arm(None)

@@ -1,25 +1,22 @@
 """Triggers: tasks started by time, events and what becomes of other tasks."""
 
-from pynenc.trigger.trigger_builder import (
-    TriggerBuilder,
-    on_any_result,
-    on_cron,
-    on_event,
-    on_exception,
-    on_failure,
-    on_result,
-    on_status,
-    on_success,
-)
+from pynenc.doors import lazy_door
 
-__all__ = [
-    "TriggerBuilder",
-    "on_any_result",
-    "on_cron",
-    "on_event",
-    "on_exception",
-    "on_failure",
-    "on_result",
-    "on_status",
-    "on_success",
-]
+__getattr__, __dir__, __all__ = lazy_door(
+    __name__,
+    {
+        "BaseTrigger": "pynenc.trigger.base_trigger",
+        "MemTrigger": "pynenc.trigger.storage_trigger",
+        "SQLiteTrigger": "pynenc.trigger.storage_trigger",
+        "TriggerBuilder": "pynenc.trigger.trigger_builder",
+        "TriggerDefinition": "pynenc.trigger.definition",
+        "on_any_result": "pynenc.trigger.trigger_builder",
+        "on_cron": "pynenc.trigger.trigger_builder",
+        "on_event": "pynenc.trigger.trigger_builder",
+        "on_exception": "pynenc.trigger.trigger_builder",
+        "on_failure": "pynenc.trigger.trigger_builder",
+        "on_result": "pynenc.trigger.trigger_builder",
+        "on_status": "pynenc.trigger.trigger_builder",
+        "on_success": "pynenc.trigger.trigger_builder",
+    },
+)

@@ -27,7 +27,8 @@ R = TypeVar("R")
 SLEEP, WAIT = "sleep", "wait_event"
 _LONGEST_S = 3600.0
 _LOOK_AGAIN_S = 30.0
-_SOON_S = 0.05
+SOON_S = 0.05
+"""A body that waits for others looks no sooner whether it is to be parked."""
 
 
 class WaitingOperations:
@@ -45,7 +46,7 @@ class WaitingOperations:
         self.waits = waits
         self._runtime = runtime
         self._park_after_s = park_after_s
-        self.first_look_s = max(park_after_s, _SOON_S)
+        self.first_look_s = max(park_after_s, SOON_S)
         self._heard = 0
 
     def sleep(self, duration: float | timedelta) -> None:

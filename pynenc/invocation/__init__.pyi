@@ -1,0 +1,11 @@
+from pynenc.calls.interfaces import BaseInvocation as BaseInvocation
+from pynenc.calls.interfaces import BaseInvocationGroup as BaseInvocationGroup
+from pynenc.client.dist_invocation import DistributedInvocation as DistributedInvocation
+from pynenc.client.dist_invocation import DistributedInvocationGroup as DistributedInvocationGroup
+from pynenc.client.dist_invocation import ReusedInvocation as ReusedInvocation
+from pynenc.client.inline_invocation import ConcurrentInvocation as ConcurrentInvocation
+from pynenc.client.inline_invocation import ConcurrentInvocationGroup as ConcurrentInvocationGroup
+from pynenc.client.inline_invocation import SynchronousInvocation as SynchronousInvocation
+from pynenc.client.inline_invocation import SynchronousInvocationGroup as SynchronousInvocationGroup
+from pynenc.invocation.status import InvocationStatus as InvocationStatus
+from pynenc.invocation.workflow_identity import WorkflowIdentity as WorkflowIdentity

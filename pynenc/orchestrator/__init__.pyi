@@ -1,0 +1,3 @@
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator as BaseOrchestrator
+from pynenc.orchestrator.storage_orchestrator import MemOrchestrator as MemOrchestrator
+from pynenc.orchestrator.storage_orchestrator import SQLiteOrchestrator as SQLiteOrchestrator

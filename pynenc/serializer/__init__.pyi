@@ -1,0 +1,4 @@
+from pynenc.serializer.base_serializer import BaseSerializer as BaseSerializer
+from pynenc.serializer.json_pickle_serializer import JsonPickleSerializer as JsonPickleSerializer
+from pynenc.serializer.json_serializer import JsonSerializer as JsonSerializer
+from pynenc.serializer.pickle_serializer import PickleSerializer as PickleSerializer

@@ -1,0 +1,3 @@
+from pynenc.state_backend.base_state_backend import BaseStateBackend as BaseStateBackend
+from pynenc.state_backend.storage_state_backend import MemStateBackend as MemStateBackend
+from pynenc.state_backend.storage_state_backend import SQLiteStateBackend as SQLiteStateBackend
