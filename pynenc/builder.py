@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pynenc.app import Pynenc
 from pynenc.conf.config_pynenc import ArgumentPrintMode, LogFormat
 from pynenc.conf.config_task import ConcurrencyControlType
+from pynenc.conf.retired import is_retired
 from pynenc.exceptions import BuilderMethodError, ConfigError
 from pynenc.plugins.registry import KNOWN_PLUGINS, import_object, plugin_registry
 
@@ -81,9 +82,10 @@ class PynencBuilder:
         self.custom_config(backend="sqlite")
         return self.section("sqlite", sqlite_db_path=sqlite_db_path)
 
-    def trigger_task_modules(self, *modules: str) -> Self:
-        """Name modules that runners import at start."""
-        return self.custom_config(trigger_task_modules=modules)
+    def trigger_task_modules(self, *modules: str | Iterable[str]) -> Self:
+        """Name modules that runners import at start, one by one or as a list."""
+        names = [each for given in modules for each in ([given] if isinstance(given, str) else given)]
+        return self.custom_config(trigger_task_modules=tuple(names))
 
     # --- runners -----------------------------------------------------------------------
 
@@ -159,9 +161,17 @@ class PynencBuilder:
     # --- tasks -------------------------------------------------------------------------
 
     def task_control(
-        self, blocking_control: bool | None = None, auto_final_invocation_purge_hours: float | None = None
+        self,
+        blocking_control: bool | None = None,
+        auto_final_invocation_purge_hours: float | None = None,
+        queue_timeout_sec: float | None = None,
     ) -> Self:
-        """Set how the orchestrator treats waiting tasks and ended invocations."""
+        """Set how the orchestrator treats waiting tasks and ended invocations.
+
+        `queue_timeout_sec` is known from other versions of this API and has no effect here.
+        """
+        if queue_timeout_sec is not None:
+            is_retired("queue_timeout_sec", "task_control")
         return self.section(
             "orchestrator",
             blocking_control=blocking_control,
@@ -244,17 +254,40 @@ class PynencBuilder:
         """Set the level of the logs."""
         return self.custom_config(logging_level=level)
 
-    def logging_colors(self, enabled: bool = True) -> Self:
-        """Turn colours in text logs on or off."""
-        return self.custom_config(log_use_colors=enabled)
+    def logging_colors(self, enabled: bool = True, *, use_colors: bool | None = None) -> Self:
+        """Turn colours in text logs on or off; `use_colors` is the same."""
+        return self.custom_config(log_use_colors=enabled if use_colors is None else use_colors)
 
     def logging_stream(self, stream: str) -> Self:
         """Set where logs go: `stderr` or `stdout`."""
         return self.custom_config(log_stream=stream)
 
-    def logging_format(self, log_format: LogFormat | str) -> Self:
-        """Set the form of the logs: `text` or `json`."""
-        return self.custom_config(log_format=log_format)
+    def logging_format(
+        self, log_format: LogFormat | str | None = None, *, fmt: LogFormat | str | None = None
+    ) -> Self:
+        """Set the form of the logs: `text` or `json`; `fmt` is the same."""
+        chosen = log_format if fmt is None else fmt
+        if chosen is None:
+            raise ConfigError("logging_format needs a format: 'text' or 'json'")
+        return self.custom_config(log_format=chosen)
+
+    def logging(
+        self,
+        level: str | None = None,
+        use_colors: bool | None = None,
+        stream: str | None = None,
+        fmt: LogFormat | str | None = None,
+        compact_context: bool | None = None,
+    ) -> Self:
+        """Set several things about the logs at once."""
+        given = {
+            "logging_level": level,
+            "log_use_colors": use_colors,
+            "log_stream": stream,
+            "log_format": fmt,
+            "compact_log_context": compact_context,
+        }
+        return self.custom_config(**{name: value for name, value in given.items() if value is not None})
 
     def argument_print_mode(self, mode: ArgumentPrintMode | str, truncate_length: int | None = None) -> Self:
         """Set how arguments appear in logs, and how long in the mode `truncated`."""

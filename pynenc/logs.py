@@ -13,7 +13,7 @@ from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
 from pynenc.context import current_invocation_id, current_runner
 
 ROOT = "pynenc"
-_PARTS = ("storage", "plugins")
+_PARTS = ("storage", "plugins", "conf")
 _SHORT = 8
 _RESET = "\033[0m"
 _COLOURS = {

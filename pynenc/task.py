@@ -120,9 +120,10 @@ class Task(BaseTask[Params, Result]):
 
     def parallelize(
         self,
-        items: Iterable[ParallelItem],
+        items: Iterable[ParallelItem] | None = None,
         common_args: Mapping[str, Any] | None = None,
-        options: CallOptions | None = None,
+        *,
+        param_iter: Iterable[ParallelItem] | None = None,
     ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item.
 
@@ -130,19 +131,31 @@ class Task(BaseTask[Params, Result]):
             items: For each invocation a tuple of positional arguments, a dictionary of named
                 ones, or what `args` returned.
             common_args: Arguments that all of them share; they are serialized once.
-            options: Where, when and how long they run, see `options`.
+            param_iter: Another name for `items`.
 
         Returns:
             The group of the invocations, in the order of the items.
 
         Raises:
-            TypeError: An item does not fit the function; no later item was submitted.
+            TypeError: An item does not fit the function; nothing was submitted.
         """
+        return self._parallelize(items, common_args, param_iter, self.call_options)
+
+    def _parallelize(
+        self,
+        items: Iterable[ParallelItem] | None,
+        common_args: Mapping[str, Any] | None,
+        param_iter: Iterable[ParallelItem] | None,
+        options: CallOptions,
+    ) -> InvocationGroup[Params, Result]:
+        given = param_iter if items is None else items
+        if given is None or (items is not None and param_iter is not None):
+            raise TypeError(f"{self.task_id}.parallelize takes 'items' or 'param_iter', one of them")
         common = dict(common_args or {})
-        calls = [self._bind_item(item, common) for item in items]
+        calls = [self._bind_item(item, common) for item in given]
         if self.app.conf.dev_mode_force_sync_tasks:
             return InvocationGroup(self, [ConcurrentInvocation(self, call) for call in calls])
-        return InvocationGroup(self, submit_calls(self, calls, options or self.call_options, common))
+        return InvocationGroup(self, submit_calls(self, calls, options, common))
 
     def _bind_item(self, item: ParallelItem, common: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(item, tuple):
@@ -210,10 +223,14 @@ class TaskWithOptions(Submittable[Params, Result]):
         return self.task._submit(self.task.binder.bind(args, kwargs), self.call_options)
 
     def parallelize(
-        self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
+        self,
+        items: Iterable[ParallelItem] | None = None,
+        common_args: Mapping[str, Any] | None = None,
+        *,
+        param_iter: Iterable[ParallelItem] | None = None,
     ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item, like `Task.parallelize`."""
-        return self.task.parallelize(items, common_args, self.call_options)
+        return self.task._parallelize(items, common_args, param_iter, self.call_options)
 
 
 def _restore(app: App, task_id: TaskId) -> BaseTask[..., Any]:

@@ -147,7 +147,11 @@ class Submittable(ABC, Generic[Params, Result]):
 
     @abstractmethod
     def parallelize(
-        self, items: Iterable[ParallelItem], common_args: Mapping[str, Any] | None = None
+        self,
+        items: Iterable[ParallelItem] | None = None,
+        common_args: Mapping[str, Any] | None = None,
+        *,
+        param_iter: Iterable[ParallelItem] | None = None,
     ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item."""
 

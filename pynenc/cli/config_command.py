@@ -43,6 +43,14 @@ def show(state: CliState, as_json: bool) -> None:
     console().print(table)
 
 
+@click.command("show_config", hidden=True)
+@as_json
+@click.pass_context
+def show_config(context: click.Context, as_json: bool) -> None:
+    """Do the same as `config show`, under its name in other versions."""
+    context.invoke(show, as_json=as_json)
+
+
 def effective_settings(app: Pynenc) -> Iterator[tuple[str, str, Any, str]]:
     """Class, name, value (secrets masked) and origin of every effective setting of an app."""
     yield from _rows(app.conf)

@@ -63,6 +63,7 @@ def cli(context: click.Context, app_name: str | None, verbose: bool) -> None:
 
 cli.add_command(runner_command.runner)
 cli.add_command(config_command.config)
+cli.add_command(config_command.show_config)
 cli.add_command(plugins_command.plugins)
 cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)

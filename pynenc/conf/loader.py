@@ -19,6 +19,7 @@ from pynenc.conf.base_config import (
     unknown_setting,
 )
 from pynenc.conf.config_task import ConfigTask
+from pynenc.conf.retired import is_retired
 from pynenc.exceptions import ConfigError
 from pynenc.identifiers.task_id import TaskId
 
@@ -126,6 +127,8 @@ class SettingsLoader:
             parts = variable[len(ENV_PREFIX) :].split("__")
             origin = f"environment variable {variable}"
             name = parts[-1].lower()
+            if is_retired(name, origin):
+                continue
             if len(parts) == 1:
                 allowed = fields
             elif parts[0].upper() in owners:
@@ -143,14 +146,14 @@ def _config_bases(cls: type[PynencConfig]) -> list[type[PynencConfig]]:
 
 def _check_entry(name: str, value: Any, classes: list[type[PynencConfig]], place: str) -> None:
     fields = {field for cls in classes for field in cls.model_fields}
-    if name in fields:
+    if name in fields or is_retired(name, place):
         return
     sections = {cls.section for cls in classes if cls.section}
     if name not in sections or not isinstance(value, Mapping):
         raise ConfigError(unknown_setting(name, fields | sections, place))
     allowed = {field for cls in classes if cls.section == name for field in cls.model_fields}
     for key, inner in value.items():
-        if key in allowed:
+        if key in allowed or is_retired(key, f"section '{name}' of {place}"):
             continue
         if name != ConfigTask.section or not isinstance(inner, Mapping):
             raise ConfigError(unknown_setting(key, allowed, f"section '{name}' of {place}"))

@@ -22,6 +22,11 @@ class WorkflowIdentity:
     parent_id: str | None = None
 
     @property
+    def parent_workflow_id(self) -> str | None:
+        """The name of `parent_id` in other versions of this API."""
+        return self.parent_id
+
+    @property
     def is_subworkflow(self) -> bool:
         """Whether another workflow started this one."""
         return self.parent_id is not None
