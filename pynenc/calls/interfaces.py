@@ -6,14 +6,15 @@ import logging
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, Unpack, cast, overload
 
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.calls.arguments import ArgumentBinder, Arguments, ParallelItem
+from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import CallOptions, CallOptionValues
+from pynenc.calls.group_results import GroupResults
 from pynenc.calls.inline_records import InlineRecords
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_task import ConfigTask
@@ -23,11 +24,9 @@ from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
-from pynenc.lifecycle.parking import Parking
 from pynenc.logs import shown_arguments
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
-from pynenc.plugins.component import Component
-from pynenc.plugins.kinds import ComponentKind
+from pynenc.plugins.component import ProvidesComponents
 from pynenc.scheduler.catalog import TriggerCatalog
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.trigger.base_trigger import BaseTrigger
@@ -35,16 +34,6 @@ from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.types import Params, Result
 
 # --- apps ------------------------------------------------------------------------------
-
-
-class ProvidesComponents(Protocol):
-    """Selects and builds the components of an app; runners ask it when they start."""
-
-    def get(self, kind: ComponentKind) -> Component:
-        """Return the component of a kind, built at its first use."""
-
-    def component_class(self, kind: ComponentKind) -> type[Component]:
-        """Return the class that the settings select for a kind."""
 
 
 class App(Protocol):
@@ -219,38 +208,6 @@ class Call(Generic[Params, Result]):
         return f"{self.task.task_id}({shown})"
 
 
-# --- bodies ----------------------------------------------------------------------------
-
-
-class BodyRecord(Protocol):
-    """What the body of an invocation has recorded, as engines and waiters use it."""
-
-    first_look_s: float
-    """Seconds after which a waiting body checks whether it is to be parked."""
-
-    @property
-    def parking(self) -> Parking | None:
-        """How the body asked to be parked, if it did."""
-
-    @property
-    def has_steps(self) -> bool:
-        """Whether anything was recorded."""
-
-    def check_complete(self) -> None:
-        """Refuse an end that comes before everything that was recorded."""
-
-    def forget_failure(self, error: BaseException) -> None:
-        """Drop the operation that raised an error, so that the next run tries it again."""
-
-    def park_for(self, invocation_ids: Sequence[str]) -> None:
-        """Park the body if what it waits for is a parked child."""
-
-    def waiting_for(
-        self, invocation_ids: Sequence[str], is_coroutine: bool = False
-    ) -> AbstractContextManager[object]:
-        """Return what to enter while the body waits for other invocations."""
-
-
 # --- invocations -----------------------------------------------------------------------
 
 
@@ -377,7 +334,7 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         return hash(self.invocation_id)
 
 
-class InvocationGroup(Generic[Params, Result]):
+class InvocationGroup(GroupResults[BaseInvocation[Params, Result], Result], Generic[Params, Result]):
     """Invocations of one task that were made together.
 
     Attributes:
@@ -388,8 +345,8 @@ class InvocationGroup(Generic[Params, Result]):
     def __init__(
         self, task: BaseTask[Params, Result], invocations: Sequence[BaseInvocation[Params, Result]]
     ) -> None:
+        super().__init__(invocations)
         self.task = task
-        self.invocations = list(invocations)
 
     def __iter__(self) -> Iterator[BaseInvocation[Params, Result]]:
         return iter(self.invocations)
@@ -407,87 +364,6 @@ class InvocationGroup(Generic[Params, Result]):
         self, index: int | slice
     ) -> BaseInvocation[Params, Result] | list[BaseInvocation[Params, Result]]:
         return self.invocations[index]
-
-    # --- results -------------------------------------------------------------------------
-
-    @property
-    def result(self) -> list[Result]:
-        """All results in the order of the calls; waits for them.
-
-        Raises:
-            Exception: What the first failed invocation, in the order of the calls, raised.
-        """
-        return self.wait()
-
-    def wait(self, timeout_s: float | None = None) -> list[Result]:
-        """Return all results, like `result`.
-
-        Args:
-            timeout_s: Longest wait for all of them together, in seconds.
-
-        Raises:
-            TimeoutError: Some have not ended in time; nothing is cancelled.
-        """
-        return list(self._in_order(timeout_s))
-
-    async def async_result(self, timeout_s: float | None = None) -> list[Result]:
-        """Return all results, like `wait`, without blocking the event loop."""
-        return [result async for result in self._in_order_async(timeout_s)]
-
-    @property
-    def results(self) -> Iterator[Result]:
-        """The results in the order of the calls, each as soon as it is there.
-
-        Raises:
-            Exception: What the task raised, where the iteration comes to that invocation.
-        """
-        return self._in_order(None)
-
-    def async_results(self) -> AsyncIterator[Result]:
-        """Return the results like `results`, without blocking the event loop."""
-        return self._in_order_async(None)
-
-    def outcomes(self, timeout_s: float | None = None) -> list[Result | BaseException]:
-        """Return for each call, in order, its result, or the exception with which it failed.
-
-        Args:
-            timeout_s: Longest wait for all of them together, in seconds.
-
-        Raises:
-            TimeoutError: Some have not ended in time.
-        """
-        for _ in self._settled(timeout_s):
-            pass
-        return self._outcomes()
-
-    async def async_outcomes(self, timeout_s: float | None = None) -> list[Result | BaseException]:
-        """Return the outcomes like `outcomes`, without blocking the event loop."""
-        async for _ in self._settled_async(timeout_s):
-            pass
-        return self._outcomes()
-
-    def as_completed(self, timeout_s: float | None = None) -> Iterator[BaseInvocation[Params, Result]]:
-        """Return the invocations in the order in which they end.
-
-        Args:
-            timeout_s: Longest wait for all of them together, in seconds.
-
-        Raises:
-            TimeoutError: Some have not ended in time.
-        """
-        yield from [each for each in self.invocations if each.is_settled]
-        for ended in self._settled(timeout_s):
-            yield from ended
-
-    async def async_as_completed(
-        self, timeout_s: float | None = None
-    ) -> AsyncIterator[BaseInvocation[Params, Result]]:
-        """Return the invocations like `as_completed`, without blocking the event loop."""
-        for each in [each for each in self.invocations if each.is_settled]:
-            yield each
-        async for ended in self._settled_async(timeout_s):
-            for each in ended:
-                yield each
 
     # --- state ---------------------------------------------------------------------------
 
@@ -508,41 +384,6 @@ class InvocationGroup(Generic[Params, Result]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.invocations)} of {self.task.task_id}>"
-
-    # --- inside --------------------------------------------------------------------------
-
-    def _outcomes(self) -> list[Result | BaseException]:
-        return [error if (error := each.error) is not None else each.result for each in self.invocations]
-
-    def _settled(self, timeout_s: float | None) -> Iterator[list[BaseInvocation[Params, Result]]]:
-        waiting = [each for each in self.invocations if not each.is_settled]
-        return waiting[0].settle_all(waiting, timeout_s) if waiting else iter(())
-
-    async def _settled_async(
-        self, timeout_s: float | None
-    ) -> AsyncIterator[list[BaseInvocation[Params, Result]]]:
-        waiting = [each for each in self.invocations if not each.is_settled]
-        if waiting:
-            async for ended in waiting[0].settle_all_async(waiting, timeout_s):
-                yield ended
-
-    def _in_order(self, timeout_s: float | None) -> Iterator[Result]:
-        at = 0
-        for _ in self._settled(timeout_s):
-            while at < len(self.invocations) and self.invocations[at].is_settled:
-                yield self.invocations[at].result
-                at += 1
-        for invocation in self.invocations[at:]:
-            yield invocation.result
-
-    async def _in_order_async(self, timeout_s: float | None) -> AsyncIterator[Result]:
-        at = 0
-        async for _ in self._settled_async(timeout_s):
-            while at < len(self.invocations) and self.invocations[at].is_settled:
-                yield self.invocations[at].result
-                at += 1
-        for invocation in self.invocations[at:]:
-            yield invocation.result
 
 
 BaseInvocationGroup = InvocationGroup

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 from pynenc.calls.body import run_function, wants_retry
+from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.interfaces import (
     BaseInvocation,
     BaseTask,
-    BodyRecord,
     InvocationGroup,
     as_current,
     current_invocation,

@@ -6,7 +6,8 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from pynenc.calls.interfaces import BodyRecord, current_invocation
+from pynenc.calls.body_record import BodyRecord
+from pynenc.calls.interfaces import current_invocation
 from pynenc.context import running_runner
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Blocked, Ended, wait_final, wait_final_async

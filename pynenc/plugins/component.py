@@ -6,7 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.plugins.kinds import KINDS, STORES, ComponentKind
@@ -134,3 +134,13 @@ class DataComponent(Component):
     @abstractmethod
     def purge(self) -> None:
         """Delete everything that the component keeps of this app."""
+
+
+class ProvidesComponents(Protocol):
+    """Selects and builds the components of an app; runners ask it when they start."""
+
+    def get(self, kind: ComponentKind) -> Component:
+        """Return the component of a kind, built at its first use."""
+
+    def component_class(self, kind: ComponentKind) -> type[Component]:
+        """Return the class that the settings select for a kind."""
