@@ -77,7 +77,7 @@ class Ours(Contender):
             self._add(number, 1)
 
     def done(self) -> int:
-        return int(self._app.orchestrator.count(InvocationStatus.SUCCESS))
+        return int(self._app.orchestrator.count_states(InvocationStatus.SUCCESS))
 
     def gather(self, count: int) -> int:
         return sum(self._add.parallelize([(number, 1) for number in range(count)]).results)

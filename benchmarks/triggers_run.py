@@ -32,7 +32,7 @@ def measure(name: str, events: int, storm: int) -> dict[str, float]:
         app = importlib.import_module("benchmarks.trigger_tasks").app
 
         def ended() -> int:
-            return int(app.orchestrator.count(InvocationStatus.SUCCESS))
+            return int(app.orchestrator.count_states(InvocationStatus.SUCCESS))
 
         with our_runner("benchmarks.trigger_tasks") as pid:
             latencies = []

@@ -43,7 +43,7 @@ def measure(name: str, steps: int, parked: int) -> dict[str, float]:
 
 
 def _is_parked(app: object, invocation_id: str) -> bool:
-    (state,) = app.orchestrator.read([invocation_id])  # type: ignore[attr-defined]
+    (state,) = app.orchestrator.read_states([invocation_id])  # type: ignore[attr-defined]
     return state is not None and state.is_parked
 
 

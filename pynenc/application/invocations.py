@@ -89,7 +89,7 @@ class InvocationFinder:
         after: Cursor | None = None
         while len(found) < limit:
             page = components.state_backend.find_invocations(key, start, None, _PAGE, after)
-            states = components.orchestrator.read([data.invocation_id for data in page])
+            states = components.orchestrator.read_states([data.invocation_id for data in page])
             for data, state in zip(page, states, strict=True):
                 if state is None or (only_workflows and not state.is_workflow):
                     continue

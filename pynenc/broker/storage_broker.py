@@ -29,8 +29,7 @@ class StorageBroker(StorageComponent, BaseBroker):
         for message in messages:
             item = QueueItem(message.message_id, message.status, message.priority, message.not_before)
             by_queue.setdefault(message.queue, []).append(item)
-        for queue, items in by_queue.items():
-            group.add(self.storage, Push(queue, tuple(items)))
+        group.execute(self.storage, [Push(queue, tuple(items)) for queue, items in by_queue.items()], len)
 
     def take(self, queues: Sequence[str], limit: int, timeout_s: float | None) -> list[Delivery]:
         lease_s = self.conf.queue_lease_seconds
@@ -41,7 +40,7 @@ class StorageBroker(StorageComponent, BaseBroker):
         self.storage.ack([delivery.receipt for delivery in deliveries])
 
     def stage_ack(self, group: Group, deliveries: Sequence[Delivery]) -> None:
-        group.add(self.storage, Ack(tuple(delivery.receipt for delivery in deliveries)))
+        group.execute(self.storage, (Ack(tuple(delivery.receipt for delivery in deliveries)),), len)
 
     def depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         return self.storage.queue_depth(queues)

@@ -141,7 +141,7 @@ def _kill_one(
     """Kill a worker that runs something just now."""
     owners: Counter[str] = Counter()
     while not owners:
-        states = runner.app.orchestrator.find(InvocationStatus.RUNNING, limit=len(group))
+        states = runner.app.orchestrator.find_states(InvocationStatus.RUNNING, limit=len(group))
         owners.update(state.runner_id for state in states if state.runner_id)
     busy = [worker for worker in runner.workers if worker.identity.runner_id in owners]
     worker = (busy or runner.workers)[0]
@@ -154,7 +154,7 @@ def _show(progress: Progress, bar: TaskID, app: Pynenc, done: int, begun: float)
     if done % 10 and progress.tasks[bar].remaining != 0:
         progress.update(bar, completed=done)
         return
-    counts = "  ".join(f"{status.value} {app.orchestrator.count(status)}" for status in _SHOWN)
+    counts = "  ".join(f"{status.value} {app.orchestrator.count_states(status)}" for status in _SHOWN)
     rate = done / max(time.monotonic() - begun, 1e-9)
     progress.update(bar, completed=done, states=f"{counts}  {rate:.0f}/s")
 

@@ -128,7 +128,7 @@ def stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationS
         InvocationNotFoundError: Nothing is.
     """
     (data,) = app.state_backend.read_invocations([invocation_id])
-    (record,) = app.orchestrator.read([invocation_id])
+    (record,) = app.orchestrator.read_states([invocation_id])
     if data is None or record is None:
         raise InvocationNotFoundError(invocation_id)
     return data, record

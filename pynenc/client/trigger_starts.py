@@ -70,7 +70,7 @@ def fire_by_hand(
     ]
     met = MatchedTrigger(stored.trigger_id, definition, parts, [occurrence], "fired by hand", 0)
     runs = firing_of(app).fire([met])
-    store.settle([], runs)
+    store.mark_evaluated([], runs)
     return runs[0]
 
 

@@ -98,7 +98,7 @@ class StoredRuntime:
 
     def _parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
         components = self._app.components
-        states = components.orchestrator.read(invocation_ids)
+        states = components.orchestrator.read_states(invocation_ids)
         if any(state is None or state.status.is_final() for state in states):
             return None
         parked = [state.invocation_id for state in states if state is not None and state.is_parked]
@@ -108,7 +108,7 @@ class StoredRuntime:
         return None
 
     def events_counted(self) -> int:
-        (state,) = self._retry(lambda: self._app.components.orchestrator.read([self.invocation_id]))
+        (state,) = self._retry(lambda: self._app.components.orchestrator.read_states([self.invocation_id]))
         return state.events if state is not None else 0
 
     def subscribe(self, wake: Callable[[], None]) -> Subscription:

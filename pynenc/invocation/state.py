@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import msgspec
 
@@ -93,6 +94,21 @@ class Change(msgspec.Struct, frozen=True):
     current: InvocationState
     target: InvocationState
     also: tuple[str, ...] = ()
+
+
+class Registration(msgspec.Struct, frozen=True):
+    """The insertion of a record, made if there is none with its id."""
+
+    target: InvocationState
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """The deletion of a record, made if status, owner and claim number are as in `current`."""
+
+    current: InvocationState
+
+
+StateChange: TypeAlias = Change | Registration | Removal
 
 
 class ChangeOutcome(msgspec.Struct, frozen=True):

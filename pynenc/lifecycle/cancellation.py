@@ -102,5 +102,5 @@ def _is_doomed(state: InvocationState) -> bool:
 
 def cancelled_among(components: Components, invocation_ids: Sequence[str]) -> list[str]:
     """Which of a runner's invocations were asked to end."""
-    states = components.orchestrator.read(invocation_ids)
+    states = components.orchestrator.read_states(invocation_ids)
     return [state.invocation_id for state in states if state is not None and state.cancel_requested]

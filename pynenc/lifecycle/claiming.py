@@ -58,7 +58,7 @@ def claim_deliveries(components: Components, runner_id: str, deliveries: Sequenc
     group = Group()
     outcomes = components.stage_change(group, changes, runner_id)
     components.broker.stage_ack(group, deliveries)
-    states = components.orchestrator.stage_read(group, ids)
+    states = components.orchestrator.stage_read_states(group, ids)
     data = components.state_backend.stage_read_invocations(group, ids)
     group.send()
     claims: list[Claim] = []
@@ -92,7 +92,7 @@ def claim_awaited(
         limit: Most invocations to claim.
     """
     now = components.now()
-    states = components.orchestrator.read(invocation_ids)
+    states = components.orchestrator.read_states(invocation_ids)
     ready = [
         state
         for state in states

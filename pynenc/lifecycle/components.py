@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.conf.config_pynenc import ConfigPynenc
-from pynenc.invocation.state import Change, ChangeOutcome, InvocationState
+from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, Registration
 from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
@@ -63,11 +63,12 @@ class Components:
 
     def stage_register(
         self, group: Group, states: Sequence[InvocationState], actor_id: str | None
-    ) -> Pending[list[bool]]:
+    ) -> Pending[list[ChangeOutcome]]:
         """Register records as a step of a group, and note before it what somebody waits for."""
         if self.watch is not None:
             self.watch.stage(group, states)
-        return self.orchestrator.stage_register(group, states, actor_id)
+        changes = [Registration(each) for each in states]
+        return self.orchestrator.stage_change(group, changes, actor_id)
 
     def now(self) -> float:
         """Seconds since the epoch by the clock that all runners share."""

@@ -34,7 +34,7 @@ def check_cycle(components: Components, invocation_id: str, awaited: Sequence[st
     while frontier:
         if invocation_id in came_from:
             raise WaitCycleError(_circle(invocation_id, came_from))
-        states = components.orchestrator.read(frontier)
+        states = components.orchestrator.read_states(frontier)
         frontier = []
         for state in states:
             if state is None or state.status != InvocationStatus.PAUSED or state.waits_for is None:

@@ -107,7 +107,7 @@ def signal_invocations(
     waiting = list(invocation_ids)
     while waiting:
         now, group = components.now(), Group()
-        states = components.orchestrator.read(waiting)
+        states = components.orchestrator.read_states(waiting)
         changes = [
             unpark(state, actor_id, now, **note(state))
             if state.is_parked

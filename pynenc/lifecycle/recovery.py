@@ -35,7 +35,7 @@ def pages(
     """Records with a status in batches, oldest first."""
     after: Cursor | None = None
     while True:
-        states = components.orchestrator.find(status, before, _PAGE, after)
+        states = components.orchestrator.find_states(status, before, _PAGE, after)
         if states:
             yield states
         if len(states) < _PAGE:
@@ -211,7 +211,7 @@ def purge_final(components: Components, before: float) -> int:
     purged = 0
     for status in sorted(FINAL_STATUSES):
         after: Cursor | None = None
-        while states := components.orchestrator.find(status, before, _PAGE, after):
+        while states := components.orchestrator.find_states(status, before, _PAGE, after):
             after = Cursor(states[-1].since, states[-1].invocation_id)
             over = _not_needed(components, states)
             if not over:
@@ -240,7 +240,7 @@ def _not_needed(components: Components, states: Sequence[InvocationState]) -> li
         for root in (each.workflow_id, each.parent_workflow_id)
         if root is not None and root != each.invocation_id
     }
-    found = components.orchestrator.read(sorted(roots))
+    found = components.orchestrator.read_states(sorted(roots))
     open_ids = {root.invocation_id for root in found if root is not None and not root.status.is_final()}
     return [
         state

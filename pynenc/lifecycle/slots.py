@@ -62,7 +62,7 @@ def _take_over(components: Components, wanted: Sequence[Slot]) -> frozenset[str]
     """Take slots that do not count any more; the invocations that did not get theirs."""
     found = components.orchestrator.read_slots([slot.slot_key for slot in wanted])
     holder_ids = [slot.invocation_id if slot else "" for slot in found]
-    holders = components.orchestrator.read(holder_ids)
+    holders = components.orchestrator.read_states(holder_ids)
     blocked: set[str] = set()
     swaps: list[SlotSwap] = []
     for slot, present, holder in zip(wanted, found, holders, strict=True):
@@ -158,9 +158,9 @@ def _hand_on(components: Components, slot_key: str, actor_id: str) -> int:
     while True:
         (slot,) = components.orchestrator.read_slots([slot_key])
         line = components.orchestrator.first_waiters(slot_key, _HEAD)
-        states = components.orchestrator.read([each.invocation_id for each in line])
+        states = components.orchestrator.read_states([each.invocation_id for each in line])
         if slot is not None:
-            (holder,) = components.orchestrator.read([slot.invocation_id])
+            (holder,) = components.orchestrator.read_states([slot.invocation_id])
             if counts(slot, holder):
                 if holder is not None and holder.status == _S.CONCURRENCY_CONTROLLED:
                     _wake(components, holder, line, actor_id)

@@ -66,7 +66,7 @@ def _accepted(components: Components, new: Sequence[NewInvocation]) -> None:
 def find_waiting(components: Components, registration_keys: Sequence[str]) -> list[InvocationState | None]:
     """For each registration key the invocation that still waits under it, if there is one."""
     entries = components.orchestrator.read_slots(registration_keys)
-    states = components.orchestrator.read([entry.invocation_id if entry else "" for entry in entries])
+    states = components.orchestrator.read_states([entry.invocation_id if entry else "" for entry in entries])
     return [state if state is not None and state.status in _WAITING else None for state in states]
 
 
@@ -80,7 +80,7 @@ def submit_registered(components: Components, new: NewInvocation) -> InvocationS
     while True:
         (entry,) = components.orchestrator.read_slots([key])
         if entry is not None:
-            (holder,) = components.orchestrator.read([entry.invocation_id])
+            (holder,) = components.orchestrator.read_states([entry.invocation_id])
             if holder is not None and holder.status in _WAITING:
                 return holder
         _call(components, "before_submit", [new])
@@ -99,7 +99,7 @@ def submit_registered(components: Components, new: NewInvocation) -> InvocationS
 def find_cached(components: Components, cache_keys: Sequence[str]) -> list[InvocationState | None]:
     """For each cache key the latest invocation that succeeded under it, if it is still stored."""
     entries = components.orchestrator.read_slots(cache_keys)
-    states = components.orchestrator.read([entry.invocation_id if entry else "" for entry in entries])
+    states = components.orchestrator.read_states([entry.invocation_id if entry else "" for entry in entries])
     return [
         state if state is not None and state.status == InvocationStatus.SUCCESS else None for state in states
     ]

@@ -52,7 +52,7 @@ def read_states(components: Components, invocation_ids: Sequence[str]) -> list[I
     Raises:
         InvocationNotFoundError: There is no record for one of them.
     """
-    return _all_known(invocation_ids, components.orchestrator.read(invocation_ids))
+    return _all_known(invocation_ids, components.orchestrator.read_states(invocation_ids))
 
 
 def _all_known(
@@ -74,7 +74,7 @@ def _final_among(components: Components, invocation_ids: Collection[str]) -> lis
     if len(ids) > _MANY:
         return [Ended(state) for state in read_states(components, ids) if state.status.is_final()]
     group = Group()
-    states = components.orchestrator.stage_read(group, ids)
+    states = components.orchestrator.stage_read_states(group, ids)
     outcomes = components.state_backend.stage_read_outcomes(group, [outcome_id(each, 1) for each in ids])
     group.send()
     return [

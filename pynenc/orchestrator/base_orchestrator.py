@@ -13,12 +13,22 @@ import msgspec
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_orchestrator import ConfigOrchestrator
-from pynenc.invocation.state import Change, ChangeOutcome, HistoryEntry, InvocationState
+from pynenc.invocation.state import (
+    ChangeOutcome,
+    HistoryEntry,
+    InvocationState,
+    Registration,
+    Removal,
+    StateChange,
+)
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.component import DataComponent
 from pynenc.storage.group import Group, Pending
-from pynenc.storage.operations import Cursor
+from pynenc.storage.operations import Cursor, Index
+from pynenc.storage.record_store import Lookup, RecordSpec, RecordStore, Remove, Save, swap, upserts
 from pynenc.storage.subscription import Subscription
+
+_PAGE = 500
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -66,40 +76,54 @@ def waiter(state: InvocationState, slot_key: str, at: float) -> Waiter:
     return Waiter(key, slot_key, state.invocation_id, state.claim, at)
 
 
-class BaseOrchestrator(DataComponent):
-    """Keeps the status records, the signs of life of runners, and wakes who waits."""
+class Heartbeat(msgspec.Struct, frozen=True):
+    """The last sign of life of a runner, in seconds since the epoch."""
+
+    runner_id: str = msgspec.field(name="key")
+    at: float
+
+
+class BaseOrchestrator(DataComponent, RecordStore):
+    """Keeps the status records and the heartbeats of runners, and wakes who waits.
+
+    An author implements `change`, `read_states`, `histories` and `find_states` for the status records,
+    `write`, `read` and `find` for the small records in `records`, and `subscribe`, `announce`, `now` and
+    `purge`.
+    """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigOrchestrator
     conf: ConfigOrchestrator
+    records = (
+        RecordSpec(Heartbeat, "heartbeat", (Index((), "at"),)),
+        RecordSpec(Slot, "slot"),
+        RecordSpec(Waiter, "waiter", (Index(("slot_key",), "at"),)),
+    )
 
-    # --- records -----------------------------------------------------------------------
+    # --- status records ------------------------------------------------------------------
 
     @abstractmethod
-    def register(self, states: Sequence[InvocationState], actor_id: str | None) -> list[bool]:
-        """Insert records that are absent; `actor_id` goes into their history."""
+    def change(self, changes: Sequence[StateChange], actor_id: str | None) -> list[ChangeOutcome]:
+        """Compare and set status records, each atomically, and append to their history.
 
-    @abstractmethod
-    def change(self, changes: Sequence[Change], actor_id: str | None) -> list[ChangeOutcome]:
-        """Compare and set records, each atomically, and append to their history.
+        A `Change` is made if status, owner, claim number and the fields in `also` are as in `current`;
+        it sets those fields in which `target` differs. A `Registration` inserts a record that is
+        absent, a `Removal` deletes one.
 
-        A change is made if status, owner, claim number and the fields in `also` are as in `current`; it
-        sets those fields in which `target` differs.
+        Args:
+            changes: The changes.
+            actor_id: Who makes them, for the history.
         """
 
     @abstractmethod
-    def read(self, invocation_ids: Sequence[str]) -> list[InvocationState | None]:
-        """Records in order, None where there is none."""
+    def read_states(self, invocation_ids: Sequence[str]) -> list[InvocationState | None]:
+        """Return status records in order, None where there is none."""
 
     @abstractmethod
     def histories(self, invocation_ids: Sequence[str]) -> list[list[HistoryEntry]]:
-        """All statuses that records have had, oldest first; nothing for unknown ones."""
-
-    def history(self, invocation_id: str) -> list[HistoryEntry]:
-        """All statuses that a record has had, oldest first; nothing if it is unknown."""
-        return self.histories([invocation_id])[0]
+        """Return all statuses that records have had, oldest first; nothing for unknown ones."""
 
     @abstractmethod
-    def find(
+    def find_states(
         self,
         status: InvocationStatus,
         before: float | None = None,
@@ -107,47 +131,51 @@ class BaseOrchestrator(DataComponent):
         after: Cursor | None = None,
         newest_first: bool = False,
     ) -> list[InvocationState]:
-        """Records with a status, by the time since which it counts.
+        """Return records with a status, by the time since which it counts.
 
         Args:
             status: Which status.
             before: Only those in it since before this time, in seconds since the epoch.
-            limit: Most to return.
+            limit: The largest number to return.
             after: Continue behind this one (its `since` and id).
             newest_first: Turn the order round.
         """
 
-    @abstractmethod
-    def count(self, status: InvocationStatus) -> int:
-        """How many records have a status."""
+    def history(self, invocation_id: str) -> list[HistoryEntry]:
+        """Return all statuses that a record has had, oldest first; nothing if it is unknown."""
+        return self.histories([invocation_id])[0]
 
-    @abstractmethod
+    def count_states(self, status: InvocationStatus) -> int:
+        """Return how many records have a status."""
+        count, after = 0, None
+        while page := self.find_states(status, limit=_PAGE, after=after):
+            count += len(page)
+            after = Cursor(page[-1].since, page[-1].invocation_id)
+        return count
+
+    def register(self, states: Sequence[InvocationState], actor_id: str | None) -> list[bool]:
+        """Insert records that are absent; `actor_id` goes into their history."""
+        return [outcome.applied for outcome in self.change([Registration(each) for each in states], actor_id)]
+
     def delete(self, states: Sequence[InvocationState]) -> None:
         """Delete records that are still as given."""
+        self.change([Removal(state) for state in states], None)
 
-    # --- slots -------------------------------------------------------------------------
+    # An orchestrator on a storage overrides these, so that they travel with the writes of others.
 
-    @abstractmethod
-    def read_slots(self, slot_keys: Sequence[str]) -> list[Slot | None]:
-        """Slots in order, None where nobody holds one."""
+    def stage_change(
+        self, group: Group, changes: Sequence[StateChange], actor_id: str | None
+    ) -> Pending[list[ChangeOutcome]]:
+        """Change as a step of a group."""
+        return group.call(lambda: self.change(changes, actor_id))
 
-    @abstractmethod
-    def swap_slots(self, swaps: Sequence[SlotSwap]) -> list[bool]:
-        """Compare and set slots, each atomically; whether each was done."""
+    def stage_read_states(
+        self, group: Group, invocation_ids: Sequence[str]
+    ) -> Pending[list[InvocationState | None]]:
+        """Read status records as a step of a group."""
+        return group.call(lambda: self.read_states(invocation_ids))
 
-    @abstractmethod
-    def add_waiters(self, waiters: Sequence[Waiter]) -> None:
-        """Put invocations in line for a slot; one that stands there already is left alone."""
-
-    @abstractmethod
-    def first_waiters(self, slot_key: str, limit: int) -> list[Waiter]:
-        """The head of the line for a slot."""
-
-    @abstractmethod
-    def drop_waiters(self, waiters: Sequence[Waiter]) -> None:
-        """Take invocations out of the line; those that are not there are fine."""
-
-    # --- signals -----------------------------------------------------------------------
+    # --- signals and time ----------------------------------------------------------------
 
     @abstractmethod
     def subscribe(
@@ -159,54 +187,54 @@ class BaseOrchestrator(DataComponent):
     def announce(self, invocation_ids: Sequence[str]) -> None:
         """Wake who listens to these invocations. Best effort."""
 
-    # --- runners -----------------------------------------------------------------------
-
-    @abstractmethod
-    def heartbeat(self, runner_ids: Sequence[str], moment: float) -> None:
-        """Note that runners were alive at a moment, in seconds since the epoch."""
-
-    @abstractmethod
-    def silent_runners(self, before: float, limit: int = 100) -> list[str]:
-        """Runners whose last sign of life is older than a moment, oldest first."""
-
-    @abstractmethod
-    def last_heartbeats(self, runner_ids: Sequence[str]) -> list[float | None]:
-        """The last sign of life of each, None for those unknown."""
-
-    @abstractmethod
-    def live_runners(self, since: float, limit: int = 1000) -> list[str]:
-        """Runners that gave a sign of life at this moment or later."""
-
-    @abstractmethod
-    def forget_runners(self, runner_ids: Sequence[str]) -> None:
-        """Drop the signs of life of runners that have ended."""
-
-    # --- the engine --------------------------------------------------------------------
-
-    @abstractmethod
-    def now(self) -> float:
-        """Seconds since the epoch by the clock that all runners share."""
-
-    # An orchestrator on a storage overrides these, so that they travel with the writes of others.
-
-    def stage_register(
-        self, group: Group, states: Sequence[InvocationState], actor_id: str | None
-    ) -> Pending[list[bool]]:
-        """Register as a step of a group."""
-        return group.call(lambda: self.register(states, actor_id))
-
-    def stage_change(
-        self, group: Group, changes: Sequence[Change], actor_id: str | None
-    ) -> Pending[list[ChangeOutcome]]:
-        """Change as a step of a group."""
-        return group.call(lambda: self.change(changes, actor_id))
-
-    def stage_read(
-        self, group: Group, invocation_ids: Sequence[str]
-    ) -> Pending[list[InvocationState | None]]:
-        """Read as a step of a group."""
-        return group.call(lambda: self.read(invocation_ids))
-
     def stage_announce(self, group: Group, invocation_ids: Sequence[str]) -> None:
         """Announce as a step of a group."""
         group.call(lambda: self.announce(invocation_ids))
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return the time of the clock that all runners share, in seconds since the epoch."""
+
+    # --- slots -------------------------------------------------------------------------
+
+    def read_slots(self, slot_keys: Sequence[str]) -> list[Slot | None]:
+        """Return slots in order, None where nobody holds one."""
+        return self.read(Slot, slot_keys)
+
+    def swap_slots(self, swaps: Sequence[SlotSwap]) -> list[bool]:
+        """Compare and set slots, each atomically; return whether each was done."""
+        return self.write([swap(each.before, each.after, ("invocation_id", "claim")) for each in swaps])
+
+    def add_waiters(self, waiters: Sequence[Waiter]) -> None:
+        """Put invocations in line for a slot; one that stands there already is left alone."""
+        self.write([Save(each) for each in waiters])
+
+    def first_waiters(self, slot_key: str, limit: int) -> list[Waiter]:
+        """Return the head of the line for a slot."""
+        return self.find(Waiter, Lookup(Waiter, {"slot_key": slot_key}), limit)
+
+    def drop_waiters(self, waiters: Sequence[Waiter]) -> None:
+        """Take invocations out of the line; those that are not there are fine."""
+        self.write([Remove(Waiter, each.waiter_id) for each in waiters])
+
+    # --- runners -----------------------------------------------------------------------
+
+    def heartbeat(self, runner_ids: Sequence[str], moment: float) -> None:
+        """Note that runners were alive at a moment, in seconds since the epoch."""
+        self.write(upserts([Heartbeat(each, moment) for each in runner_ids], ("at",)))
+
+    def silent_runners(self, before: float, limit: int = 100) -> list[str]:
+        """Return runners whose last heartbeat is older than a moment, oldest first."""
+        return [each.runner_id for each in self.find(Heartbeat, Lookup(Heartbeat, high=before), limit)]
+
+    def live_runners(self, since: float, limit: int = 1000) -> list[str]:
+        """Return runners that sent a heartbeat at this moment or later."""
+        return [each.runner_id for each in self.find(Heartbeat, Lookup(Heartbeat, low=since), limit)]
+
+    def last_heartbeats(self, runner_ids: Sequence[str]) -> list[float | None]:
+        """Return the time of the last heartbeat of each, None for those unknown."""
+        return [None if beat is None else beat.at for beat in self.read(Heartbeat, runner_ids)]
+
+    def forget_runners(self, runner_ids: Sequence[str]) -> None:
+        """Drop the heartbeats of runners that have ended."""
+        self.write([Remove(Heartbeat, each) for each in runner_ids])

@@ -8,7 +8,7 @@ from pynenc.calls.interfaces import App
 from pynenc.client.trigger_starts import firing_of
 from pynenc.scheduler.cron_ticker import CronTicker
 from pynenc.scheduler.evaluator import Evaluator
-from pynenc.trigger.base_trigger import DEFINED
+from pynenc.trigger.stored_records import DEFINED
 
 _LAST_PAUSE_S = 5.0
 

@@ -114,7 +114,7 @@ class Composites:
                     left.append(run)
                     planned_runs.append((run.trigger_id, definition, used))
             if gone:
-                self._store.settle([], self._firing.told(gone))
+                self._store.mark_evaluated([], self._firing.told(gone))
             if left:
                 self._carry_out(left, self._mets(planned_runs), planned_runs)
 
@@ -137,7 +137,7 @@ class Composites:
                 beaten.append(_failed(run, "another run has used one of its parts; the others wait again"))
                 free += [(each.part_id, run.run_id) for each, ours in zip(used, mine, strict=True) if ours]
         if beaten:
-            self._store.settle([], self._firing.told(beaten))
+            self._store.mark_evaluated([], self._firing.told(beaten))
             self._store.free_parts(free)
         if ready:
             self._firing.carry_out(ready)

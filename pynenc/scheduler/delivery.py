@@ -58,7 +58,7 @@ def deliver(store: BaseTrigger, components: Components, occurrences: Sequence[Oc
 def _deliver_to(
     store: BaseTrigger, components: Components, waits: Sequence[EventWait], events: Sequence[Occurrence]
 ) -> None:
-    states = components.orchestrator.read([wait.invocation_id for wait in waits])
+    states = components.orchestrator.read_states([wait.invocation_id for wait in waits])
     over = [
         wait.wait_id
         for wait, state in zip(waits, states, strict=True)

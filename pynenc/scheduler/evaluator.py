@@ -147,7 +147,7 @@ class Evaluator:
         runs = self._firing.fire(met) if met else []
         if parts:
             self._composites.combine(parts, composites)
-        self._store.settle(settled, runs)
+        self._store.mark_evaluated(settled, runs)
         return ages
 
 

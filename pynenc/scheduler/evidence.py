@@ -205,7 +205,7 @@ def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Ev
     statuses = [evidence for evidence in facts if evidence.occurrence.kind == STATUS]
     if statuses:
         ids = [evidence.status.invocation_id for evidence in statuses]
-        states = components.orchestrator.read(ids)
+        states = components.orchestrator.read_states(ids)
         data = components.state_backend.read_invocations(ids)
         for evidence, state, known in zip(statuses, states, data, strict=True):
             evidence.state, evidence.data, evidence.beside = state, known, statuses
@@ -221,7 +221,7 @@ def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Ev
         # The record may have changed between the two looks; what came of it is named by the later one.
         confirmed = [evidence for evidence in changed if evidence.was_so]
         ids = [evidence.status.invocation_id for evidence in confirmed]
-        later = components.orchestrator.read(ids) if ids else []
+        later = components.orchestrator.read_states(ids) if ids else []
         for evidence, state in zip(confirmed, later, strict=True):
             evidence.state = state or evidence.state
     return facts

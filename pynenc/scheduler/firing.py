@@ -138,7 +138,7 @@ class Firing:
 
     def carry_out(self, met: Sequence[MatchedTrigger]) -> None:
         """Start the tasks, and store what came of it."""
-        self.store.settle([], self.fire(met))
+        self.store.mark_evaluated([], self.fire(met))
 
     def told(self, runs: list[TriggerRun]) -> list[TriggerRun]:
         """The runs, after telling the operator of those that started nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -10,11 +9,12 @@ import msgspec
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_state_backend import ConfigStateBackend
-from pynenc.invocation.data import InvocationData, OutcomeData
+from pynenc.invocation.data import InvocationData, OutcomeData, outcome_id, recovery_outcome_id
 from pynenc.plugins.component import DataComponent
-from pynenc.state_backend.workflow_records import WorkflowRecords
+from pynenc.state_backend.workflow_records import WORKFLOW_RECORDS, WorkflowRecords
 from pynenc.storage.group import Group, Pending
-from pynenc.storage.operations import Cursor
+from pynenc.storage.operations import Cursor, Index
+from pynenc.storage.record_store import Lookup, RecordSpec, Remove, Save
 
 
 class RunnerData(msgspec.Struct, frozen=True):
@@ -38,20 +38,40 @@ class RunnerData(msgspec.Struct, frozen=True):
 
 
 class BaseStateBackend(DataComponent, WorkflowRecords):
-    """Keeps what invocations are and what came of them."""
+    """Keeps what invocations are and what came of them.
+
+    An author implements `write`, `read`, `find` and `purge`.
+    """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigStateBackend
     conf: ConfigStateBackend
+    records = (
+        RecordSpec(
+            InvocationData, "invocation", (Index((), "created_at"), Index(("task_id",), "created_at"))
+        ),
+        RecordSpec(OutcomeData, "outcome"),
+        RecordSpec(RunnerData, "runner"),
+        *WORKFLOW_RECORDS,
+    )
 
-    @abstractmethod
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:
         """Store invocations; one that is there already is left alone."""
+        self.write([Save(each) for each in invocations])
 
-    @abstractmethod
+    def stage_save_invocations(self, group: Group, invocations: Sequence[InvocationData]) -> None:
+        """Save invocations as a step of a group."""
+        self.stage_write(group, [Save(each) for each in invocations])
+
     def read_invocations(self, invocation_ids: Sequence[str]) -> list[InvocationData | None]:
-        """Invocations in order, None where there is none."""
+        """Return invocations in order, None where there is none."""
+        return self.read(InvocationData, invocation_ids)
 
-    @abstractmethod
+    def stage_read_invocations(
+        self, group: Group, invocation_ids: Sequence[str]
+    ) -> Pending[list[InvocationData | None]]:
+        """Read invocations as a step of a group."""
+        return self.stage_read(group, InvocationData, invocation_ids)
+
     def find_invocations(
         self,
         task_id: str | None = None,
@@ -60,58 +80,54 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         limit: int = 100,
         after: Cursor | None = None,
     ) -> list[InvocationData]:
-        """Invocations, newest first.
+        """Return invocations, newest first.
 
         Args:
             task_id: Only those of this task.
             since: Created at this time or later, in seconds since the epoch.
             until: Created before this time.
-            limit: Most to return.
+            limit: The largest number to return.
             after: Continue behind this one (its `created_at` and id).
         """
+        equals = {} if task_id is None else {"task_id": task_id}
+        lookup = Lookup(InvocationData, equals, since, until, newest_first=True)
+        return self.find(InvocationData, lookup, limit, after)
 
-    @abstractmethod
     def save_outcomes(self, outcomes: Sequence[OutcomeData]) -> None:
         """Store outcomes; one that is there already is left alone."""
+        self.write([Save(each) for each in outcomes])
 
-    @abstractmethod
+    def stage_save_outcomes(self, group: Group, outcomes: Sequence[OutcomeData]) -> None:
+        """Save outcomes as a step of a group."""
+        self.stage_write(group, [Save(each) for each in outcomes])
+
     def read_outcomes(self, outcome_ids: Sequence[str]) -> list[OutcomeData | None]:
-        """Outcomes in order, None where there is none."""
+        """Return outcomes in order, None where there is none."""
+        return self.read(OutcomeData, outcome_ids)
 
-    @abstractmethod
+    def stage_read_outcomes(
+        self, group: Group, outcome_ids: Sequence[str]
+    ) -> Pending[list[OutcomeData | None]]:
+        """Read outcomes as a step of a group."""
+        return self.stage_read(group, OutcomeData, outcome_ids)
+
     def delete(self, claims: Sequence[tuple[str, int]]) -> None:
         """Delete invocations with all their outcomes.
 
         Args:
             claims: Id and last claim number of each.
         """
+        removes = [Remove(InvocationData, invocation_id) for invocation_id, _ in claims]
+        for invocation_id, last in claims:
+            keys = [outcome_id(invocation_id, claim) for claim in range(1, last + 1)]
+            keys.append(recovery_outcome_id(invocation_id, last))
+            removes += [Remove(OutcomeData, key) for key in keys]
+        self.write(removes)
 
-    @abstractmethod
     def save_runners(self, runners: Sequence[RunnerData]) -> None:
         """Store who runners are; one that is there already is left alone."""
+        self.write([Save(each) for each in runners])
 
-    @abstractmethod
     def read_runners(self, runner_ids: Sequence[str]) -> list[RunnerData | None]:
-        """Runners in order, None where there is none."""
-
-    # A state backend on a storage overrides these, so that they travel with the writes of others.
-
-    def stage_save_invocations(self, group: Group, invocations: Sequence[InvocationData]) -> None:
-        """Save invocations as a step of a group."""
-        group.call(lambda: self.save_invocations(invocations))
-
-    def stage_read_invocations(
-        self, group: Group, invocation_ids: Sequence[str]
-    ) -> Pending[list[InvocationData | None]]:
-        """Read invocations as a step of a group."""
-        return group.call(lambda: self.read_invocations(invocation_ids))
-
-    def stage_save_outcomes(self, group: Group, outcomes: Sequence[OutcomeData]) -> None:
-        """Save outcomes as a step of a group."""
-        group.call(lambda: self.save_outcomes(outcomes))
-
-    def stage_read_outcomes(
-        self, group: Group, outcome_ids: Sequence[str]
-    ) -> Pending[list[OutcomeData | None]]:
-        """Read outcomes as a step of a group."""
-        return group.call(lambda: self.read_outcomes(outcome_ids))
+        """Return runners in order, None where there is none."""
+        return self.read(RunnerData, runner_ids)

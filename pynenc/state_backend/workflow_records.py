@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import msgspec
 
 from pynenc.storage.group import Group, Pending
-from pynenc.storage.operations import Cursor
+from pynenc.storage.operations import Cursor, Index
+from pynenc.storage.record_store import Lookup, RecordSpec, RecordStore, Remove, Save, upserts
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -85,59 +85,73 @@ class WorkflowEvent(msgspec.Struct, frozen=True):
     at: float
 
 
-class WorkflowRecords(ABC):
+WORKFLOW_RECORDS = (
+    RecordSpec(Step, "workflow_step", (Index(("invocation_id",), "at"),)),
+    RecordSpec(WorkflowValue, "workflow_value", (Index(("workflow_id",), "at"),)),
+    RecordSpec(WorkflowEvent, "workflow_event", (Index(("invocation_id",), "at"),)),
+)
+"""The kinds of records that workflows need."""
+
+_MANY = 500
+
+
+class WorkflowRecords(RecordStore):
     """The part of a state backend that keeps what workflows record."""
 
-    @abstractmethod
     def save_steps(self, steps: Sequence[Step]) -> list[bool]:
         """Store steps; whether each is new. One that is there already is left alone."""
-
-    @abstractmethod
-    def read_steps(self, step_ids: Sequence[str]) -> list[Step | None]:
-        """Steps in order, None where there is none."""
-
-    @abstractmethod
-    def find_steps(self, invocation_id: str, limit: int, after: Cursor | None = None) -> list[Step]:
-        """The steps of an invocation, oldest first, behind `after` (its `at` and id) if given."""
-
-    @abstractmethod
-    def delete_steps(self, step_ids: Sequence[str]) -> None:
-        """Delete steps; absent ones are fine."""
-
-    @abstractmethod
-    def set_values(self, values: Sequence[WorkflowValue]) -> None:
-        """Store values in place of those with the same names."""
-
-    @abstractmethod
-    def read_values(self, value_ids: Sequence[str]) -> list[WorkflowValue | None]:
-        """Values in order, None where there is none."""
-
-    @abstractmethod
-    def find_values(self, workflow_id: str) -> list[WorkflowValue]:
-        """All values of a workflow, the latest last."""
-
-    @abstractmethod
-    def save_events(self, events: Sequence[WorkflowEvent]) -> None:
-        """Store events; one that is there already is left alone."""
-
-    @abstractmethod
-    def find_events(self, invocation_id: str) -> list[WorkflowEvent]:
-        """All events that were sent to an invocation, oldest first."""
-
-    @abstractmethod
-    def count_events(self, invocation_id: str) -> int:
-        """How many events were sent to an invocation."""
-
-    @abstractmethod
-    def forget_workflows(self, invocation_ids: Sequence[str]) -> None:
-        """Delete everything that was recorded for invocations."""
-
-    # A state backend on a storage overrides these, so that they travel with the writes of others.
+        return self.write([Save(step) for step in steps])
 
     def stage_save_steps(self, group: Group, steps: Sequence[Step]) -> Pending[list[bool]]:
         """Save steps as a step of a group."""
-        return group.call(lambda: self.save_steps(steps))
+        return self.stage_write(group, [Save(step) for step in steps])
+
+    def read_steps(self, step_ids: Sequence[str]) -> list[Step | None]:
+        """Return steps in order, None where there is none."""
+        return self.read(Step, step_ids)
+
+    def find_steps(self, invocation_id: str, limit: int, after: Cursor | None = None) -> list[Step]:
+        """Return the steps of an invocation, oldest first, behind `after` (its `at` and id) if given."""
+        return self.find(Step, Lookup(Step, {"invocation_id": invocation_id}), limit, after)
+
+    def delete_steps(self, step_ids: Sequence[str]) -> None:
+        """Delete steps; absent ones are fine."""
+        self.write([Remove(Step, each) for each in step_ids])
+
+    def set_values(self, values: Sequence[WorkflowValue]) -> None:
+        """Store values in place of those with the same names."""
+        self.write(upserts(values, ("payload", "at")))
 
     def stage_set_values(self, group: Group, values: Sequence[WorkflowValue]) -> None:
         """Set values as a step of a group."""
-        group.call(lambda: self.set_values(values))
+        self.stage_write(group, upserts(values, ("payload", "at")))
+
+    def read_values(self, value_ids: Sequence[str]) -> list[WorkflowValue | None]:
+        """Return values in order, None where there is none."""
+        return self.read(WorkflowValue, value_ids)
+
+    def find_values(self, workflow_id: str) -> list[WorkflowValue]:
+        """Return all values of a workflow, the latest last."""
+        return self.find_all(WorkflowValue, Lookup(WorkflowValue, {"workflow_id": workflow_id}))
+
+    def save_events(self, events: Sequence[WorkflowEvent]) -> None:
+        """Store events; one that is there already is left alone."""
+        self.write([Save(event) for event in events])
+
+    def find_events(self, invocation_id: str) -> list[WorkflowEvent]:
+        """Return all events that were sent to an invocation, oldest first."""
+        return self.find_all(WorkflowEvent, Lookup(WorkflowEvent, {"invocation_id": invocation_id}))
+
+    def count_events(self, invocation_id: str) -> int:
+        """Return how many events were sent to an invocation."""
+        return self.count(Lookup(WorkflowEvent, {"invocation_id": invocation_id}))
+
+    def forget_workflows(self, invocation_ids: Sequence[str]) -> None:
+        """Delete everything that was recorded for invocations."""
+        for invocation_id in invocation_ids:
+            steps = self.find_all(Step, Lookup(Step, {"invocation_id": invocation_id}))
+            removes = [Remove(Step, each.step_id) for each in steps]
+            removes += [Remove(WorkflowEvent, each.event_id) for each in self.find_events(invocation_id)]
+            removes += [Remove(WorkflowValue, each.value_id) for each in self.find_values(invocation_id)]
+            for start in range(0, len(removes), _MANY):
+                self.write(removes[start : start + _MANY])

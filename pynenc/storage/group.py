@@ -8,84 +8,92 @@ group falls apart into one call for each, in the same order, and the promises ar
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.operations import Operation, Outcome, Read, Record, Reply, Table, Write
 
 T = TypeVar("T")
-S = TypeVar("S")
 
 
 class Pending(Generic[T]):
-    """The reply of one step, there once the group was sent."""
+    """The reply of one step, there once the group was sent.
 
-    __slots__ = ("_reply",)
+    Args:
+        function: Makes the reply of what the storage gave, when it is asked for the first time.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_function", "_raw", "_reply")
+
+    def __init__(self, function: Callable[[Any], T] | None = None) -> None:
+        self._function = function
+        self._raw: tuple[Any] | None = None
         self._reply: tuple[T] | None = None
 
-    def settle(self, reply: T) -> None:
-        """Called by the group."""
-        self._reply = (reply,)
+    def settle(self, raw: Any) -> None:
+        """Take the reply; called by the group."""
+        self._raw = (raw,)
 
     def get(self) -> T:
-        """The reply.
+        """Return the reply.
 
         Raises:
             RuntimeError: The group was not sent yet.
         """
         if self._reply is None:
-            raise RuntimeError("the group was not sent yet")
-        return self._reply[0]
-
-
-class Mapped(Pending[T]):
-    """A reply seen through a function, which runs when the reply is asked for."""
-
-    __slots__ = ("_function", "_source")
-
-    def __init__(self, source: Pending[S], function: Callable[[S], T]) -> None:
-        super().__init__()
-        self._source = source
-        self._function = function
-
-    def get(self) -> T:
-        if self._reply is None:
-            self._reply = (self._function(self._source.get()),)
+            if self._raw is None:
+                raise RuntimeError("the group was not sent yet")
+            (raw,) = self._raw
+            self._reply = (raw if self._function is None else self._function(raw),)
         return self._reply[0]
 
 
 class Group:
     """Collects steps and sends them in order."""
 
+    __slots__ = ("_steps",)
+
     def __init__(self) -> None:
         self._steps: list[
-            tuple[Storage, Operation, Pending[Reply]] | tuple[None, Callable[[], object], Pending[object]]
+            tuple[Storage, Sequence[Operation], Pending[Any]]
+            | tuple[None, Callable[[], object], Pending[Any]]
         ] = []
 
-    def add(self, storage: Storage, operation: Operation) -> Pending[Reply]:
-        """Append an operation."""
-        pending: Pending[Reply] = Pending()
-        self._steps.append((storage, operation, pending))
+    def execute(
+        self,
+        storage: Storage,
+        operations: Sequence[Operation],
+        function: Callable[[list[Reply]], T],
+    ) -> Pending[T]:
+        """Append operations as one step.
+
+        Args:
+            storage: Where they go.
+            operations: The operations, in order.
+            function: Makes the reply of the step of the replies of its operations.
+        """
+        pending: Pending[T] = Pending(function)
+        self._steps.append((storage, operations, pending))
         return pending
 
     def write(self, storage: Storage, writes: Sequence[Write]) -> Pending[list[Outcome]]:
         """Append writes; the reply has an outcome for each."""
-        replies = [self.add(storage, write) for write in writes]
-        return _Collected(replies)
+        pending: Pending[list[Outcome]] = Pending()
+        self._steps.append((storage, writes, pending))
+        return pending
 
     def read(
         self, storage: Storage, table: Table, keys: Sequence[str], fields: tuple[str, ...] = ()
     ) -> Pending[list[Record | None]]:
         """Append a read."""
-        pending = self.add(storage, Read(table, tuple(keys), fields))
-        return cast("Pending[list[Record | None]]", pending)
+        pending: Pending[list[Record | None]] = Pending(_first)
+        self._steps.append((storage, (Read(table, tuple(keys), fields),), pending))
+        return pending
 
     def call(self, function: Callable[[], T]) -> Pending[T]:
-        """Append a step that is no storage operation; it runs at its place in the order."""
+        """Append a step that is not a storage operation; it runs at its place in the order."""
         pending: Pending[T] = Pending()
-        self._steps.append((None, function, cast("Pending[object]", pending)))
+        self._steps.append((None, function, pending))
         return pending
 
     def send(self) -> None:
@@ -95,25 +103,21 @@ class Group:
         while at < len(steps):
             storage, step, pending = steps[at]
             if storage is None:
-                cast("Pending[object]", pending).settle(cast("Callable[[], object]", step)())
+                pending.settle(cast("Callable[[], object]", step)())
                 at += 1
                 continue
             end = at + 1
             while end < len(steps) and steps[end][0] is storage:
                 end += 1
-            batch = cast("list[tuple[Storage, Operation, Pending[Reply]]]", steps[at:end])
-            replies = storage.execute([operation for _, operation, _ in batch])
-            for (_, _, waiting), reply in zip(batch, replies, strict=True):
-                waiting.settle(reply)
+            batch = cast("list[tuple[Storage, Sequence[Operation], Pending[Any]]]", steps[at:end])
+            operations = [operation for _, some, _ in batch for operation in some]
+            replies = storage.execute(operations) if operations else []
+            start = 0
+            for _, some, waiting in batch:
+                waiting.settle(replies[start : start + len(some)])
+                start += len(some)
             at = end
 
 
-class _Collected(Pending[list[Outcome]]):
-    __slots__ = ("_parts",)
-
-    def __init__(self, parts: list[Pending[Reply]]) -> None:
-        super().__init__()
-        self._parts = parts
-
-    def get(self) -> list[Outcome]:
-        return [cast(Outcome, part.get()) for part in self._parts]
+def _first(replies: list[Reply]) -> list[Record | None]:
+    return cast("list[Record | None]", replies[0])

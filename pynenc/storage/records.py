@@ -1,77 +1,160 @@
-"""Between typed structs and the records of a table."""
+"""Typed records on any storage."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
-from typing import Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar, cast
 
 import msgspec
 
-from pynenc.storage.operations import KEY, Index, Insert, Record, Scalar, Table
+from pynenc.storage.drivers import StorageComponent
+from pynenc.storage.group import Group, Pending
+from pynenc.storage.operations import (
+    KEY,
+    Cursor,
+    Delete,
+    Insert,
+    Notify,
+    Operation,
+    Outcome,
+    Patch,
+    Query,
+    Read,
+    Record,
+    Reply,
+    Scalar,
+    Table,
+)
+from pynenc.storage.record_store import (
+    Amend,
+    Lookup,
+    R,
+    RecordSpec,
+    RecordStore,
+    RecordWrite,
+    Remove,
+    Save,
+)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
 
 class RecordCodec(Generic[S]):
-    """Keeps structs as records: the first field is the key, tuples are append-only.
+    """Turns structs into the records of a table and back.
 
     Args:
-        name: Name of the table.
-        struct: A struct class whose first field is `key` in encoded form.
-        indexes: The table's indexes.
-        append_only: Those of the struct's fields that only grow.
+        spec: The kind of records; the first field of the struct is the key, in encoded form.
     """
 
-    def __init__(
-        self,
-        name: str,
-        struct: type[S],
-        indexes: tuple[Index, ...] = (),
-        append_only: tuple[str, ...] = (),
-    ) -> None:
-        self._struct = struct
-        key_field, *fields = msgspec.structs.fields(struct)
+    def __init__(self, spec: RecordSpec) -> None:
+        self._struct = cast("type[S]", spec.record_type)
+        key_field, *fields = msgspec.structs.fields(self._struct)
         if key_field.encode_name != KEY:
-            raise TypeError(f"the first field of {struct.__name__} must be encoded as '{KEY}'")
-        self._key = key_field.name
-        self._fields = tuple(field.name for field in fields if field.name not in append_only)
+            raise TypeError(f"the first field of {self._struct.__name__} must be encoded as '{KEY}'")
+        self._fields = tuple(field.name for field in fields)
         self._enums = tuple(field.name for field in fields if _is_enum(field.type))
-        self._get_values = attrgetter(*self._fields, self._key)
-        self.table = Table(name, self._fields, indexes, append_only)
+        self._get_values = attrgetter(*self._fields, key_field.name)
+        self._indexes = {frozenset(index.by): index for index in spec.indexes}
+        self.table = Table(spec.name, self._fields, spec.indexes, spec.append_only)
+        self.fetched = self._fields if spec.append_only else ()
+        """The fields to fetch: those of the struct."""
 
     def insert(self, item: S, append: Mapping[str, str] | None = None) -> Insert:
-        """The write that stores an item if its key is absent."""
+        """Return the operation that stores an item if its key is absent."""
         *fields, key = self._get_values(item)
         values: dict[str, Scalar] = dict(zip(self._fields, fields, strict=True))
-        self._strip_enums(values)
+        for name in self._enums:  # engines get plain strings
+            values[name] = cast(Enum, values[name]).value
         return Insert(self.table, key, values, append or {})
 
     def changes(self, before: S, after: S) -> dict[str, Scalar]:
-        """The fields in which two items differ, with the later values."""
+        """Return the fields in which two items differ, with the later values."""
         pairs = zip(self._fields, self._get_values(before), self._get_values(after), strict=False)
         values: dict[str, Scalar] = {name: new for name, old, new in pairs if new != old}
-        self._strip_enums(values)
-        return values
-
-    def _strip_enums(self, values: dict[str, Scalar]) -> None:
-        """Engines get plain strings."""
         for name in self._enums:
             if name in values:
                 values[name] = cast(Enum, values[name]).value
+        return values
+
+    def query(self, lookup: Lookup, fields: tuple[str, ...] = ()) -> Query:
+        """Return a lookup as a query of the table."""
+        index = self._indexes[frozenset(lookup.equals)]
+        equals = tuple(lookup.equals[name] for name in index.by)
+        return Query(self.table, index, equals, lookup.low, lookup.high, lookup.newest_first, fields)
 
     def decode(self, record: Record) -> S:
-        """A record as a struct. One of before a field was added has the default of that field."""
+        """Return a record as a struct; one from before a field was added has the default of that field."""
         try:
             return msgspec.convert(record, self._struct)
         except msgspec.ValidationError:
             known = {name: value for name, value in record.items() if value is not None}
             return msgspec.convert(known, self._struct)
 
-    def decode_all(self, records: list[Record | None]) -> list[S | None]:
-        """Records as structs, None where there is none."""
+    def decode_all(self, records: Sequence[Record | None]) -> list[S | None]:
+        """Return records as structs, None where there is none."""
         return [None if record is None else self.decode(record) for record in records]
+
+
+class StorageRecords(StorageComponent, RecordStore):
+    """Keeps typed records on a storage.
+
+    Attributes:
+        own_tables: Tables beside those of `records`.
+    """
+
+    own_tables: ClassVar[tuple[Table, ...]] = ()
+    _codecs: ClassVar[dict[type[msgspec.Struct], RecordCodec[msgspec.Struct]]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "records" in cls.__dict__ or not hasattr(cls, "_codecs"):
+            cls._codecs = {spec.record_type: RecordCodec(spec) for spec in cls.records}
+            cls.tables = (*cls.own_tables, *(codec.table for codec in cls._codecs.values()))
+
+    def _codec(self, record_type: type[R]) -> RecordCodec[R]:
+        return cast("RecordCodec[R]", self._codecs[record_type])
+
+    def write(self, writes: Sequence[RecordWrite]) -> list[bool]:
+        return _applied(self.storage.execute([self._operation(each) for each in writes])) if writes else []
+
+    def stage_write(self, group: Group, writes: Sequence[RecordWrite]) -> Pending[list[bool]]:
+        return group.execute(self.storage, [self._operation(each) for each in writes], _applied)
+
+    def _operation(self, write: RecordWrite) -> Operation:
+        kind = type(write)
+        if kind is Save:
+            record = cast(Save, write).record
+            return self._codecs[type(record)].insert(record)
+        if isinstance(write, Amend):
+            return Patch(self._codecs[write.record_type].table, write.key, write.values, write.guard)
+        if isinstance(write, Remove):
+            return Delete(self._codecs[write.record_type].table, write.key, write.guard)
+        return Notify(write.channels)  # type: ignore[union-attr]
+
+    def read(self, record_type: type[R], keys: Sequence[str]) -> list[R | None]:
+        codec = self._codec(record_type)
+        return codec.decode_all(self.storage.read(codec.table, keys, codec.fetched))
+
+    def stage_read(self, group: Group, record_type: type[R], keys: Sequence[str]) -> Pending[list[R | None]]:
+        codec = self._codec(record_type)
+        read = Read(codec.table, tuple(keys), codec.fetched)
+        return group.execute(
+            self.storage, (read,), lambda replies: codec.decode_all(cast("list[Record | None]", replies[0]))
+        )
+
+    def find(self, record_type: type[R], lookup: Lookup, limit: int, after: Cursor | None = None) -> list[R]:
+        codec = self._codec(record_type)
+        query = codec.query(lookup, codec.fetched)
+        return [codec.decode(record) for record in self.storage.find(query, limit, after)]
+
+    def count(self, lookup: Lookup) -> int:
+        return self.storage.count(self._codecs[lookup.record_type].query(lookup))
+
+
+def _applied(replies: list[Reply]) -> list[bool]:
+    return [reply.applied if isinstance(reply, Outcome) else True for reply in replies]
 
 
 def _is_enum(annotation: object) -> bool:

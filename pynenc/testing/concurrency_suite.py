@@ -45,7 +45,7 @@ def _ids(claims: list[Claim]) -> list[str]:
 
 
 def _statuses(app: Pynenc, invocations: list[BaseInvocation[Any, Any]]) -> list[InvocationStatus]:
-    states = app.orchestrator.read([each.invocation_id for each in invocations])
+    states = app.orchestrator.read_states([each.invocation_id for each in invocations])
     return [state.status for state in states if state is not None]
 
 
@@ -65,7 +65,7 @@ class ConcurrencySuite(AppFixtures):
             add(*arguments)
         begun = _claim(app)
         assert len(begun) == at_once
-        assert app.orchestrator.count(_S.CONCURRENCY_CONTROLLED) == 4 - at_once
+        assert app.orchestrator.count_states(_S.CONCURRENCY_CONTROLLED) == 4 - at_once
         rounds = 0
         while begun:
             assert len(begun) <= at_once
@@ -73,7 +73,7 @@ class ConcurrencySuite(AppFixtures):
                 _end(app, each)
             begun = _claim(app)
             rounds += 1
-        assert app.orchestrator.count(_S.SUCCESS) == 4
+        assert app.orchestrator.count_states(_S.SUCCESS) == 4
         assert app.broker.queues() == []
         if mode == _MODE.TASK:
             assert rounds == 4
@@ -136,7 +136,7 @@ class ConcurrencySuite(AppFixtures):
         second = add(2)
         (begun,) = _claim(app)
         app.orchestrator.delete([begun.state])
-        states = app.orchestrator.find(_S.CONCURRENCY_CONTROLLED)
+        states = app.orchestrator.find_states(_S.CONCURRENCY_CONTROLLED)
         assert [state.invocation_id for state in states] == [second.invocation_id]
         moment = app.orchestrator.now() + recovery.SETTLE_S + 1
         assert recovery.wake_blocked(app.components, moment, "boss") == 1
@@ -210,7 +210,7 @@ class ConcurrencySuite(AppFixtures):
             delayed(1)
         now = add.options(delay=0)(2)
         assert _ids(_claim(app)) == [now.invocation_id]
-        state = app.orchestrator.find(_S.REGISTERED, limit=1)[0]
+        state = app.orchestrator.find_states(_S.REGISTERED, limit=1)[0]
         assert state.not_before > app.orchestrator.now() + 3000
         assert recovery.push_forgotten(app.components, app.orchestrator.now() + 60) == 0
         with running(app):

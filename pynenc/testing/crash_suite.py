@@ -100,7 +100,7 @@ def settle(life: Life, plan: CrashPlan) -> None:
 
 
 def _unfinished(app: Pynenc) -> int:
-    return sum(app.orchestrator.count(status) for status in _S if not status.is_final())
+    return sum(app.orchestrator.count_states(status) for status in _S if not status.is_final())
 
 
 def let_zombie_finish(life: Life) -> None:
@@ -115,7 +115,7 @@ def check(life: Life, place: str) -> None:
     """Everything that the promise says, of everything that is stored."""
     app = life.app
     assert app.broker.queues() == [], f"{place}: a message is left"
-    stored = [state for status in _S for state in app.orchestrator.find(status, limit=1000)]
+    stored = [state for status in _S for state in app.orchestrator.find_states(status, limit=1000)]
     known = {state.invocation_id for state in stored}
     assert set(life.accepted) <= known, f"{place}: an accepted invocation is lost"
     for state in stored:

@@ -220,7 +220,7 @@ class LifeSuite(AppFixtures):
             app.components, "r2", [], claim(app.components, "r2", _QUEUES, 5, 0)
         ).started
         assert len(_finish(app, old, "r1", "from the dead").lost) == 1
-        assert app.orchestrator.read([invocation.invocation_id])[0] == new.state
+        assert app.orchestrator.read_states([invocation.invocation_id])[0] == new.state
         assert _finish(app, new, "r2", "right").lost == []
         assert len(_finish(app, old, "r1", "from the dead").lost) == 1
         assert invocation.result == "right"
@@ -280,8 +280,8 @@ class LifeSuite(AppFixtures):
         finish_and_start(app.components, "silent", [], claim(app.components, "silent", _QUEUES, 1, 0))
         finish_and_start(app.components, "alive", [], claim(app.components, "alive", _QUEUES, 1, 0))
         assert recovery.recover(app.components, "boss") == 1
-        assert app.orchestrator.count(_S.RUNNING) == 1
-        assert app.orchestrator.count(_S.REROUTED) == 1
+        assert app.orchestrator.count_states(_S.RUNNING) == 1
+        assert app.orchestrator.count_states(_S.REROUTED) == 1
 
     def test_one_runner_leads_at_a_time(self, app: Pynenc) -> None:
         now = app.orchestrator.now()
@@ -319,7 +319,7 @@ class LifeSuite(AppFixtures):
         assert recovery.purge_final(app.components, app.orchestrator.now() - 60) == 0
         assert recovery.purge_final(app.components, app.orchestrator.now() + 60) == 1
         assert app.find_invocations() == [waiting]
-        assert app.orchestrator.read([ended.invocation_id]) == [None]
+        assert app.orchestrator.read_states([ended.invocation_id]) == [None]
         assert app.state_backend.read_outcomes([f"{ended.invocation_id}:1"]) == [None]
 
     def test_a_purge_of_the_app_leaves_nothing(self, app: Pynenc) -> None:

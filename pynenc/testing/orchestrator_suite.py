@@ -26,13 +26,13 @@ class OrchestratorSuite(AppFixtures):
 
     def test_a_record_is_registered_once(self, app: Pynenc) -> None:
         assert app.orchestrator.register([_state("a"), _state("a", 9.0)], "me") == [True, False]
-        assert app.orchestrator.read(["a", "no"]) == [_state("a"), None]
+        assert app.orchestrator.read_states(["a", "no"]) == [_state("a"), None]
 
     def test_a_change_applies_to_the_record_that_it_expects(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("a")], None)
         change = _claim_of(_state("a"), "r1")
         assert app.orchestrator.change([change], "r1") == [ChangeOutcome(True)]
-        assert app.orchestrator.read(["a"]) == [change.target]
+        assert app.orchestrator.read_states(["a"]) == [change.target]
 
     def test_a_refused_change_tells_what_stands_there(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("a")], None)
@@ -55,7 +55,7 @@ class OrchestratorSuite(AppFixtures):
             thread.start()
         for thread in threads:
             thread.join()
-        (state,) = app.orchestrator.read(["a"])
+        (state,) = app.orchestrator.read_states(["a"])
         assert state is not None
         assert won == [state.runner_id]
 
@@ -73,13 +73,13 @@ class OrchestratorSuite(AppFixtures):
 
     def test_records_are_found_by_status_oldest_first(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("b", 2.0), _state("a", 3.0), _state("c", 1.0)], None)
-        find = app.orchestrator.find
+        find = app.orchestrator.find_states
         assert _ids(find(_S.REGISTERED)) == ["c", "b", "a"]
         assert _ids(find(_S.REGISTERED, newest_first=True, limit=2)) == ["a", "b"]
         assert _ids(find(_S.REGISTERED, before=2.5)) == ["c", "b"]
         assert _ids(find(_S.REGISTERED, after=Cursor(1.0, "c"))) == ["b", "a"]
         assert find(_S.RUNNING) == []
-        assert app.orchestrator.count(_S.REGISTERED) == 3
+        assert app.orchestrator.count_states(_S.REGISTERED) == 3
 
     def test_a_record_with_a_time_counts_from_that_time(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("a")], None)
@@ -87,14 +87,14 @@ class OrchestratorSuite(AppFixtures):
         running = changed(pending.target, _S.RUNNING, "r1", 3)
         retry = changed(running.target, _S.RETRY, "r1", 4, not_before=50.0)
         app.orchestrator.change([pending, running, retry], "r1")
-        assert _ids(app.orchestrator.find(_S.RETRY, before=10.0)) == []
-        assert _ids(app.orchestrator.find(_S.RETRY, before=60.0)) == ["a"]
+        assert _ids(app.orchestrator.find_states(_S.RETRY, before=10.0)) == []
+        assert _ids(app.orchestrator.find_states(_S.RETRY, before=60.0)) == ["a"]
 
     def test_only_unchanged_records_are_deleted(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("a"), _state("b")], None)
         app.orchestrator.change([_claim_of(_state("b"), "r1")], "r1")
         app.orchestrator.delete([_state("a"), _state("b")])
-        assert [state is None for state in app.orchestrator.read(["a", "b"])] == [True, False]
+        assert [state is None for state in app.orchestrator.read_states(["a", "b"])] == [True, False]
 
     def test_an_announcement_wakes_who_listens(self, app: Pynenc) -> None:
         with app.orchestrator.subscribe(["a", "b"]) as subscription:

@@ -79,14 +79,14 @@ class TriggerStoreSuite(AppFixtures):
         assert [each.occurrence_id for each in first] == ["o0", "o1", "o2"]
         rest = app.trigger.open_occurrences(3, Cursor(first[-1].at, first[-1].occurrence_id))
         assert [each.occurrence_id for each in rest] == ["o3", "o4"]
-        app.trigger.settle(["o0", "o1", "o4"], [])
+        app.trigger.mark_evaluated(["o0", "o1", "o4"], [])
         stage(app, [Occurrence("o0", EVENT, "code", "{}", 0.0)])
         assert [each.occurrence_id for each in app.trigger.open_occurrences(9)] == ["o2", "o3"]
 
     # --- runs --------------------------------------------------------------------------
 
     def test_runs_are_found_newest_first(self, app: Pynenc) -> None:
-        app.trigger.settle([], [run_of(1), run_of(2, RunState.FAILED), run_of(3, trigger_id="u")])
+        app.trigger.mark_evaluated([], [run_of(1), run_of(2, RunState.FAILED), run_of(3, trigger_id="u")])
         found = app.trigger.find_runs()
         assert [run.run_id for run in found] == ["run3", "run2", "run1"]
         assert [run.run_id for run in app.trigger.find_runs(limit=1)] == ["run3"]
@@ -97,8 +97,8 @@ class TriggerStoreSuite(AppFixtures):
 
     def test_a_run_that_was_begun_is_completed_once(self, app: Pynenc) -> None:
         app.trigger.save_runs([run_of(1, RunState.FIRING)])
-        app.trigger.settle([], [run_of(1, RunState.FIRED)])
-        app.trigger.settle([], [run_of(1, RunState.FAILED)])
+        app.trigger.mark_evaluated([], [run_of(1, RunState.FIRED)])
+        app.trigger.mark_evaluated([], [run_of(1, RunState.FAILED)])
         app.trigger.save_runs([run_of(1, RunState.FIRING)])
         assert [run.state for run in app.trigger.find_runs()] == [RunState.FIRED]
 
@@ -153,7 +153,7 @@ class TriggerStoreSuite(AppFixtures):
 
     def test_forgetting_leaves_what_is_open_or_recent(self, app: Pynenc) -> None:
         stage(app, [Occurrence(f"o{number}", EVENT, "code", "{}", float(number)) for number in range(4)])
-        app.trigger.settle(["o0", "o1", "o3"], [run_of(number) for number in range(4)])
+        app.trigger.mark_evaluated(["o0", "o1", "o3"], [run_of(number) for number in range(4)])
         app.trigger.save_parts([Part(f"p{number}", "slot", "{}", float(number)) for number in range(4)])
         assert app.trigger.forget(2.5, limit=1) == 3
         while app.trigger.forget(2.5):
@@ -165,7 +165,7 @@ class TriggerStoreSuite(AppFixtures):
     def test_a_purge_leaves_nothing(self, app: Pynenc) -> None:
         app.trigger.register(_TASK, [on_cron("0 0 * * *").build(_TASK)])
         app.trigger.emit_event("code")
-        app.trigger.settle([], [run_of(1)])
+        app.trigger.mark_evaluated([], [run_of(1)])
         app.trigger.save_parts([Part("p", "slot", "{}", 1.0)])
         app.trigger.swap_marks([(None, Mark("m", "", 1.0))])
         app.trigger.purge()

@@ -110,7 +110,7 @@ class TriggerSuite(AppFixtures):
         add = app.task(kit_functions.add)
         task = following(app, on_status(add, InvocationStatus.SUCCESS))
         call = add(1)
-        (state,) = app.orchestrator.read([call.invocation_id])
+        (state,) = app.orchestrator.read_states([call.invocation_id])
         assert state is not None
         meant = msgspec.structs.replace(state, status=InvocationStatus.SUCCESS, claim=0)
         app.component_provider.catalog.refresh()

@@ -167,14 +167,14 @@ def _heal(life: WorkflowLife, scenario: Callable[[WorkflowLife], None], place: s
         life.plan.clock_offset_s += _LONG_S
         recovery.recover(app.components, "boss")
         life.go_on("r9")
-        (state,) = app.orchestrator.read([root_id])
+        (state,) = app.orchestrator.read_states([root_id])
         assert state is not None
         if state.status.is_final():
             return
         life.approve()
         if state.is_parked and scenario is cancelled:
             cancel(app.components, [root_id], "client")
-    (state,) = app.orchestrator.read([root_id])
+    (state,) = app.orchestrator.read_states([root_id])
     raise AssertionError(f"{place}: it does not end: {state} {app.orchestrator.history(root_id)[-6:]}")
 
 
@@ -187,7 +187,7 @@ def _check(
     crashed: bool,
 ) -> None:
     app, root_id = life.app, life.root_id or ""
-    (state,) = app.orchestrator.read([root_id])
+    (state,) = app.orchestrator.read_states([root_id])
     assert state is not None
     assert state.status == status, (
         f"{place}: it ended as {state.status}, {load_results(app.components, [Ended(state)])[0].error!r}"

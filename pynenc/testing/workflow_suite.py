@@ -93,7 +93,7 @@ class WorkflowSuite(AppFixtures):
         root = app.workflow(kit_workflows.everything)(3)
         runner = InlineRunner(app)
         runner.run_due()
-        (state,) = app.orchestrator.read([root.invocation_id])
+        (state,) = app.orchestrator.read_states([root.invocation_id])
         assert state is not None
         assert (state.status, state.is_parked, state.runner_id) == (_S.RETRY, True, None)
         assert (state.waits_for or "").startswith("until ")
@@ -127,7 +127,7 @@ class WorkflowSuite(AppFixtures):
         else:
             root.cancel()
         finish_and_start(app.components, "r1", [finished], [])
-        (state,) = app.orchestrator.read([root.invocation_id])
+        (state,) = app.orchestrator.read_states([root.invocation_id])
         assert state is not None
         assert (state.is_parked, state.status, state.not_before) == (False, _S.RETRY, 0.0)
         assert len(app.broker.queues()) == 1

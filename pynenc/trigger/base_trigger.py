@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -18,29 +17,17 @@ from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.component import ComponentContext, DataComponent
 from pynenc.storage.group import Group
-from pynenc.storage.operations import Cursor
-from pynenc.storage.subscription import Subscription
 from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition, tick_marks
 from pynenc.trigger.records import (
     EVENT,
-    EventWait,
     Mark,
-    MarkSwap,
     Occurrence,
-    Part,
-    RunState,
-    TriggerRun,
     event_text,
     pause_mark,
 )
+from pynenc.trigger.stored_records import TriggerRecords
 from pynenc.trigger.trigger_builder import Statuses, TaskReference, TriggerBuilder
-
-OCCURRED = "trigger:occurred"
-"""The channel that is notified when something may start tasks."""
-
-DEFINED = "trigger:defined"
-"""The channel that is notified when definitions have changed."""
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -59,8 +46,11 @@ class StoredEvent(msgspec.Struct, frozen=True):
     emitted_at: float
 
 
-class BaseTrigger(DataComponent):
-    """Keeps trigger definitions, what has occurred, and what came of it."""
+class BaseTrigger(DataComponent, TriggerRecords):
+    """Keeps trigger definitions, what has occurred, and what came of it.
+
+    An author implements `write`, `read`, `find`, `subscribe`, `now` and `purge`.
+    """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigTrigger
     conf: ConfigTrigger
@@ -69,134 +59,6 @@ class BaseTrigger(DataComponent):
         super().__init__(context)
         self._lock = threading.Lock()
         self._last_at = 0.0
-
-    # --- definitions -------------------------------------------------------------------
-
-    @abstractmethod
-    def save_definitions(self, triggers: Sequence[StoredTrigger]) -> None:
-        """Store definitions and wake evaluators; one that is there already is left alone."""
-
-    @abstractmethod
-    def find_definitions(self, task_id: str | None = None) -> list[StoredTrigger]:
-        """The definitions of a task, or all of them."""
-
-    @abstractmethod
-    def delete_definitions(self, trigger_ids: Sequence[str]) -> None:
-        """Delete definitions and wake evaluators; absent ones are fine."""
-
-    # --- occurrences -------------------------------------------------------------------
-
-    @abstractmethod
-    def stage_occurrences(self, group: Group, occurrences: Sequence[Occurrence]) -> None:
-        """Store occurrences and wake evaluators, as a step of a group; known ones are left alone."""
-
-    @abstractmethod
-    def open_occurrences(self, limit: int, after: Cursor | None = None) -> list[Occurrence]:
-        """Those not evaluated yet, oldest first, behind `after` (its `at` and id) if given."""
-
-    @abstractmethod
-    def settle(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> None:
-        """Note that occurrences were evaluated, and what came of it: runs are stored, or replace
-        those that are FIRING."""
-
-    @abstractmethod
-    def find_occurrences(
-        self, kind: str, code: str, since: float | None = None, limit: int = 100
-    ) -> list[Occurrence]:
-        """Occurrences of a kind with a code, oldest first.
-
-        Args:
-            kind: Which kind.
-            code: Which code.
-            since: At this time or later, in seconds since the epoch.
-            limit: Most to return.
-        """
-
-    # --- runs --------------------------------------------------------------------------
-
-    @abstractmethod
-    def save_runs(self, runs: Sequence[TriggerRun]) -> None:
-        """Store runs; one that is there already is left alone."""
-
-    @abstractmethod
-    def read_runs(self, run_ids: Sequence[str]) -> list[TriggerRun | None]:
-        """Runs in order, None where there is none."""
-
-    @abstractmethod
-    def find_runs(
-        self, trigger_id: str | None = None, state: RunState | str | None = None, limit: int = 100
-    ) -> list[TriggerRun]:
-        """Runs of a trigger, or those in a state, newest first."""
-
-    @abstractmethod
-    def count_runs(self, trigger_id: str, since: float) -> int:
-        """How many runs of a trigger there were since a moment."""
-
-    # --- parts of composites -----------------------------------------------------------
-
-    @abstractmethod
-    def save_parts(self, parts: Sequence[Part]) -> None:
-        """Store parts; one that is there already is left alone."""
-
-    @abstractmethod
-    def waiting_parts(self, slot: str, limit: int) -> list[Part]:
-        """The parts of a slot that no run has used, oldest first."""
-
-    @abstractmethod
-    def use_parts(self, uses: Sequence[tuple[str, str]]) -> list[bool]:
-        """Let runs take parts, named by the part's id and the run's; those taken already stay so.
-
-        Returns:
-            Whether each belongs to its run now, or is not there any more.
-        """
-
-    @abstractmethod
-    def free_parts(self, uses: Sequence[tuple[str, str]]) -> None:
-        """Let parts wait again that a run had taken."""
-
-    # --- bodies that wait for events ---------------------------------------------------
-
-    @abstractmethod
-    def save_waits(self, waits: Sequence[EventWait]) -> None:
-        """Store waits; one that is there already is left alone."""
-
-    @abstractmethod
-    def find_waits(self, code: str) -> list[EventWait]:
-        """Who waits for events with a code, the longest first."""
-
-    @abstractmethod
-    def delete_waits(self, wait_ids: Sequence[str]) -> None:
-        """Delete waits; absent ones are fine."""
-
-    # --- marks and signals -------------------------------------------------------------
-
-    @abstractmethod
-    def read_marks(self, names: Sequence[str]) -> list[Mark | None]:
-        """Marks in order, None where there is none."""
-
-    @abstractmethod
-    def swap_marks(self, swaps: Sequence[MarkSwap], wake: bool = False) -> list[bool]:
-        """Change marks that are as they were read, and wake evaluators if asked to.
-
-        Returns:
-            Whether each was changed.
-        """
-
-    @abstractmethod
-    def subscribe(self) -> Subscription:
-        """Listen to `OCCURRED` and `DEFINED`."""
-
-    @abstractmethod
-    def now(self) -> float:
-        """Seconds since the epoch by the clock that all users of the store share."""
-
-    @abstractmethod
-    def forget(self, before: float, limit: int = 500) -> int:
-        """Delete evaluated occurrences, runs and parts of before a moment, up to some number of each.
-
-        Returns:
-            How many were deleted.
-        """
 
     # --- what applications call --------------------------------------------------------
 

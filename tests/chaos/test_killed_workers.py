@@ -29,7 +29,7 @@ def hardy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ended(shop: ModuleType) -> int:
-    return int(shop.app.orchestrator.count(InvocationStatus.SUCCESS))
+    return int(shop.app.orchestrator.count_states(InvocationStatus.SUCCESS))
 
 
 def check_all(shop: ModuleType, group: list[object]) -> None:

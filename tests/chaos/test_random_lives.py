@@ -146,7 +146,7 @@ class RandomLives(RuleBasedStateMachine):
         running = [
             state.slot_key
             for status in (S.RUNNING, S.PAUSED)
-            for state in self.app.orchestrator.find(status, limit=1000)
+            for state in self.app.orchestrator.find_states(status, limit=1000)
             if state.slot_key is not None
         ]
         assert max(Counter(running).values(), default=0) <= 1

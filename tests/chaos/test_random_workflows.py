@@ -40,7 +40,7 @@ def finish(app: Pynenc, plan: CrashPlan, root_id: str, dying: list[tuple[int, bo
         try:
             recovery.recover(app.components, "boss")
             InlineRunner(app, f"r{number}").run_due()
-            (state,) = app.orchestrator.read([root_id])
+            (state,) = app.orchestrator.read_states([root_id])
             assert state is not None
             if state.status.is_final():
                 plan.arm(None)

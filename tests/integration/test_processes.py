@@ -76,7 +76,7 @@ def test_what_a_killed_worker_ran_runs_again(shop: ModuleType, tmp_path: Path) -
         assert killed not in {invocation.result for invocation in invocations}
         statuses = [[entry.status for entry in invocation.history] for invocation in invocations]
         assert sum(InvocationStatus.RUNNING_RECOVERY in each for each in statuses) == 1
-        assert shop.app.orchestrator.count(InvocationStatus.SUCCESS) == 2
+        assert shop.app.orchestrator.count_states(InvocationStatus.SUCCESS) == 2
 
 
 def test_a_task_that_kills_its_workers_is_given_up(shop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,4 +113,4 @@ def test_a_coroutine_can_be_awaited_from_outside(shop: ModuleType) -> None:
 
     with shop_open(shop):
         assert asyncio.run(gather()) == [1, 2, 3]
-    assert app.orchestrator.count(InvocationStatus.SUCCESS) == 3
+    assert app.orchestrator.count_states(InvocationStatus.SUCCESS) == 3

@@ -171,7 +171,7 @@ def test_what_occurred_long_ago_is_forgotten(app: Pynenc) -> None:
     old = [Occurrence(name, EVENT, "old", "{}", 1.0) for name in ("settled", "open")]
     store.stage_occurrences(group, old)
     group.send()
-    store.settle(["settled"], [TriggerRun("r", "t", "k.t", RunState.FIRED, "cause", 1.0, "", "[]")])
+    store.mark_evaluated(["settled"], [TriggerRun("r", "t", "k.t", RunState.FIRED, "cause", 1.0, "", "[]")])
     recent = store.emit_event("old")
     with running(app):
         until(lambda: not store.find_runs())

@@ -53,7 +53,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Pynenc]:
 def until_parked(app: Pynenc, invocation: Any, words: str = "") -> None:
     """Wait until an invocation is parked; the time limit of the test ends a wait in vain."""
     while True:
-        (state,) = app.orchestrator.read([invocation.invocation_id])
+        (state,) = app.orchestrator.read_states([invocation.invocation_id])
         if state is not None and state.is_parked and words in (state.waits_for or ""):
             return
         time.sleep(0.005)
@@ -272,9 +272,9 @@ def test_a_thousand_parked_workflows_hold_no_thread(app: Pynenc) -> None:
     root = app.workflow(workflow_bodies.sleeps_for_long)
     with running(app):
         calls = list(root.parallelize([()] * 1000))
-        while app.orchestrator.find(calls[0].status.RUNNING, limit=1) or app.broker.queues():
+        while app.orchestrator.find_states(calls[0].status.RUNNING, limit=1) or app.broker.queues():
             time.sleep(0.01)
-        parked = app.orchestrator.read([call.invocation_id for call in calls])
+        parked = app.orchestrator.read_states([call.invocation_id for call in calls])
         assert all(state is not None and state.is_parked for state in parked)
         assert threading.active_count() < 30
         for call in calls[:50]:

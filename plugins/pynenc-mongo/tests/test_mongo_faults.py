@@ -190,7 +190,7 @@ def test_all_of_a_thousand_end_although_the_server_is_killed(server: MongoServer
     with running(app):
         assert add(1, 2).result == 3
         group = list(add.parallelize([(number, 1) for number in range(1000)]))
-        while app.orchestrator.count(InvocationStatus.SUCCESS) < 200:
+        while app.orchestrator.count_states(InvocationStatus.SUCCESS) < 200:
             pass
         server.stop(signal.SIGKILL)
         server.start()

@@ -108,7 +108,7 @@ def test_no_query_scans_the_collection(recorder: _Recorder, mongo_url: str) -> N
     app.broker.queues()
     app.broker.depth(["default"])
     for status in InvocationStatus:
-        app.orchestrator.count(status)
+        app.orchestrator.count_states(status)
     app.purge()
     recorder.is_on = False
     assert {name for command in recorder.commands.values() for name in command} >= {

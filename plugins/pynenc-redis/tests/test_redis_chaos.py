@@ -132,7 +132,7 @@ def test_all_finish_after_every_worker_was_killed(chaos: ModuleType, tmp_path: P
     folder.mkdir()
     with running(chaos.app):
         group = list(chaos.note.parallelize([(str(folder), number) for number in range(100)]))
-        while chaos.app.orchestrator.count(InvocationStatus.SUCCESS) < 30:
+        while chaos.app.orchestrator.count_states(InvocationStatus.SUCCESS) < 30:
             time.sleep(0.005)
         for worker in chaos.app.runner.workers:
             os.kill(worker.pid, signal.SIGKILL)

@@ -144,7 +144,7 @@ def test_who_waits_survives_a_cut_connection(server: RedisServer, tmp_path: Path
     with running(app):
         invocation = wait(str(tmp_path / "go"))
         with redis.Redis(port=server.port) as client:
-            while app.orchestrator.count(InvocationStatus.RUNNING) == 0:
+            while app.orchestrator.count_states(InvocationStatus.RUNNING) == 0:
                 pass
             for kind in ("normal", "pubsub"):
                 client.client_kill_filter(_type=kind, skipme=True)

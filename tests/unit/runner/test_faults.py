@@ -47,7 +47,7 @@ def test_a_result_that_is_too_large_for_the_storage_fails_clearly(runner: str, t
         with pytest.raises(ValueTooLargeError):
             repeat("y" * 200_000, 1)
         assert repeat("z", 3).result == "zzz"
-    assert app.orchestrator.count(InvocationStatus.FAILED) == 1
+    assert app.orchestrator.count_states(InvocationStatus.FAILED) == 1
 
 
 def failing_once(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from pynenc.storage.group import Group, Mapped
+from pynenc.storage.group import Group
 from pynenc.storage.memory_storage import MemoryStorage
-from pynenc.storage.operations import Insert, Operation, Reply, Table
+from pynenc.storage.operations import Insert, Operation, Read, Reply, Table
 
 TABLE = Table("t", ("value",))
 
@@ -46,7 +46,8 @@ def test_neighbours_on_one_storage_go_out_together() -> None:
 def test_a_mapped_reply_is_made_once() -> None:
     storage, made = CountingStorage("one"), []
     group = Group()
-    mapped = Mapped(group.read(storage, TABLE, ["a"]), lambda records: made.append(records) or len(records))
+    read = Read(TABLE, ("a",))
+    mapped = group.execute(storage, [read], lambda replies: made.append(replies) or len(replies))
     group.send()
     assert (mapped.get(), mapped.get(), len(made)) == (1, 1, 1)
 

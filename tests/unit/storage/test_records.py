@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from pynenc.storage.record_store import RecordSpec
 from pynenc.storage.records import RecordCodec
 
 
@@ -15,7 +16,7 @@ class Item(msgspec.Struct, frozen=True):
     count: int = 3
 
 
-CODEC = RecordCodec("item", Item)
+CODEC: RecordCodec[Item] = RecordCodec(RecordSpec(Item, "item"))
 
 
 def test_a_record_of_before_a_field_was_added_has_its_default() -> None:

@@ -1,0 +1,229 @@
+"""What a trigger store keeps, on top of three methods that store, read and find records."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+from pynenc.storage.group import Group
+from pynenc.storage.operations import Cursor, Index, Scalar
+from pynenc.storage.record_store import (
+    Amend,
+    Lookup,
+    RecordSpec,
+    RecordStore,
+    RecordWrite,
+    Remove,
+    Save,
+    Wake,
+    key_of,
+    swap,
+)
+from pynenc.storage.subscription import Subscription
+from pynenc.trigger.definition import StoredTrigger
+from pynenc.trigger.records import EventWait, Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun
+
+OCCURRED = "trigger:occurred"
+"""The channel that is notified when something may start tasks."""
+
+DEFINED = "trigger:defined"
+"""The channel that is notified when definitions have changed."""
+
+
+class StoredDefinition(StoredTrigger, frozen=True):
+    """A definition, and when it was saved, in seconds since the epoch."""
+
+    saved_at: float = 0.0
+
+
+_BY_TIME = Index((), "at")
+
+
+class TriggerRecords(RecordStore):
+    """Keeps definitions, occurrences, runs, parts, waits and marks."""
+
+    records = (
+        RecordSpec(StoredDefinition, "trigger", (Index((), "saved_at"), Index(("task_id",), "saved_at"))),
+        RecordSpec(Occurrence, "occurrence", (Index(("is_open",), "at"), Index(("kind", "code"), "at"))),
+        RecordSpec(
+            TriggerRun, "trigger_run", (Index(("trigger_id",), "at"), Index(("state",), "at"), _BY_TIME)
+        ),
+        RecordSpec(Part, "trigger_part", (Index(("slot", "run_id"), "at"), _BY_TIME)),
+        RecordSpec(Mark, "trigger_mark"),
+        RecordSpec(EventWait, "trigger_wait", (Index(("code",), "at"),)),
+    )
+
+    @abstractmethod
+    def subscribe(self) -> Subscription:
+        """Listen to `OCCURRED` and `DEFINED`."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """Return the time of the clock that all users of the store share, in seconds since the epoch."""
+
+    # --- definitions -------------------------------------------------------------------
+
+    def save_definitions(self, triggers: Sequence[StoredTrigger]) -> None:
+        """Store definitions and wake evaluators; one that is there already is left alone."""
+        now, names = self.now(), StoredTrigger.__struct_fields__
+        saved = [
+            StoredDefinition(**{name: getattr(each, name) for name in names}, saved_at=now)
+            for each in triggers
+        ]
+        self.write([*map(Save, saved), Wake((DEFINED,))])
+
+    def find_definitions(self, task_id: str | None = None) -> list[StoredTrigger]:
+        """Return the definitions of a task, or all of them."""
+        lookup = Lookup(StoredDefinition, {} if task_id is None else {"task_id": task_id})
+        names = StoredTrigger.__struct_fields__
+        return [
+            StoredTrigger(**{name: getattr(each, name) for name in names})
+            for each in self.find_all(StoredDefinition, lookup)
+        ]
+
+    def delete_definitions(self, trigger_ids: Sequence[str]) -> None:
+        """Delete definitions and wake evaluators; absent ones are fine."""
+        self.write([*(Remove(StoredDefinition, each) for each in trigger_ids), Wake((DEFINED,))])
+
+    # --- occurrences -------------------------------------------------------------------
+
+    def stage_occurrences(self, group: Group, occurrences: Sequence[Occurrence]) -> None:
+        """Store occurrences and wake evaluators, as a step of a group; known ones are left alone."""
+        self.stage_write(group, [*map(Save, occurrences), Wake((OCCURRED,))])
+
+    def open_occurrences(self, limit: int, after: Cursor | None = None) -> list[Occurrence]:
+        """Return those not evaluated yet, oldest first, behind `after` (its `at` and id) if given."""
+        return self.find(Occurrence, Lookup(Occurrence, {"is_open": 1}), limit, after)
+
+    def mark_evaluated(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> None:
+        """Note that occurrences were evaluated, and what came of it.
+
+        Runs are stored, or replace those that are FIRING.
+        """
+        if occurrence_ids or runs:
+            self.write(self._evaluated(occurrence_ids, runs))
+
+    def _evaluated(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> list[RecordWrite]:
+        writes: list[RecordWrite] = []
+        for run in runs:
+            values = {"state": run.state.value, "invocation_id": run.invocation_id, "reason": run.reason}
+            writes += [Save(run), Amend(TriggerRun, run.run_id, values, {"state": RunState.FIRING.value})]
+        return writes + [Amend(Occurrence, each, {"is_open": 0}) for each in occurrence_ids]
+
+    def settle(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> None:
+        """Do the same as `mark_evaluated`, under its former name."""
+        self.mark_evaluated(occurrence_ids, runs)
+
+    def find_occurrences(
+        self, kind: str, code: str, since: float | None = None, limit: int = 100
+    ) -> list[Occurrence]:
+        """Return occurrences of a kind with a code, oldest first.
+
+        Args:
+            kind: Which kind.
+            code: Which code.
+            since: At this time or later, in seconds since the epoch.
+            limit: The largest number to return.
+        """
+        return self.find(Occurrence, Lookup(Occurrence, {"kind": kind, "code": code}, low=since), limit)
+
+    # --- runs --------------------------------------------------------------------------
+
+    def save_runs(self, runs: Sequence[TriggerRun]) -> None:
+        """Store runs; one that is there already is left alone."""
+        self.write([Save(run) for run in runs])
+
+    def read_runs(self, run_ids: Sequence[str]) -> list[TriggerRun | None]:
+        """Return runs in order, None where there is none."""
+        return self.read(TriggerRun, run_ids)
+
+    def find_runs(
+        self, trigger_id: str | None = None, state: RunState | str | None = None, limit: int = 100
+    ) -> list[TriggerRun]:
+        """Return runs of a trigger, or those in a state, newest first."""
+        equals: dict[str, Scalar] = {}
+        if trigger_id is not None:
+            equals = {"trigger_id": trigger_id}
+        elif state is not None:
+            equals = {"state": RunState(state).value}
+        return self.find(TriggerRun, Lookup(TriggerRun, equals, newest_first=True), limit)
+
+    def count_runs(self, trigger_id: str, since: float) -> int:
+        """Return how many runs of a trigger there were since a moment."""
+        return self.count(Lookup(TriggerRun, {"trigger_id": trigger_id}, low=since))
+
+    # --- parts of composites -----------------------------------------------------------
+
+    def save_parts(self, parts: Sequence[Part]) -> None:
+        """Store parts; one that is there already is left alone."""
+        self.write([Save(part) for part in parts])
+
+    def waiting_parts(self, slot: str, limit: int) -> list[Part]:
+        """Return the parts of a slot that no run has used, oldest first."""
+        return self.find(Part, Lookup(Part, {"slot": slot, "run_id": ""}), limit)
+
+    def use_parts(self, uses: Sequence[tuple[str, str]]) -> list[bool]:
+        """Let runs take parts, named by the part's id and the run's; those taken already stay so.
+
+        Returns:
+            Whether each belongs to its run now, or is not there any more.
+        """
+        done = self.write([Amend(Part, part, {"run_id": run}, {"run_id": ""}) for part, run in uses])
+        refused = [use for use, was_done in zip(uses, done, strict=True) if not was_done]
+        found = dict(zip(refused, self.read(Part, [part for part, _ in refused]), strict=True))
+        return [
+            was_done or (part := found[use]) is None or part.run_id == use[1]
+            for use, was_done in zip(uses, done, strict=True)
+        ]
+
+    def free_parts(self, uses: Sequence[tuple[str, str]]) -> None:
+        """Let parts wait again that a run had taken."""
+        self.write([Amend(Part, part, {"run_id": ""}, {"run_id": run}) for part, run in uses])
+
+    # --- bodies that wait for events ---------------------------------------------------
+
+    def save_waits(self, waits: Sequence[EventWait]) -> None:
+        """Store waits; one that is there already is left alone."""
+        self.write([Save(wait) for wait in waits])
+
+    def find_waits(self, code: str) -> list[EventWait]:
+        """Return who waits for events with a code, the longest first."""
+        return self.find_all(EventWait, Lookup(EventWait, {"code": code}))
+
+    def delete_waits(self, wait_ids: Sequence[str]) -> None:
+        """Delete waits; absent ones are fine."""
+        self.write([Remove(EventWait, each) for each in wait_ids])
+
+    # --- marks and old records -----------------------------------------------------------
+
+    def read_marks(self, names: Sequence[str]) -> list[Mark | None]:
+        """Return marks in order, None where there is none."""
+        return self.read(Mark, names)
+
+    def swap_marks(self, swaps: Sequence[MarkSwap], wake: bool = False) -> list[bool]:
+        """Change marks that are as they were read, and wake evaluators if asked to.
+
+        Returns:
+            Whether each was changed.
+        """
+        writes: list[RecordWrite] = [swap(before, after, ("text", "number")) for before, after in swaps]
+        return self.write([*writes, Wake((DEFINED,))] if wake else writes)[: len(swaps)]
+
+    def forget(self, before: float, limit: int = 500) -> int:
+        """Delete evaluated occurrences, runs and parts of before a moment, up to some number of each.
+
+        Returns:
+            How many were deleted.
+        """
+        removes = [
+            Remove(lookup.record_type, key_of(record))
+            for lookup in (
+                Lookup(Occurrence, {"is_open": 0}, high=before),
+                Lookup(TriggerRun, high=before),
+                Lookup(Part, high=before),
+            )
+            for record in self.find(lookup.record_type, lookup, limit)
+        ]
+        if removes:
+            self.write(removes)
+        return len(removes)
