@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pynenc.app_info import AppInfo
@@ -129,8 +130,16 @@ class Pynenc(TaskApi):
 
     def _new_provider(self) -> ComponentProvider:
         return ComponentProvider(
-            self.settings_loader, self._registry, self._conf, self._logger, self.live_trigger
+            self.settings_loader,
+            self._registry,
+            self._conf,
+            self._logger,
+            self.live_trigger,
+            self._forget_components,
         )
+
+    def _forget_components(self) -> None:
+        self.__dict__.pop("components", None)
 
     def _use(self) -> None:
         """Read the settings again if the environment has changed before the first use."""
@@ -220,7 +229,7 @@ class Pynenc(TaskApi):
         """The id, which all stored data carries."""
         return self._app_id
 
-    @property
+    @cached_property
     def conf(self) -> ConfigPynenc:
         """The effective settings; assigning to a field works for components not yet made."""
         if not self._is_in_use:
@@ -245,9 +254,9 @@ class Pynenc(TaskApi):
             self._use()
         return self._provider
 
-    @property
+    @cached_property
     def components(self) -> Components:
-        """The components, as the rules of an invocation's life use them."""
+        """The components, as the rules of an invocation's life use them; remade when one is replaced."""
         return self.component_provider.components
 
     broker = ComponentProperty[BaseBroker](ComponentKind.BROKER)
@@ -287,6 +296,7 @@ class Pynenc(TaskApi):
     def _reset_cached_components(self) -> None:
         """Close all components; they are made again at their next use."""
         self.component_provider.close()
+        self._forget_components()
         self._provider = self._new_provider()
 
     def close(self) -> None:
@@ -377,6 +387,15 @@ class Pynenc(TaskApi):
 
     def __repr__(self) -> str:
         return f"<Pynenc {self._app_id}>"
+
+
+def _after_fork_in_child() -> None:
+    """Let the child process submit under an identity of its own."""
+    for app in Pynenc._instances.values():
+        app._provider.remake()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _environment() -> dict[str, str]:

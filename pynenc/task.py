@@ -91,12 +91,9 @@ class Task(BaseTask[Params, Result]):
             TypeError: The arguments do not fit the function.
             SerializationError: An argument cannot be serialized; nothing was stored.
         """
-        return self._submit(self.binder.bind(args, kwargs), self.call_options)
-
-    def _submit(self, arguments: dict[str, Any], options: CallOptions) -> BaseInvocation[Params, Result]:
         if self.app.conf.dev_mode_force_sync_tasks:
-            return ConcurrentInvocation(self, arguments)
-        return submit_calls(self, [arguments], options)[0]
+            return ConcurrentInvocation(self, self.binder.bind(args, kwargs))
+        return submit_calls(self, [self.binder.bind(args, kwargs)], self.call_options)[0]
 
     @property
     def base_task(self) -> BaseTask[Params, Result]:
@@ -220,7 +217,10 @@ class TaskWithOptions(Submittable[Params, Result]):
 
     def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
         """Make an invocation, like calling the task."""
-        return self.task._submit(self.task.binder.bind(args, kwargs), self.call_options)
+        arguments = self.task.binder.bind(args, kwargs)
+        if self.task.app.conf.dev_mode_force_sync_tasks:
+            return ConcurrentInvocation(self.task, arguments)
+        return submit_calls(self.task, [arguments], self.call_options)[0]
 
     def parallelize(
         self,

@@ -13,6 +13,7 @@ from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.conf.loader import SettingsLoader
+from pynenc.context import external_runner
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.runner_registry import RunnerRegistry
@@ -62,6 +63,7 @@ class ComponentProvider:
         conf: ConfigPynenc,
         logger: logging.Logger,
         find_live: FindLive,
+        on_replaced: Callable[[], None],
     ) -> None:
         self._loader = loader
         self._registry = registry
@@ -70,6 +72,7 @@ class ComponentProvider:
         self._lock = threading.RLock()
         self._built: dict[ComponentKind, Component] = {}
         self._made: Components | None = None
+        self._on_replaced = on_replaced
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
         self.catalog = TriggerCatalog(self._trigger, find_live)
@@ -107,7 +110,12 @@ class ComponentProvider:
         """Use this component from now on."""
         with self._lock:
             self._built[kind] = component
-            self._made = None
+        self.remake()
+
+    def remake(self) -> None:
+        """Make `components` anew at its next use."""
+        self._made = None
+        self._on_replaced()
 
     def is_built(self, kind: ComponentKind) -> bool:
         """Whether the component is in use already."""
@@ -116,10 +124,9 @@ class ComponentProvider:
     @property
     def components(self) -> Components:
         """The components, as the rules of an invocation's life use them; remade when one is replaced."""
-        return self._made or self._make()
-
-    def _make(self) -> Components:
         with self._lock:
+            if self._made is not None:
+                return self._made
             kind = ComponentKind
             serializer = cast(BaseSerializer, self.get(kind.SERIALIZER))
             store = cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE))
@@ -136,6 +143,8 @@ class ComponentProvider:
                 self.hooks,
                 self._logger,
                 RunnerRegistry(orchestrator, state_backend),
+                external_runner(),
+                orchestrator.now,
                 self._loader.load(ConfigRunner).invocation_wait_results_sleep_time_sec,
                 self._watch,
             )

@@ -27,7 +27,8 @@ class StorageBroker(StorageComponent, BaseBroker):
     def stage_push(self, group: Group, messages: Sequence[Message]) -> None:
         by_queue: dict[str, list[QueueItem]] = {}
         for message in messages:
-            item = QueueItem(message.message_id, message.status, message.priority, message.not_before)
+            item_id = f"{message.invocation_id}:{message.claim}"
+            item = QueueItem(item_id, message.status, message.priority, message.not_before)
             by_queue.setdefault(message.queue, []).append(item)
         group.execute(self.storage, [Push(queue, tuple(items)) for queue, items in by_queue.items()], len)
 

@@ -51,11 +51,6 @@ class CallOptions:
     delay_s: float = 0.0
     eta: datetime | None = None
 
-    @property
-    def is_delayed(self) -> bool:
-        """Whether the invocation may have to wait before it runs."""
-        return self.delay_s > 0 or self.eta is not None
-
     def not_before(self, now: float) -> float:
         """Seconds since the epoch before which it does not run, 0 for at once."""
         due = now + self.delay_s if self.delay_s > 0 else 0.0

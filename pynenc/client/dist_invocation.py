@@ -114,8 +114,9 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             if state is not None and state.status.is_final():
                 self.settle(state, load_results(self._components, [Ended(state)])[0])
             else:
-                for ended in wait_ended(self._components, [self.invocation_id], timeout_s):
-                    _settle([self], ended)
+                components = self.task.app.components
+                for ended in wait_ended(components, [self.invocation_id], timeout_s):
+                    self.settle(ended[0].state, load_results(components, ended)[0])
         return self._value()
 
     async def async_result(self, timeout_s: float | None = None) -> Result:
@@ -134,7 +135,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
 
     def settle(self, state: InvocationState, value: Any) -> None:
         """Note how the invocation ended."""
-        self._note(state)
+        self._state = state
         self._outcome = (value,)
 
     @property

@@ -12,7 +12,7 @@ from pynenc.calls.interfaces import BaseTask, current_invocation
 from pynenc.client.call_keys import NO_KEYS, CallKeys, keys_of
 from pynenc.client.dist_invocation import DistributedInvocation, ReusedInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
-from pynenc.context import current_trigger_depth, get_current_runner
+from pynenc.context import current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.data import InvocationData
@@ -84,7 +84,7 @@ def submit_calls(
         packed = _pack_with_common(components.values, calls, common, inline)
     else:
         packed = components.values.pack_arguments(calls, inline)
-    runner, caller = get_current_runner(), current_invocation.get()
+    runner, caller = current_runner.get() or components.client_identity, current_invocation.get()
     if runner.runner_id not in components.runners.registered:
         components.runners.ensure_runner_registered(runner)
     now = components.now()
@@ -96,7 +96,7 @@ def submit_calls(
         caller.workflow if caller is not None else None,
         current_trigger_depth.get(),
         now,
-        options.not_before(now) if options.is_delayed else 0.0,
+        options.not_before(now) if options.delay_s or options.eta is not None else 0.0,
     )
     size = conf.parallel_batch_size or len(calls)
     handles: list[DistributedInvocation[Params, Result]] = []

@@ -10,7 +10,7 @@ from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.interfaces import current_invocation
 from pynenc.context import running_runner
 from pynenc.lifecycle.components import Components
-from pynenc.lifecycle.waiting import Blocked, Ended, wait_final, wait_final_async
+from pynenc.lifecycle.waiting import Ended, wait_final, wait_final_async
 
 REMIND_AFTER_S = 10.0
 """A wait in which nothing has ended for this long checks whether any runner is alive."""
@@ -33,12 +33,8 @@ class _Patience:
         self.body: BodyRecord | None = invocation.body_record if invocation is not None else None
         self._may_park = self.body is not None and not is_coroutine
         self._remind_s = self.body.first_look_s if self.body and self._may_park else REMIND_AFTER_S
-
-    def next_s(self) -> float:
-        """Return after how many seconds without an end to call `run_out`."""
-        if self._deadline is None:
-            return self._remind_s
-        return min(self._remind_s, max(0.0, self._deadline - time.monotonic()))
+        self.next_s = self._remind_s if timeout_s is None else min(self._remind_s, max(0.0, timeout_s))
+        """After how many seconds without an end to call `run_out`."""
 
     def run_out(self, waiting: Sequence[str]) -> None:
         """Give up, park the waiting body, or warn that no runner is alive.
@@ -56,6 +52,16 @@ class _Patience:
         if self._remind_s >= REMIND_AFTER_S:
             _warn_without_runner(self._components, len(waiting))
         self._remind_s *= 2
+        self.next_s = self._remind_s
+        if self._deadline is not None:
+            self.next_s = min(self._remind_s, max(0.0, self._deadline - time.monotonic()))
+
+    def blocked(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
+        """Return what to enter while a wait blocks: inside a runner of the app it gives up the slot."""
+        running = running_runner.get()
+        if running is None or running.app_id != self._components.app_id:
+            return nullcontext()
+        return running.waiting(invocation_ids)
 
 
 def wait_ended(
@@ -75,12 +81,12 @@ def wait_ended(
         InvocationNotFoundError: One is not stored.
     """
     patience = _Patience(components, timeout_s)
-    blocked = _blocked(components)
     waiting = list(invocation_ids)
     while waiting:
         try:
-            with _noted(patience.body, waiting):
-                for ended in wait_final(components, waiting, patience.next_s(), blocked):
+            body = patience.body
+            with nullcontext() if body is None else body.waiting_for(waiting):
+                for ended in wait_final(components, waiting, patience.next_s, patience.blocked):
                     done = {each.state.invocation_id for each in ended}
                     waiting = [each for each in waiting if each not in done]
                     yield ended
@@ -93,33 +99,17 @@ async def wait_ended_async(
 ) -> AsyncIterator[list[Ended]]:
     """Do the same without blocking the event loop."""
     patience = _Patience(components, timeout_s, is_coroutine=True)
-    blocked = _blocked(components)
     waiting = list(invocation_ids)
-    with _noted(patience.body, waiting, is_coroutine=True):
+    body = patience.body
+    with nullcontext() if body is None else body.waiting_for(waiting, is_coroutine=True):
         while waiting:
             try:
-                async for ended in wait_final_async(components, waiting, patience.next_s(), blocked):
+                async for ended in wait_final_async(components, waiting, patience.next_s, patience.blocked):
                     done = {each.state.invocation_id for each in ended}
                     waiting = [each for each in waiting if each not in done]
                     yield ended
             except TimeoutError:
                 patience.run_out(waiting)
-
-
-def _noted(
-    body: BodyRecord | None, ids: Sequence[str], is_coroutine: bool = False
-) -> AbstractContextManager[object]:
-    return nullcontext() if body is None else body.waiting_for(ids, is_coroutine)
-
-
-def _blocked(components: Components) -> Blocked:
-    """Return what to enter while a wait blocks: inside a runner of the app it gives up the slot."""
-    running = running_runner.get()
-    return running.waiting if running is not None and running.app_id == components.app_id else _nothing
-
-
-def _nothing(invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
-    return nullcontext()
 
 
 def _warn_without_runner(components: Components, waiting: int) -> None:

@@ -20,7 +20,8 @@ from pynenc.exceptions import ClientDataNotFoundError
 from pynenc.plugins.component import ComponentContext, DataComponent
 
 _REFERENCE = "@ref:"
-_LITERAL = "@raw:"
+LITERAL = "@raw:"
+"""What stands before a text that is kept in place and begins like a reference."""
 _PLAIN, _ZLIB = b"p", b"z"
 
 
@@ -57,7 +58,7 @@ class BaseClientDataStore(DataComponent):
         new: dict[str, str] = {}
         for text in texts:
             if not self._is_large(text):
-                packed.append(_LITERAL + text if text.startswith("@") else text)
+                packed.append(LITERAL + text if text.startswith("@") else text)
                 continue
             key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
             packed.append(_REFERENCE + key)
@@ -82,7 +83,7 @@ class BaseClientDataStore(DataComponent):
             if text.startswith(_REFERENCE):
                 texts.append(found[text.removeprefix(_REFERENCE)])
             else:
-                texts.append(text.removeprefix(_LITERAL))
+                texts.append(text.removeprefix(LITERAL))
         return texts
 
     def _fetch(self, keys: set[str]) -> dict[str, str]:

@@ -142,18 +142,6 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     runner_id: str | None
     claim: int
 
-    @staticmethod
-    def line(status: InvocationStatus, changed_at: float, claim: int, runner_id: str | None) -> str:
-        """An entry as one line of text; `changed_at` in seconds since the epoch."""
-        return f"{status.value} {changed_at!r} {claim} {runner_id or ''}"
-
-    @classmethod
-    def decode(cls, line: str) -> HistoryEntry:
-        """The entry that a line stands for."""
-        status, moment, claim, runner_id = line.split(" ", 3)
-        timestamp = datetime.fromtimestamp(float(moment), UTC)
-        return cls(InvocationStatus(status), timestamp, runner_id or None, int(claim))
-
 
 def changed(
     state: InvocationState,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.context import RunnerContext
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, Registration
 from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.runner_registry import RunnerRegistry
@@ -36,6 +37,8 @@ class Components:
         values: Packs arguments and results.
         hooks: The life-cycle hooks of plugins.
         runners: Which runners and clients are registered.
+        client_identity: Who calls outside of any runner: this process.
+        now: Returns the time of the clock that all runners share, in seconds since the epoch.
         first_look_s: Seconds after which a waiter looks by itself, in case a wake-up was lost.
         watch: Notes the changes of status that triggers wait for.
     """
@@ -50,6 +53,8 @@ class Components:
     hooks: LifeCycleHooks
     logger: logging.Logger
     runners: RunnerRegistry
+    client_identity: RunnerContext
+    now: Callable[[], float]
     first_look_s: float
     watch: WatchesStatus | None = None
 
@@ -69,7 +74,3 @@ class Components:
             self.watch.stage(group, states)
         changes = [Registration(each) for each in states]
         return self.orchestrator.stage_change(group, changes, actor_id)
-
-    def now(self) -> float:
-        """Seconds since the epoch by the clock that all runners share."""
-        return self.orchestrator.now()

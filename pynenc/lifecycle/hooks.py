@@ -13,11 +13,24 @@ logger = logging.getLogger("pynenc.plugins")
 
 
 class LifeCycleHooks:
-    """The hooks of one app."""
+    """The hooks of one app.
+
+    Attributes:
+        before_submit: The callers of the hooks, to be asked whether anybody listens.
+        after_submit: Likewise.
+        before_execution: Likewise.
+        after_execution: Likewise.
+        changed: Likewise, of `status_changed`.
+    """
 
     def __init__(self, manager: pluggy.PluginManager, app_id: str) -> None:
         self._manager = manager
         self._app_id = app_id
+        self.before_submit: pluggy.HookCaller = manager.hook.pynenc_before_submit
+        self.after_submit: pluggy.HookCaller = manager.hook.pynenc_after_submit
+        self.before_execution: pluggy.HookCaller = manager.hook.pynenc_before_execution
+        self.after_execution: pluggy.HookCaller = manager.hook.pynenc_after_execution
+        self.changed: pluggy.HookCaller = manager.hook.pynenc_status_changed
 
     def call(self, name: str, **arguments: object) -> None:
         """Call every implementation of a hook; one that raises is logged and skipped."""
@@ -34,7 +47,7 @@ class LifeCycleHooks:
 
     def status_changed(self, states: Sequence[InvocationState]) -> None:
         """Tell that this process changed records."""
-        if not self._manager.hook.pynenc_status_changed.get_hookimpls():
+        if not self.changed.get_hookimpls():
             return
         for state in states:
             self.call(

@@ -16,11 +16,12 @@ import msgspec
 
 from pynenc.broker.base_broker import Message
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.state import InvocationState
+from pynenc.invocation.state import InvocationState, Registration
 from pynenc.invocation.status import AVAILABLE_STATUSES, InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
 from pynenc.storage.group import Group
+from pynenc.storage.record_store import Save
 
 _WAITING = AVAILABLE_STATUSES | {InvocationStatus.CONCURRENCY_CONTROLLED}
 
@@ -39,12 +40,21 @@ def submit(components: Components, new: Sequence[NewInvocation]) -> None:
         components: The components.
         new: What to run; an id that is known already changes nothing.
     """
-    _call(components, "before_submit", new)
-    group = Group()
-    _stage(components, group, new)
-    components.broker.stage_push(group, [message_for(each.state) for each in new])
+    hooks, group = components.hooks, Group()
+    states = [each.state for each in new]
+    if hooks.before_submit.get_hookimpls():
+        _call(components, "before_submit", new)
+    components.state_backend.stage_write(group, [Save(each.data) for each in new])
+    if components.watch is not None:
+        components.watch.stage(group, states)
+    submitter = new[0].data.submitter_id if new else None
+    components.orchestrator.stage_change(group, [Registration(state) for state in states], submitter)
+    components.broker.stage_push(group, [message_for(state) for state in states])
     group.send()
-    _accepted(components, new)
+    if hooks.changed.get_hookimpls():
+        hooks.status_changed(states)
+    if hooks.after_submit.get_hookimpls():
+        _call(components, "after_submit", new)
 
 
 def _stage(components: Components, group: Group, new: Sequence[NewInvocation]) -> None:

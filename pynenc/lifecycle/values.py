@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
+from pynenc.client_data_store.base_client_data_store import LITERAL, BaseClientDataStore
 from pynenc.exceptions import SerializationError
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_data import pack_exception, unpack_exception
@@ -39,20 +40,29 @@ class ValueCodec:
         Raises:
             SerializationError: Names the argument that cannot be serialized.
         """
-        serialized = [{name: self._serialize(name, value) for name, value in call.items()} for call in calls]
-        if ALL_ARGUMENTS in inline:
-            return [{name: _escaped(text) for name, text in arguments.items()} for arguments in serialized]
-        large = [(arguments, name) for arguments in serialized for name in arguments if name not in inline]
-        packed = self._store.pack([arguments[name] for arguments, name in large])
-        for (arguments, name), text in zip(large, packed, strict=True):
-            arguments[name] = text
-        return serialized
-
-    def _serialize(self, name: str, value: Any) -> str:
-        try:
-            return self._serializer.serialize(value)
-        except SerializationError as error:
-            raise SerializationError(f"argument '{name}': {error}") from error
+        serialize, conf = self._serializer.serialize, self._store.conf
+        is_off = conf.disable_client_data_store or ALL_ARGUMENTS in inline
+        large_from = math.inf if is_off else conf.min_size_to_cache
+        packed: list[PackedArguments] = []
+        large: list[tuple[PackedArguments, str]] = []
+        for call in calls:
+            texts: PackedArguments = {}
+            for name, value in call.items():
+                try:
+                    text = serialize(value)
+                except SerializationError as error:
+                    raise SerializationError(f"argument '{name}': {error}") from error
+                if len(text) >= large_from and name not in inline:
+                    large.append((texts, name))
+                elif text[:1] == "@":
+                    text = LITERAL + text
+                texts[name] = text
+            packed.append(texts)
+        if large:
+            stored = self._store.pack([texts[name] for texts, name in large])
+            for (texts, name), text in zip(large, stored, strict=True):
+                texts[name] = text
+        return packed
 
     def unpack_arguments(self, stored: Sequence[str]) -> list[dict[str, Any]]:
         """Arguments of several calls out of their stored form.
@@ -61,9 +71,13 @@ class ValueCodec:
             SerializationError: A text cannot be read.
             ClientDataNotFoundError: A large value is gone.
         """
-        packed = [decode_arguments(text) for text in stored]
-        texts = iter(self._store.unpack([text for call in packed for text in call.values()]))
-        return [{name: self._serializer.deserialize(next(texts)) for name in call} for call in packed]
+        packed = [msgspec.json.decode(text, type=dict[str, str]) for text in stored]
+        texts = iter(self._unpacked([text for call in packed for text in call.values()]))
+        deserialize = self._serializer.deserialize
+        return [{name: deserialize(next(texts)) for name in call} for call in packed]
+
+    def _unpacked(self, texts: Sequence[str]) -> Sequence[str]:
+        return self._store.unpack(texts) if any(text[:1] == "@" for text in texts) else texts
 
     # --- outcomes ----------------------------------------------------------------------
 
@@ -77,6 +91,9 @@ class ValueCodec:
             text = self._serializer.serialize(result)
         except SerializationError as error:
             raise SerializationError(f"the result of the task: {error}") from error
+        conf = self._store.conf
+        if text[:1] != "@" and (conf.disable_client_data_store or len(text) < conf.min_size_to_cache):
+            return text
         return self._store.pack([text])[0]
 
     def pack_error(self, error: BaseException) -> str:
@@ -85,15 +102,11 @@ class ValueCodec:
 
     def unpack_results(self, stored: Sequence[str]) -> list[Any]:
         """Results out of their stored form."""
-        return [self._serializer.deserialize(text) for text in self._store.unpack(stored)]
+        return [self._serializer.deserialize(text) for text in self._unpacked(stored)]
 
     def unpack_error(self, stored: str) -> BaseException:
         """An exception out of its stored form, with the remote traceback attached."""
         return unpack_exception(self._serializer, self._store.unpack([stored])[0])
-
-
-def _escaped(text: str) -> str:
-    return f"@raw:{text}" if text.startswith("@") else text
 
 
 def encode_arguments(packed: PackedArguments) -> str:

@@ -75,13 +75,16 @@ def _final_among(components: Components, invocation_ids: Collection[str]) -> lis
         return [Ended(state) for state in read_states(components, ids) if state.status.is_final()]
     group = Group()
     states = components.orchestrator.stage_read_states(group, ids)
-    outcomes = components.state_backend.stage_read_outcomes(group, [outcome_id(each, 1) for each in ids])
+    keys = [outcome_id(each, 1) for each in ids]
+    outcomes = components.state_backend.stage_read(group, OutcomeData, keys)
     group.send()
-    return [
-        Ended(state, outcome)
-        for state, outcome in zip(_all_known(ids, states.get()), outcomes.get(), strict=True)
-        if state.status.is_final()
-    ]
+    ended: list[Ended] = []
+    for invocation_id, state, outcome in zip(ids, states.get(), outcomes.get(), strict=True):
+        if state is None:
+            raise InvocationNotFoundError(invocation_id)
+        if state.status.is_final():
+            ended.append(Ended(state, outcome))
+    return ended
 
 
 Blocked = Callable[[Sequence[str]], AbstractContextManager[None]]
@@ -270,7 +273,14 @@ def load_results(components: Components, ended: Sequence[Ended]) -> list[Any]:
     Returns:
         For each its result, or the exception that its `result` raises.
     """
-    outcomes = _outcomes(components, ended)
+    read: dict[str, OutcomeData | None] = {
+        each.outcome.outcome_id: each.outcome for each in ended if each.outcome is not None
+    }
+    wanted = [each.state.outcome_id or "" for each in ended]
+    missing = [key for key in wanted if key and key not in read]
+    if missing:  # most were read along with the record
+        read.update(zip(missing, components.state_backend.read_outcomes(missing), strict=True))
+    outcomes = [read.get(key) for key in wanted]
     states = [each.state for each in ended]
     good = [
         outcome.payload
@@ -287,18 +297,6 @@ def load_results(components: Components, ended: Sequence[Ended]) -> list[Any]:
         else:
             loaded.append(RaisedError(_without_outcome(state)))
     return loaded
-
-
-def _outcomes(components: Components, ended: Sequence[Ended]) -> list[OutcomeData | None]:
-    """The outcomes that the records name; those that were not read along are read now."""
-    read: dict[str, OutcomeData | None] = {
-        each.outcome.outcome_id: each.outcome for each in ended if each.outcome is not None
-    }
-    wanted = [each.state.outcome_id or "" for each in ended]
-    missing = [key for key in wanted if key and key not in read]
-    if missing:
-        read.update(zip(missing, components.state_backend.read_outcomes(missing), strict=True))
-    return [read.get(key) for key in wanted]
 
 
 class RaisedError:

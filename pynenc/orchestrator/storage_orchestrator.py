@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import cast
 
 import msgspec
@@ -70,9 +71,7 @@ class StorageOrchestrator(StorageRecords, BaseOrchestrator):
     def histories(self, invocation_ids: Sequence[str]) -> list[list[HistoryEntry]]:
         records = self.storage.read(_STATES.table, invocation_ids, (_HISTORY,))
         lines = [record[_HISTORY] if record is not None else () for record in records]
-        return [
-            [HistoryEntry.decode(line) for line in each] if isinstance(each, tuple) else [] for each in lines
-        ]
+        return [[_decoded_entry(line) for line in each] if isinstance(each, tuple) else [] for each in lines]
 
     def find_states(
         self,
@@ -123,8 +122,14 @@ def _operation(change: StateChange, actor_id: str | None) -> Operation:
     return Patch(_STATES.table, current.invocation_id, _STATES.changes(current, target), guard, growth)
 
 
+def _decoded_entry(line: str) -> HistoryEntry:
+    status, moment, claim, runner_id = line.split(" ", 3)
+    timestamp = datetime.fromtimestamp(float(moment), UTC)
+    return HistoryEntry(InvocationStatus(status), timestamp, runner_id or None, int(claim))
+
+
 def _entry(state: InvocationState, actor_id: str | None) -> str:
-    return HistoryEntry.line(state.status, state.changed_at, state.claim, state.runner_id or actor_id)
+    return f"{state.status.value} {state.changed_at!r} {state.claim} {state.runner_id or actor_id or ''}"
 
 
 def _outcomes(replies: list[Reply]) -> list[ChangeOutcome]:

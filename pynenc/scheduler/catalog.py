@@ -61,6 +61,10 @@ class TriggerCatalog:
     Args:
         store: Gives the store; it is asked late, so that an app without triggers opens none.
         find_live: Gives what the code of this process says of a trigger.
+
+    Attributes:
+        read_at: When the store was read (monotonic seconds).
+        awaits_statuses: Whether any trigger waits for a status of an invocation.
     """
 
     def __init__(self, store: Callable[[], BaseTrigger], find_live: FindLive) -> None:
@@ -68,23 +72,25 @@ class TriggerCatalog:
         self._find_live = find_live
         self._lock = threading.Lock()
         self._known = _Known()
-        self._read_at = float("-inf")
+        self.read_at = float("-inf")
+        self.awaits_statuses = False
         self._definitions: dict[str, TriggerDefinition] = {}
 
     # --- reading -----------------------------------------------------------------------
 
     def expire(self) -> None:
         """Read anew at the next use."""
-        self._read_at = float("-inf")
+        self.read_at = float("-inf")
 
     def refresh(self, older_than_s: float = 0.0) -> None:
         """Read the store, if that was longer ago than this."""
-        if time.monotonic() - self._read_at < older_than_s:
+        if time.monotonic() - self.read_at < older_than_s:
             return
         with self._lock:
-            if time.monotonic() - self._read_at >= older_than_s:
+            if time.monotonic() - self.read_at >= older_than_s:
                 self._known = self._read()
-                self._read_at = time.monotonic()
+                self.awaits_statuses = bool(self._known.statuses)
+                self.read_at = time.monotonic()
 
     def _read(self) -> _Known:
         store = self._store()

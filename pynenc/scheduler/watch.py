@@ -6,6 +6,7 @@ something that did not happen; whoever evaluates it asks the record.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -44,13 +45,14 @@ class StatusWatch:
 
     def stage(self, group: Group, targets: Sequence[InvocationState]) -> None:
         """Note that records are about to get these states, as a step of a group."""
-        self._catalog.refresh(KNOWN_FOR_S)
-        noted = [_occurrence(each) for each in targets if self._is_of_interest(each)]
+        catalog = self._catalog
+        if time.monotonic() - catalog.read_at >= KNOWN_FOR_S:
+            catalog.refresh(KNOWN_FOR_S)
+        if not catalog.awaits_statuses:
+            return
+        noted = [_occurrence(each) for each in targets if catalog.is_of_interest(each.task_id, each.status)]
         if noted:
             self._store().stage_occurrences(group, noted)
-
-    def _is_of_interest(self, state: InvocationState) -> bool:
-        return self._catalog.is_of_interest(state.task_id, state.status)
 
 
 def _occurrence(state: InvocationState) -> Occurrence:

@@ -21,18 +21,17 @@ class Pending(Generic[T]):
 
     Args:
         function: Makes the reply of what the storage gave, when it is asked for the first time.
+
+    Attributes:
+        raw: What the storage gave; set by the group.
     """
 
-    __slots__ = ("_function", "_raw", "_reply")
+    __slots__ = ("_function", "_reply", "raw")
 
     def __init__(self, function: Callable[[Any], T] | None = None) -> None:
         self._function = function
-        self._raw: tuple[Any] | None = None
+        self.raw: tuple[Any] | None = None
         self._reply: tuple[T] | None = None
-
-    def settle(self, raw: Any) -> None:
-        """Take the reply; called by the group."""
-        self._raw = (raw,)
 
     def get(self) -> T:
         """Return the reply.
@@ -41,9 +40,9 @@ class Pending(Generic[T]):
             RuntimeError: The group was not sent yet.
         """
         if self._reply is None:
-            if self._raw is None:
+            if self.raw is None:
                 raise RuntimeError("the group was not sent yet")
-            (raw,) = self._raw
+            (raw,) = self.raw
             self._reply = (raw if self._function is None else self._function(raw),)
         return self._reply[0]
 
@@ -103,7 +102,7 @@ class Group:
         while at < len(steps):
             storage, step, pending = steps[at]
             if storage is None:
-                pending.settle(cast("Callable[[], object]", step)())
+                pending.raw = (cast("Callable[[], object]", step)(),)
                 at += 1
                 continue
             end = at + 1
@@ -114,7 +113,7 @@ class Group:
             replies = storage.execute(operations) if operations else []
             start = 0
             for _, some, waiting in batch:
-                waiting.settle(replies[start : start + len(some)])
+                waiting.raw = (replies[start : start + len(some)],)
                 start += len(some)
             at = end
 

@@ -113,39 +113,39 @@ class StorageRecords(StorageComponent, RecordStore):
             cls._codecs = {spec.record_type: RecordCodec(spec) for spec in cls.records}
             cls.tables = (*cls.own_tables, *(codec.table for codec in cls._codecs.values()))
 
-    def _codec(self, record_type: type[R]) -> RecordCodec[R]:
-        return cast("RecordCodec[R]", self._codecs[record_type])
-
     def write(self, writes: Sequence[RecordWrite]) -> list[bool]:
         return _applied(self.storage.execute([self._operation(each) for each in writes])) if writes else []
 
     def stage_write(self, group: Group, writes: Sequence[RecordWrite]) -> Pending[list[bool]]:
-        return group.execute(self.storage, [self._operation(each) for each in writes], _applied)
+        codecs = self._codecs
+        operations = [
+            codecs[type(each.record)].insert(each.record) if type(each) is Save else self._operation(each)
+            for each in writes
+        ]
+        return group.execute(self.storage, operations, _applied)
 
     def _operation(self, write: RecordWrite) -> Operation:
-        kind = type(write)
-        if kind is Save:
-            record = cast(Save, write).record
-            return self._codecs[type(record)].insert(record)
+        if isinstance(write, Save):
+            return self._codecs[type(write.record)].insert(write.record)
         if isinstance(write, Amend):
             return Patch(self._codecs[write.record_type].table, write.key, write.values, write.guard)
         if isinstance(write, Remove):
             return Delete(self._codecs[write.record_type].table, write.key, write.guard)
-        return Notify(write.channels)  # type: ignore[union-attr]
+        return Notify(write.channels)
 
     def read(self, record_type: type[R], keys: Sequence[str]) -> list[R | None]:
-        codec = self._codec(record_type)
+        codec = cast("RecordCodec[R]", self._codecs[record_type])
         return codec.decode_all(self.storage.read(codec.table, keys, codec.fetched))
 
     def stage_read(self, group: Group, record_type: type[R], keys: Sequence[str]) -> Pending[list[R | None]]:
-        codec = self._codec(record_type)
+        codec = cast("RecordCodec[R]", self._codecs[record_type])
         read = Read(codec.table, tuple(keys), codec.fetched)
         return group.execute(
             self.storage, (read,), lambda replies: codec.decode_all(cast("list[Record | None]", replies[0]))
         )
 
     def find(self, record_type: type[R], lookup: Lookup, limit: int, after: Cursor | None = None) -> list[R]:
-        codec = self._codec(record_type)
+        codec = cast("RecordCodec[R]", self._codecs[record_type])
         query = codec.query(lookup, codec.fetched)
         return [codec.decode(record) for record in self.storage.find(query, limit, after)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -123,7 +124,7 @@ class DictOrchestrator(DictRecords, BaseOrchestrator):
     def __init__(self, context: ComponentContext) -> None:
         super().__init__(context)
         self.states: dict[str, InvocationState] = {}
-        self.lines: dict[str, list[str]] = {}
+        self.entries: dict[str, list[HistoryEntry]] = {}
 
     def change(self, changes: Sequence[StateChange], actor_id: str | None) -> list[ChangeOutcome]:
         with self.guard:
@@ -144,7 +145,7 @@ class DictOrchestrator(DictRecords, BaseOrchestrator):
         if any(getattr(found, name) != getattr(change.current, name) for name in guarded):
             return ChangeOutcome(False, found.status, found.runner_id, found.claim)
         if isinstance(change, Removal):
-            del self.states[key], self.lines[key]
+            del self.states[key], self.entries[key]
             return ChangeOutcome(True)
         before, after = change.current, change.target
         changed = {
@@ -161,15 +162,16 @@ class DictOrchestrator(DictRecords, BaseOrchestrator):
 
     def _note(self, state: InvocationState, actor_id: str | None) -> None:
         self.states[state.invocation_id] = state
-        line = HistoryEntry.line(state.status, state.changed_at, state.claim, state.runner_id or actor_id)
-        self.lines.setdefault(state.invocation_id, []).append(line)
+        moment = datetime.fromtimestamp(state.changed_at, UTC)
+        entry = HistoryEntry(state.status, moment, state.runner_id or actor_id, state.claim)
+        self.entries.setdefault(state.invocation_id, []).append(entry)
 
     def read_states(self, invocation_ids: Sequence[str]) -> list[InvocationState | None]:
         with self.guard:
             return [self.states.get(each) for each in invocation_ids]
 
     def histories(self, invocation_ids: Sequence[str]) -> list[list[HistoryEntry]]:
-        return [[HistoryEntry.decode(line) for line in self.lines.get(each, ())] for each in invocation_ids]
+        return [list(self.entries.get(each, ())) for each in invocation_ids]
 
     def find_states(
         self,
@@ -198,4 +200,4 @@ class DictOrchestrator(DictRecords, BaseOrchestrator):
     def purge(self) -> None:
         super().purge()
         self.states.clear()
-        self.lines.clear()
+        self.entries.clear()
