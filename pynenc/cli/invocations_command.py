@@ -94,7 +94,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
             for entry in app.orchestrator.history(invocation_id)
         ],
     }
-    if record.status.is_final():
+    if record.status.final:
         (outcome,) = load_results(app.components, [Ended(record)])
         if isinstance(outcome, RaisedError):
             shown["error"] = f"{type(outcome.error).__name__}: {outcome.error}"
@@ -147,11 +147,11 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...]) -> None
     ended_before = False
     for each in invocation_ids:
         _, record = stored(app, each)
-        if record.status.is_final() and record.status != InvocationStatus.CANCELLED:
+        if record.status.final and record.status != InvocationStatus.CANCELLED:
             ended_before = True
             click.echo(f"{each} had ended as {record.status}")
         else:
-            click.echo(f"{each} {'is cancelled' if record.status.is_final() else 'was asked to end'}")
+            click.echo(f"{each} {'is cancelled' if record.status.final else 'was asked to end'}")
     sys.exit(int(ended_before))
 
 

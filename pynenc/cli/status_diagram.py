@@ -32,7 +32,7 @@ def as_text() -> str:
     """The table, one status after the other."""
     lines: list[str] = []
     for status, rule in RULES.items():
-        kind = "initial" if status in INITIAL_STATUSES else "final" if status.is_final() else ""
+        kind = "initial" if status in INITIAL_STATUSES else "final" if status.final else ""
         lines.append(f"{status.name}{f' ({kind})' if kind else ''}: {rule.meaning}")
         lines.append(f"    owner: {rule.ownership}")
         targets = ", ".join(sorted(target.name for target in rule.targets))
@@ -83,7 +83,7 @@ def _centre(status: InvocationStatus) -> tuple[float, float]:
 def _node(status: InvocationStatus) -> str:
     x, y = _centre(status)
     rule = RULES[status]
-    look = "f" if status.is_final() else "o" if rule.owned else "n"
+    look = "f" if status.final else "o" if rule.owned else "n"
     label = escape(status.name.replace("CONCURRENCY_CONTROLLED", "CC"))
     title = escape(f"{status.name}: {rule.meaning}")
     return (

@@ -60,7 +60,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         """Return the record, read again unless it is final or was read a moment ago."""
         state = self._state
         age = time.monotonic() - self._read_at
-        if state is None or (not state.status.is_final() and age >= self.app.conf.cached_status_time):
+        if state is None or (not state.status.final and age >= self.app.conf.cached_status_time):
             (state,) = read_states(self._components, [self.invocation_id])
             self._note(state)
         return state
@@ -90,7 +90,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     def error(self) -> BaseException | None:
         if self._outcome is None:
             state = self._current_state()
-            if not state.status.is_final() or state.status == InvocationStatus.SUCCESS:
+            if not state.status.final or state.status == InvocationStatus.SUCCESS:
                 return None
             self.settle(state, load_results(self._components, [Ended(state)])[0])
         value = self._outcome[0] if self._outcome is not None else None
@@ -111,7 +111,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     def wait(self, timeout_s: float | None = None) -> Result:
         if self._outcome is None:
             state = self._state
-            if state is not None and state.status.is_final():
+            if state is not None and state.status.final:
                 self.settle(state, load_results(self._components, [Ended(state)])[0])
             else:
                 components = self.task.app.components

@@ -110,7 +110,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
 
     @property
     def is_settled(self) -> bool:
-        return self._record.status.is_final()
+        return self._record.status.final
 
     def wait(self, timeout_s: float | None = None) -> Result:
         if self._error is not None:

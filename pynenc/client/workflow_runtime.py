@@ -99,7 +99,7 @@ class StoredRuntime:
     def _parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
         components = self._app.components
         states = components.orchestrator.read_states(invocation_ids)
-        if any(state is None or state.status.is_final() for state in states):
+        if any(state is None or state.status.final for state in states):
             return None
         parked = [state.invocation_id for state in states if state is not None and state.is_parked]
         for data in components.state_backend.read_invocations(parked):
@@ -230,7 +230,7 @@ def send_event(
     (state,) = read_states(components, [invocation_id])
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"
-    if state.status.is_final():
+    if state.status.final:
         if event_id and any(
             event.event_id == key for event in components.state_backend.find_events(invocation_id)
         ):

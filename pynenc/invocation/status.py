@@ -16,7 +16,25 @@ from pynenc.exceptions import StatusOwnershipError, StatusTransitionError
 
 
 class InvocationStatus(StrEnum):
-    """Where an invocation stands in its life."""
+    """Where an invocation stands in its life.
+
+    The flags follow from `RULES`, the one table of statuses.
+
+    Attributes:
+        final: Whether nothing follows: the invocation has ended.
+        is_available: Whether a runner may claim the invocation.
+        needs_owner: Whether only the owner may leave the status.
+        has_outcome: Whether it comes with a result or an exception.
+        is_passing: Whether the step that follows is made by whoever finds the record in it.
+        counts_as_waiting: Whether the invocation has still to run: it is available or blocked.
+    """
+
+    final: bool
+    is_available: bool
+    needs_owner: bool
+    has_outcome: bool
+    is_passing: bool
+    counts_as_waiting: bool
 
     REGISTERED = "registered"
     REROUTED = "rerouted"
@@ -34,15 +52,15 @@ class InvocationStatus(StrEnum):
     CANCELLED = "cancelled"
 
     def is_final(self) -> bool:
-        """Whether nothing follows: the invocation has ended."""
-        return not RULES[self].targets
+        """Return whether nothing follows: the invocation has ended."""
+        return self.final
 
     def is_available_for_run(self) -> bool:
-        """Whether a runner may claim it."""
-        return InvocationStatus.PENDING in RULES[self].targets
+        """Return whether a runner may claim the invocation."""
+        return self.is_available
 
     def can_transition_to(self, wanted: InvocationStatus) -> bool:
-        """Whether the state machine has an edge from this status to `wanted`."""
+        """Return whether the state machine has an edge from this status to `wanted`."""
         return wanted in RULES[self].targets
 
 
@@ -56,6 +74,9 @@ class StatusRule:
         acquires: Entering it makes the runner the owner.
         owned: Only the owner may leave it (except to an overriding status).
         overrides: It may be entered by anybody, whoever owns the record.
+        has_outcome: It comes with a result or an exception.
+        is_passing: Whoever finds a record in it makes the step that follows.
+        blocked: It waits for a slot.
     """
 
     meaning: str
@@ -63,6 +84,9 @@ class StatusRule:
     acquires: bool = False
     owned: bool = False
     overrides: bool = False
+    has_outcome: bool = False
+    is_passing: bool = False
+    blocked: bool = False
 
     @property
     def ownership(self) -> str:
@@ -87,7 +111,7 @@ RULES: Mapping[InvocationStatus, StatusRule] = MappingProxyType(
         _S.REGISTERED: StatusRule("accepted, queued", _FROM_QUEUE),
         _S.REROUTED: StatusRule("queued again", _FROM_QUEUE),
         _S.CONCURRENCY_CONTROLLED: StatusRule(
-            "blocked now, will be queued again", frozenset({_S.REROUTED, _S.CANCELLED})
+            "blocked now, will be queued again", frozenset({_S.REROUTED, _S.CANCELLED}), blocked=True
         ),
         _S.CONCURRENCY_CONTROLLED_FINAL: StatusRule("blocked, never runs", frozenset()),
         _S.PENDING: StatusRule(
@@ -107,7 +131,10 @@ RULES: Mapping[InvocationStatus, StatusRule] = MappingProxyType(
             owned=True,
         ),
         _S.PENDING_RECOVERY: StatusRule(
-            "claimed too long, being taken back", frozenset({_S.REROUTED}), overrides=True
+            "claimed too long, being taken back",
+            frozenset({_S.REROUTED}),
+            overrides=True,
+            is_passing=True,
         ),
         _S.RUNNING: StatusRule(
             "body executes",
@@ -130,20 +157,27 @@ RULES: Mapping[InvocationStatus, StatusRule] = MappingProxyType(
             owned=True,
         ),
         _S.RUNNING_RECOVERY: StatusRule(
-            "its runner is gone", frozenset({_S.REROUTED, _S.FAILED}), overrides=True
+            "its runner is gone",
+            frozenset({_S.REROUTED, _S.FAILED}),
+            overrides=True,
+            is_passing=True,
         ),
-        _S.KILLED: StatusRule("stopped by its runner's shutdown", frozenset({_S.REROUTED})),
+        _S.KILLED: StatusRule("stopped by its runner's shutdown", frozenset({_S.REROUTED}), is_passing=True),
         _S.RETRY: StatusRule("body raised a retriable error, or is parked until it is due", _FROM_QUEUE),
-        _S.SUCCESS: StatusRule("finished with a result", frozenset()),
-        _S.FAILED: StatusRule("finished with an exception", frozenset()),
+        _S.SUCCESS: StatusRule("finished with a result", frozenset(), has_outcome=True),
+        _S.FAILED: StatusRule("finished with an exception", frozenset(), has_outcome=True),
         _S.CANCELLED: StatusRule("ended on request", frozenset()),
     }
 )
 """The whole state machine. The diagram in the manual is generated from it."""
 
-FINAL_STATUSES = frozenset(status for status in _S if status.is_final())
-AVAILABLE_STATUSES = frozenset(status for status in _S if status.is_available_for_run())
-OWNED_STATUSES = frozenset(status for status in _S if RULES[status].owned)
+for _status, _rule in RULES.items():
+    _status.final = not _rule.targets
+    _status.is_available = _S.PENDING in _rule.targets
+    _status.needs_owner = _rule.owned
+    _status.has_outcome = _rule.has_outcome
+    _status.is_passing = _rule.is_passing
+    _status.counts_as_waiting = _status.is_available or _rule.blocked
 
 
 @dataclass(frozen=True, slots=True)

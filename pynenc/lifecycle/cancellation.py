@@ -40,7 +40,7 @@ def cancel(components: Components, invocation_ids: Sequence[str], actor_id: str)
     waiting = list(invocation_ids)
     while waiting:
         now, group = components.now(), Group()
-        states = [state for state in read_states(components, waiting) if not state.status.is_final()]
+        states = [state for state in read_states(components, waiting) if not state.status.final]
         changes = [_wanted(state, actor_id, now) for state in states if not state.cancel_requested]
         if not changes:
             return
@@ -78,7 +78,7 @@ def _wanted(state: InvocationState, actor_id: str, now: float) -> Change:
 
 
 def _channel(state: InvocationState) -> str:
-    return state.invocation_id if state.status.is_final() else runner_channel(state.runner_id or "")
+    return state.invocation_id if state.status.final else runner_channel(state.runner_id or "")
 
 
 def end_cancelled(components: Components, claims: Sequence[Claim], runner_id: str) -> list[Claim]:

@@ -96,7 +96,7 @@ def claim_awaited(
     ready = [
         state
         for state in states
-        if state is not None and state.status.is_available_for_run() and state.not_before <= now
+        if state is not None and state.status.is_available and state.not_before <= now
     ]
     changes = [changed(state, InvocationStatus.PENDING, runner_id, now) for state in ready[:limit]]
     if not changes:

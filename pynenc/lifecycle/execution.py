@@ -24,8 +24,6 @@ from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_inv
 from pynenc.lifecycle.submission import index_cached_results, message_for
 from pynenc.storage.group import Group
 
-_WITH_OUTCOME = (InvocationStatus.SUCCESS, InvocationStatus.FAILED)
-
 
 class Finished(msgspec.Struct, frozen=True):
     """How the run of a claim ended.
@@ -68,7 +66,7 @@ def finish_and_start(
     running = InvocationStatus.RUNNING
     starts = [changed(each.state, running, runner_id, now, waits_for=None) for each in starting]
     index_cached_results(components, [change.target for change in ends])
-    outcomes = [_outcome(each) for each in finished if each.status in _WITH_OUTCOME]
+    outcomes = [_outcome(each) for each in finished if each.status.has_outcome]
     if outcomes:
         components.state_backend.stage_save_outcomes(group, outcomes)
     replies = components.stage_change(group, [*ends, *starts], runner_id)
@@ -79,7 +77,7 @@ def finish_and_start(
     ]
     if again:
         components.broker.stage_push(group, [message_for(state) for state in again])
-    final = [change.target.invocation_id for change in ends if change.target.status.is_final()]
+    final = [change.target.invocation_id for change in ends if change.target.status.final]
     if final:
         components.orchestrator.stage_announce(group, final)
     group.send()
@@ -112,7 +110,7 @@ def _tell_parents(
     parents = {
         each.claim.data.parent_invocation_id
         for each, change, was_applied in zip(finished, ends, applied, strict=False)
-        if was_applied and change.target.is_workflow and change.target.status.is_final()
+        if was_applied and change.target.is_workflow and change.target.status.final
     }
     told = sorted(parent for parent in parents if parent is not None)
     if told:
@@ -211,7 +209,7 @@ def _end(each: Finished, runner_id: str, now: float) -> Change:
         return changed(
             state, each.status, runner_id, now, retries=retries, not_before=each.not_before, **steps
         )
-    if each.status not in _WITH_OUTCOME:
+    if not each.status.has_outcome:
         return changed(state, each.status, runner_id, now, **steps)
     key = outcome_id(state.invocation_id, state.claim)
     return changed(state, each.status, runner_id, now, outcome_id=key, **steps)

@@ -113,7 +113,7 @@ def signal_invocations(
             if state.is_parked
             else Change(state, msgspec.structs.replace(state, **note(state)), ("events",))
             for state in states
-            if state is not None and not state.status.is_final()
+            if state is not None and not state.status.final
         ]
         if not changes:
             return

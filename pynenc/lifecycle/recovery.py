@@ -14,7 +14,7 @@ import msgspec
 from pynenc.exceptions import RecoveryLimitError
 from pynenc.invocation.data import OutcomeData, recovery_outcome_id
 from pynenc.invocation.state import Change, InvocationState, changed
-from pynenc.invocation.status import AVAILABLE_STATUSES, FINAL_STATUSES, InvocationStatus
+from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import message_for
@@ -22,8 +22,6 @@ from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 
 _S = InvocationStatus
-_OWNED = (_S.PENDING, _S.RUNNING, _S.PAUSED)
-_PASSING = (_S.KILLED, _S.PENDING_RECOVERY, _S.RUNNING_RECOVERY)
 _PAGE = 200
 SETTLE_S = 5.0
 """How old a record must be before it counts as left behind half way, or without a message."""
@@ -96,7 +94,7 @@ def recover_waiting(components: Components, actor_id: str) -> int:
         How many invocations were led on or queued again.
     """
     now, recovered = components.orchestrator.now(), 0
-    for status in _PASSING:
+    for status in [each for each in _S if each.is_passing]:
         for states in pages(components, status, now - SETTLE_S):
             recovered += reroute(components, states, actor_id)
     recovered += wake_blocked(components, now, actor_id)
@@ -111,7 +109,7 @@ def _take_back(
     actor_id: str,
 ) -> int:
     taken = 0
-    for status in _OWNED:
+    for status in [each for each in _S if each.needs_owner]:
         for states in pages(components, status, before):
             chosen = choose(states)
             if chosen:
@@ -135,7 +133,7 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
     again = [way[-1].target for way in steps if way[-1].target.status == _S.REROUTED]
     if again:
         components.broker.stage_push(group, [message_for(state) for state in again])
-    ended = [way[-1].target.invocation_id for way in steps if way[-1].target.status.is_final()]
+    ended = [way[-1].target.invocation_id for way in steps if way[-1].target.status.final]
     if ended:
         components.orchestrator.stage_announce(group, ended)
     group.send()
@@ -190,7 +188,7 @@ def push_forgotten(components: Components, before: float) -> int:
     is found when they are through with it.
     """
     pushed = 0
-    for status in sorted(AVAILABLE_STATUSES):
+    for status in [each for each in _S if each.is_available]:
         for states in pages(components, status, before):
             depths = components.broker.depth(sorted({state.queue for state in states}))
             lost = [state for state in states if depths[state.queue].ready == 0]
@@ -209,7 +207,7 @@ def purge_final(components: Components, before: float) -> int:
     record itself goes last, so what an interrupted purge leaves is found again.
     """
     purged = 0
-    for status in sorted(FINAL_STATUSES):
+    for status in [each for each in _S if each.final]:
         after: Cursor | None = None
         while states := components.orchestrator.find_states(status, before, _PAGE, after):
             after = Cursor(states[-1].since, states[-1].invocation_id)
@@ -241,7 +239,7 @@ def _not_needed(components: Components, states: Sequence[InvocationState]) -> li
         if root is not None and root != each.invocation_id
     }
     found = components.orchestrator.read_states(sorted(roots))
-    open_ids = {root.invocation_id for root in found if root is not None and not root.status.is_final()}
+    open_ids = {root.invocation_id for root in found if root is not None and not root.status.final}
     return [
         state
         for state, each in zip(states, data, strict=True)

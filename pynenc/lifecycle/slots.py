@@ -19,14 +19,13 @@ import msgspec
 
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.state import ChangeOutcome, InvocationState, changed
-from pynenc.invocation.status import AVAILABLE_STATUSES, OWNED_STATUSES, InvocationStatus
+from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import message_for
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap, Waiter, waiter
 from pynenc.storage.group import Group
 
 _S = InvocationStatus
-_KEPT_STATUSES = AVAILABLE_STATUSES | {_S.CONCURRENCY_CONTROLLED}
 _HEAD = 8
 
 
@@ -35,8 +34,8 @@ def counts(slot: Slot, holder: InvocationState | None) -> bool:
     if holder is None:
         return False
     if holder.claim == slot.claim:
-        return holder.status in OWNED_STATUSES
-    return holder.claim == slot.claim - 1 and holder.status in _KEPT_STATUSES
+        return holder.status.needs_owner
+    return holder.claim == slot.claim - 1 and holder.status.counts_as_waiting
 
 
 def acquire(components: Components, claims: Sequence[Claim], runner_id: str) -> list[Claim]:
@@ -94,7 +93,7 @@ def _block(components: Components, claims: Sequence[Claim], runner_id: str) -> N
     ]
     replies = components.stage_change(group, changes, runner_id)
     states = [change.target for change in changes]
-    final = [state.invocation_id for state in states if state.status.is_final()]
+    final = [state.invocation_id for state in states if state.status.final]
     if final:
         components.orchestrator.stage_announce(group, final)
     group.send()
@@ -191,9 +190,9 @@ def _has_left(place: Waiter, state: InvocationState | None) -> bool:
 
     One that is still PENDING under that claim is about to be blocked and looks again itself.
     """
-    if state is None or state.status.is_final() or state.claim > place.claim:
+    if state is None or state.status.final or state.claim > place.claim:
         return True
-    return state.status.is_available_for_run()
+    return state.status.is_available
 
 
 def _wake(components: Components, state: InvocationState, line: Sequence[Waiter], actor_id: str) -> None:

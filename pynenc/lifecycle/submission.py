@@ -17,13 +17,11 @@ import msgspec
 from pynenc.broker.base_broker import Message
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState, Registration
-from pynenc.invocation.status import AVAILABLE_STATUSES, InvocationStatus
+from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
 from pynenc.storage.group import Group
 from pynenc.storage.record_store import Save
-
-_WAITING = AVAILABLE_STATUSES | {InvocationStatus.CONCURRENCY_CONTROLLED}
 
 
 class NewInvocation(msgspec.Struct, frozen=True):
@@ -77,7 +75,7 @@ def find_waiting(components: Components, registration_keys: Sequence[str]) -> li
     """For each registration key the invocation that still waits under it, if there is one."""
     entries = components.orchestrator.read_slots(registration_keys)
     states = components.orchestrator.read_states([entry.invocation_id if entry else "" for entry in entries])
-    return [state if state is not None and state.status in _WAITING else None for state in states]
+    return [state if state is not None and state.status.counts_as_waiting else None for state in states]
 
 
 def submit_registered(components: Components, new: NewInvocation) -> InvocationState | None:
@@ -91,7 +89,7 @@ def submit_registered(components: Components, new: NewInvocation) -> InvocationS
         (entry,) = components.orchestrator.read_slots([key])
         if entry is not None:
             (holder,) = components.orchestrator.read_states([entry.invocation_id])
-            if holder is not None and holder.status in _WAITING:
+            if holder is not None and holder.status.counts_as_waiting:
                 return holder
         _call(components, "before_submit", [new])
         group = Group()

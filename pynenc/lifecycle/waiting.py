@@ -72,7 +72,7 @@ def _final_among(components: Components, invocation_ids: Collection[str]) -> lis
     """
     ids = sorted(invocation_ids)
     if len(ids) > _MANY:
-        return [Ended(state) for state in read_states(components, ids) if state.status.is_final()]
+        return [Ended(state) for state in read_states(components, ids) if state.status.final]
     group = Group()
     states = components.orchestrator.stage_read_states(group, ids)
     keys = [outcome_id(each, 1) for each in ids]
@@ -82,7 +82,7 @@ def _final_among(components: Components, invocation_ids: Collection[str]) -> lis
     for invocation_id, state, outcome in zip(ids, states.get(), outcomes.get(), strict=True):
         if state is None:
             raise InvocationNotFoundError(invocation_id)
-        if state.status.is_final():
+        if state.status.final:
             ended.append(Ended(state, outcome))
     return ended
 

@@ -60,9 +60,7 @@ def _deliver_to(
 ) -> None:
     states = components.orchestrator.read_states([wait.invocation_id for wait in waits])
     over = [
-        wait.wait_id
-        for wait, state in zip(waits, states, strict=True)
-        if state is None or state.status.is_final()
+        wait.wait_id for wait, state in zip(waits, states, strict=True) if state is None or state.status.final
     ]
     if over:
         store.delete_waits(over)

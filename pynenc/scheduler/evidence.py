@@ -254,7 +254,7 @@ def certainty(evidence: Evidence, now: float) -> Certainty:
         return Certainty.OPEN if now - evidence.occurrence.at < _UNKNOWN_S else Certainty.NO
     if evidence.was_so or _is(evidence.state, evidence.status):
         return Certainty.YES
-    has_passed = evidence.state.status.is_final() or evidence.state.claim > evidence.status.claim
+    has_passed = evidence.state.status.final or evidence.state.claim > evidence.status.claim
     return Certainty.NO if has_passed else Certainty.OPEN
 
 

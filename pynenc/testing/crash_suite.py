@@ -100,7 +100,7 @@ def settle(life: Life, plan: CrashPlan) -> None:
 
 
 def _unfinished(app: Pynenc) -> int:
-    return sum(app.orchestrator.count_states(status) for status in _S if not status.is_final())
+    return sum(app.orchestrator.count_states(status) for status in _S if not status.final)
 
 
 def let_zombie_finish(life: Life) -> None:
@@ -119,7 +119,7 @@ def check(life: Life, place: str) -> None:
     known = {state.invocation_id for state in stored}
     assert set(life.accepted) <= known, f"{place}: an accepted invocation is lost"
     for state in stored:
-        assert state.status.is_final(), f"{place}: {state} has not ended"
+        assert state.status.final, f"{place}: {state} has not ended"
         _check_history(app, state, place)
         if state.invocation_id in life.accepted or state.outcome_id is not None:
             _check_outcome(app, state, place)
@@ -134,7 +134,7 @@ def _check_history(app: Pynenc, state: InvocationState, place: str) -> None:
     for before, following in pairwise(entries):
         legal = before.status.can_transition_to(following.status)
         assert legal, f"{place}: {before.status} was followed by {following.status}"
-    assert [entry.status.is_final() for entry in entries].count(True) == 1, f"{place}: ended twice"
+    assert [entry.status.final for entry in entries].count(True) == 1, f"{place}: ended twice"
     assert entries[-1].status == state.status, place
 
 

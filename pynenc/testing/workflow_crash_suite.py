@@ -169,7 +169,7 @@ def _heal(life: WorkflowLife, scenario: Callable[[WorkflowLife], None], place: s
         life.go_on("r9")
         (state,) = app.orchestrator.read_states([root_id])
         assert state is not None
-        if state.status.is_final():
+        if state.status.final:
             return
         life.approve()
         if state.is_parked and scenario is cancelled:

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from pynenc.exceptions import StatusOwnershipError, StatusTransitionError
 from pynenc.invocation.status import (
-    AVAILABLE_STATUSES,
-    FINAL_STATUSES,
     RULES,
     InvocationStatus,
     StatusRecord,
@@ -58,8 +56,18 @@ def test_values_are_names_in_lower_case() -> None:
 
 
 def test_final_and_available_statuses() -> None:
-    assert {S.SUCCESS, S.FAILED, S.CANCELLED, S.CONCURRENCY_CONTROLLED_FINAL} == FINAL_STATUSES
-    assert {S.REGISTERED, S.REROUTED, S.RETRY} == AVAILABLE_STATUSES
+    waiting = {S.REGISTERED, S.REROUTED, S.RETRY}
+    assert {s for s in S if s.is_final()} == {
+        S.SUCCESS,
+        S.FAILED,
+        S.CANCELLED,
+        S.CONCURRENCY_CONTROLLED_FINAL,
+    }
+    assert {s for s in S if s.is_available_for_run()} == waiting
+    assert {s for s in S if s.counts_as_waiting} == {*waiting, S.CONCURRENCY_CONTROLLED}
+    assert {s for s in S if s.needs_owner} == {S.PENDING, S.RUNNING, S.PAUSED}
+    assert {s for s in S if s.has_outcome} == {S.SUCCESS, S.FAILED}
+    assert {s for s in S if s.is_passing} == {S.KILLED, S.PENDING_RECOVERY, S.RUNNING_RECOVERY}
     assert S.SUCCESS.is_final()
     assert S.RETRY.is_available_for_run()
     assert S.PENDING.can_transition_to(S.RUNNING)
@@ -67,7 +75,7 @@ def test_final_and_available_statuses() -> None:
 
 
 def test_every_status_can_reach_an_end() -> None:
-    ending = set(FINAL_STATUSES)
+    ending = {status for status in S if status.final}
     while more := {status for status in S if RULES[status].targets & ending} - ending:
         ending |= more
     assert ending == set(S)
