@@ -24,13 +24,14 @@ class TaskRegistry:
 
     Attributes:
         tasks: The registered tasks by their ids.
+        deferred_triggers: The triggers of each task.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
         self.tasks: dict[TaskId, Task[..., Any]] = {}
         self._by_key: dict[str, Task[..., Any]] = {}
-        self._deferred_triggers: dict[TaskId, list[TriggerDefinition]] = {}
+        self.deferred_triggers: dict[TaskId, list[TriggerDefinition]] = {}
 
     def add(self, func: Func[Params, Result], options: Mapping[str, Any]) -> Task[Params, Result]:
         """Make a task of a function and register it."""
@@ -110,7 +111,7 @@ class TaskRegistry:
         definitions = [builder.build(task.task_id) for builder in builders]
         for definition in definitions:
             definition.stored()
-        self._deferred_triggers[task.task_id] = definitions
+        self.deferred_triggers[task.task_id] = definitions
 
     def register_deferred_triggers(self) -> None:
         """Store the triggers of all tasks; runners do it when they start."""
@@ -119,7 +120,7 @@ class TaskRegistry:
         present = [
             stored for stored in store.find_definitions() if TaskId.from_key(stored.task_id).module in modules
         ]
-        wanted = [each for definitions in self._deferred_triggers.values() for each in definitions]
+        wanted = [each for definitions in self.deferred_triggers.values() for each in definitions]
         store.replace(present, wanted)
         self._app.catalog.expire()
 
@@ -127,7 +128,7 @@ class TaskRegistry:
         """Return what the code of this process says of a stored trigger; None if it does not have it."""
         with contextlib.suppress(TaskNotFoundError):
             self.find_task(stored.task_id)
-        for definition in self._deferred_triggers.get(TaskId.from_key(stored.task_id), ()):
+        for definition in self.deferred_triggers.get(TaskId.from_key(stored.task_id), ()):
             if definition.stored().trigger_id == stored.trigger_id:
                 return definition
         return None

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeAlias, Unpack, cast, overload
+from typing import Any, Generic, Protocol, TypeAlias, Unpack, overload
 
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.calls.arguments import ArgumentBinder, Arguments, ParallelItem
@@ -218,21 +218,22 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         invocation_id: The id.
         task: The task.
         workflow: The workflow that the invocation belongs to.
+        kwargs: The bound arguments as a dictionary.
         body_record: What its body has recorded, while that runs here.
     """
 
-    __slots__ = ("__weakref__", "_arguments", "body_record", "invocation_id", "task", "workflow")
+    __slots__ = ("__weakref__", "body_record", "invocation_id", "kwargs", "task", "workflow")
 
     invocation_id: str
     task: BaseTask[Params, Result]
     workflow: WorkflowIdentity
     body_record: BodyRecord | None
-    _arguments: dict[str, Any]
+    kwargs: dict[str, Any]
 
     @property
     def arguments(self) -> Arguments:
         """The bound arguments."""
-        return Arguments(self._arguments)
+        return Arguments(self.kwargs)
 
     @property
     def call(self) -> Call[Params, Result]:
@@ -393,8 +394,3 @@ AnyInvocation: TypeAlias = BaseInvocation[..., Any]
 
 current_invocation: ContextVar[AnyInvocation | None] = ContextVar("pynenc_invocation", default=None)
 """The invocation whose body runs in this context."""
-
-
-def as_current(invocation: BaseInvocation[Params, Result]) -> None:
-    """Make an invocation the one whose body runs in this context."""
-    current_invocation.set(cast(AnyInvocation, invocation))

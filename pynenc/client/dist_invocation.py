@@ -39,7 +39,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         self.task = task
         self.workflow = workflow
         self.body_record = None
-        self._arguments = arguments
+        self.kwargs = arguments
         self._state = state
         self._read_at = time.monotonic() if state is not None else 0.0
         self._outcome: tuple[Any] | None = None

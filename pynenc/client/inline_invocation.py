@@ -9,10 +9,10 @@ from typing import Any, cast
 from pynenc.calls.body import run_function, wants_retry
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.interfaces import (
+    AnyInvocation,
     BaseInvocation,
     BaseTask,
     InvocationGroup,
-    as_current,
     current_invocation,
 )
 from pynenc.context import current_invocation_id
@@ -43,7 +43,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
             task.conf.force_new_workflow,
         )
         self.body_record: BodyRecord | None = None
-        self._arguments = arguments
+        self.kwargs = arguments
         self._record: StatusRecord = initial_record()
         self._history = [_entry(self._record)]
         self._retries = 0
@@ -59,13 +59,13 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         self._history.append(_entry(self._record))
 
     def _run(self) -> None:
-        as_current(self)
+        current_invocation.set(cast(AnyInvocation, self))
         current_invocation_id.set(self.invocation_id)
         while True:
             self._become(InvocationStatus.PENDING)
             self._become(InvocationStatus.RUNNING)
             try:
-                self._result = run_function(self.task, self._arguments)
+                self._result = run_function(self.task, self.kwargs)
             except Parked:  # inline, that is only to continue as new
                 self.journal, self.body_record = None, None
                 self._become(InvocationStatus.RETRY)
@@ -86,7 +86,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
 
     def continue_with(self, arguments: dict[str, Any]) -> None:
         """Take other arguments for the next run."""
-        self._arguments = arguments
+        self.kwargs = arguments
 
     @property
     def status(self) -> InvocationStatus:

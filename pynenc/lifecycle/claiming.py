@@ -45,11 +45,6 @@ def claim(
     deliveries = components.broker.take(queues, limit, timeout_s)
     if not deliveries:
         return []
-    return claim_deliveries(components, runner_id, deliveries)
-
-
-def claim_deliveries(components: Components, runner_id: str, deliveries: Sequence[Delivery]) -> list[Claim]:
-    """Claim the invocations of messages that were taken."""
     now = components.now()
     changes = [
         changed(_as_told(delivery), InvocationStatus.PENDING, runner_id, now) for delivery in deliveries
@@ -66,7 +61,11 @@ def claim_deliveries(components: Components, runner_id: str, deliveries: Sequenc
     for change, outcome, state, known in zip(changes, outcomes.get(), states.get(), data.get(), strict=True):
         if not outcome.applied:
             _note_refusal(components, change, outcome)
-        elif state is None or not _is_still(state, change.target):
+        elif state is None or (state.status, state.runner_id, state.claim) != (
+            change.target.status,
+            runner_id,
+            change.target.claim,
+        ):
             continue  # somebody has taken it away already
         elif known is None:
             bare.append(state)
@@ -74,8 +73,7 @@ def claim_deliveries(components: Components, runner_id: str, deliveries: Sequenc
             claims.append(Claim(known, state))
     if bare:
         _end_bare(components, bare, runner_id)
-    components.hooks.status_changed([claimed.state for claimed in claims])
-    return acquire(components, end_cancelled(components, claims, runner_id), runner_id)
+    return _admitted(components, claims, runner_id)
 
 
 def claim_awaited(
@@ -111,8 +109,18 @@ def claim_awaited(
         for change, outcome, known in zip(changes, outcomes.get(), data.get(), strict=True)
         if outcome.applied and known is not None
     ]
-    components.hooks.status_changed([claimed.state for claimed in claims])
-    return acquire(components, end_cancelled(components, claims, runner_id), runner_id)
+    return _admitted(components, claims, runner_id)
+
+
+def _admitted(components: Components, claims: list[Claim], runner_id: str) -> list[Claim]:
+    """Return the new claims that may run: neither cancelled before nor kept out of a slot."""
+    if components.hooks.changed.get_hookimpls():
+        components.hooks.status_changed([claimed.state for claimed in claims])
+    if any(each.state.cancel_requested for each in claims):
+        claims = end_cancelled(components, claims, runner_id)
+    if any(each.state.slot_key for each in claims):
+        claims = acquire(components, claims, runner_id)
+    return claims
 
 
 def _end_bare(components: Components, states: Sequence[InvocationState], runner_id: str) -> None:
@@ -138,14 +146,6 @@ def _as_told(delivery: Delivery) -> InvocationState:
     """The record as the message tells it; the guard refuses the claim if that is stale."""
     message = delivery.message
     return InvocationState(message.invocation_id, "", InvocationStatus(message.status), claim=message.claim)
-
-
-def _is_still(state: InvocationState, target: InvocationState) -> bool:
-    return (state.status, state.runner_id, state.claim) == (
-        target.status,
-        target.runner_id,
-        target.claim,
-    )
 
 
 def _note_refusal(components: Components, change: Change, outcome: ChangeOutcome) -> None:

@@ -23,6 +23,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_invocations
 from pynenc.lifecycle.submission import index_cached_results, message_for
 from pynenc.storage.group import Group
+from pynenc.storage.record_store import Save
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -65,10 +66,15 @@ def finish_and_start(
     ends = [_end(each, runner_id, now) for each in finished]
     running = InvocationStatus.RUNNING
     starts = [changed(each.state, running, runner_id, now, waits_for=None) for each in starting]
-    index_cached_results(components, [change.target for change in ends])
-    outcomes = [_outcome(each) for each in finished if each.status.has_outcome]
+    if any(change.target.cache_key for change in ends):
+        index_cached_results(components, [change.target for change in ends])
+    outcomes = [
+        Save(OutcomeData(key, int(each.status != InvocationStatus.SUCCESS), each.payload))
+        for each, change in zip(finished, ends, strict=True)
+        if each.status.has_outcome and (key := change.target.outcome_id) is not None
+    ]
     if outcomes:
-        components.state_backend.stage_save_outcomes(group, outcomes)
+        components.state_backend.stage_write(group, outcomes)
     replies = components.stage_change(group, [*ends, *starts], runner_id)
     again = [
         change.target
@@ -85,17 +91,21 @@ def finish_and_start(
         reply.applied or is_done(change, reply)
         for change, reply in zip([*ends, *starts], replies.get(), strict=True)
     ]
-    _run_again(components, runner_id, finished, ends, applied)
+    if any(each.parking is not None and not done for each, done in zip(finished, applied, strict=False)):
+        _run_again(components, runner_id, finished, ends, applied)
     lost = [each for each, done in zip(finished, applied, strict=False) if not done]
     started = [
         Claim(each.data, change.target)
         for each, change, done in zip(starting, starts, applied[len(ends) :], strict=True)
         if done
     ]
-    _report(components, [*ends, *starts], applied, lost)
-    done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
-    slots.release(components, done, runner_id)
-    _tell_parents(components, finished, ends, applied, runner_id)
+    if lost or components.hooks.changed.get_hookimpls():
+        _report(components, [*ends, *starts], applied, lost)
+    if any(change.target.slot_key for change in ends):
+        done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
+        slots.release(components, done, runner_id)
+    if any(change.target.is_workflow for change in ends):
+        _tell_parents(components, finished, ends, applied, runner_id)
     return StepResult(started, lost)
 
 
@@ -213,12 +223,6 @@ def _end(each: Finished, runner_id: str, now: float) -> Change:
         return changed(state, each.status, runner_id, now, **steps)
     key = outcome_id(state.invocation_id, state.claim)
     return changed(state, each.status, runner_id, now, outcome_id=key, **steps)
-
-
-def _outcome(each: Finished) -> OutcomeData:
-    state = each.claim.state
-    is_error = int(each.status != InvocationStatus.SUCCESS)
-    return OutcomeData(outcome_id(state.invocation_id, state.claim), is_error, each.payload)
 
 
 def _report(

@@ -12,18 +12,20 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
+from pynenc.exceptions import ValueTooLargeError
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.cancellation import cancelled_among
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
-from pynenc.lifecycle.execution import Finished, hand_back_running
+from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.invoking import current_claim, invoke_async
-from pynenc.runner.oversized import finish_and_start_patched
+from pynenc.runner.oversized import finish_apart
 from pynenc.runner.pausing import paused
 from pynenc.runner.running_set import RunningSet, grace_s
 
@@ -50,7 +52,7 @@ class AsyncEngine:
         self._busy = 0
         self._stopping = False
         self._claimer_ended = threading.Event()
-        self._running = RunningSet()
+        self._running = RunningSet(partial(grace_s, app))
         self._loop = asyncio.new_event_loop()
         self._writer = ThreadPoolExecutor(1, "pynenc-writer")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -164,7 +166,7 @@ class AsyncEngine:
                 self._changed.notify_all()
 
     async def _execute(self, running: Claim) -> None:
-        body = self._running.add(running, grace_s(self.app, running))
+        body = self._running.add(running)
         if body.soft_at is not None:
             self._heartbeat.hurry()
         try:
@@ -191,9 +193,7 @@ class AsyncEngine:
             try:
                 advanced = await self._loop.run_in_executor(
                     self._writer,
-                    finish_and_start_patched,
-                    self.app.components,
-                    self.identity.runner_id,
+                    self._finish_and_start,
                     [each for each, _ in finished],
                     [each for each, _ in starting],
                 )
@@ -213,6 +213,15 @@ class AsyncEngine:
                 if not written.done():
                     written.set_result(None)
         self._is_writing = False
+
+    def _finish_and_start(self, finished: Sequence[Finished], starting: Sequence[Claim]) -> StepResult:
+        components, runner_id = self.app.components, self.identity.runner_id
+        try:
+            return finish_and_start(components, runner_id, finished, starting)
+        except ValueTooLargeError:
+            if not finished:
+                raise
+            return finish_apart(components, runner_id, finished, starting)
 
     # --- waiting and upkeep ------------------------------------------------------------
 

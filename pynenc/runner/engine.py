@@ -15,10 +15,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
+from pynenc.exceptions import ValueTooLargeError
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.cancellation import cancelled_among
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
@@ -27,7 +29,7 @@ from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.finish_buffer import FinishBuffer
 from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.invoking import current_claim, ended_by_force, invoke
-from pynenc.runner.oversized import finish_and_start_patched
+from pynenc.runner.oversized import finish_apart
 from pynenc.runner.pausing import paused
 from pynenc.runner.prefetch_controller import PrefetchController
 from pynenc.runner.running_set import RunningBody, RunningSet, grace_s
@@ -67,7 +69,7 @@ class Engine:
         self._changed = threading.Condition()
         self._claimed: deque[Claim] = deque()
         self._started: deque[Claim] = deque()
-        self._running = RunningSet()
+        self._running = RunningSet(partial(grace_s, app))
         self._finish_buffer = FinishBuffer(self._write_late)
         self._queues = list(conf.queues)
         self._threads = 0
@@ -189,9 +191,13 @@ class Engine:
         return True
 
     def _write(self, ends: Sequence[Finished], starting: Sequence[Claim]) -> None:
-        started = finish_and_start_patched(
-            self.app.components, self.identity.runner_id, ends, starting
-        ).started
+        components, runner_id = self.app.components, self.identity.runner_id
+        try:
+            started = finish_and_start(components, runner_id, ends, starting).started
+        except ValueTooLargeError:
+            if not ends:
+                raise
+            started = finish_apart(components, runner_id, ends, starting).started
         for each in ends:
             self._running.remove(each.claim.state.invocation_id)
         with self._changed:
@@ -207,7 +213,7 @@ class Engine:
 
     def _execute(self, running: Claim) -> Finished:
         begun = time.monotonic()
-        body = self._running.add(running, grace_s(self.app, running))
+        body = self._running.add(running)
         if body.soft_at is not None:
             self._heartbeat.hurry()
         finished = invoke(self.app, running, self, self.identity, body.interruption)

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any, cast
 
 from pynenc.calls.body import retry_pause, run_function, wants_retry
-from pynenc.calls.interfaces import App, as_current
+from pynenc.calls.interfaces import App, current_invocation
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.workflow_runtime import latest_arguments, workflow_of
 from pynenc.context import (
@@ -28,7 +28,6 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.execution import Finished
-from pynenc.lifecycle.parking import Parking
 from pynenc.lifecycle.storage_retry import retry_while_unavailable, retry_while_unavailable_async
 from pynenc.runner.running_set import RunningBody
 
@@ -60,18 +59,29 @@ def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption:
 
 
 def _begin(app: App, claim: Claim) -> DistributedInvocation[..., Any] | Finished:
-    """The invocation, ready to run; how it ended if it cannot even begin."""
+    """Return the invocation, ready to run; how it ended if it cannot even begin."""
+    components, data = app.components, claim.data
     try:
-        invocation = _restore(app, claim)
+        task = app.find_task(data.task_id)
+        latest = None
+        if claim.state.generation:
+            latest = latest_arguments(components, data.invocation_id, claim.state.generation)
+        (arguments,) = components.values.unpack_arguments([latest or data.arguments])
     except StorageUnavailableError:
         raise
     except PynencError as error:
         app.logger.error("invocation cannot run: %s", error)
-        return Finished(claim, InvocationStatus.FAILED, app.components.values.pack_error(error))
+        return Finished(claim, InvocationStatus.FAILED, components.values.pack_error(error))
+    workflow = WorkflowIdentity(data.workflow_id, data.workflow_type, data.parent_workflow_id)
+    invocation: DistributedInvocation[..., Any] = DistributedInvocation(
+        data.invocation_id, task, arguments, workflow, claim.state
+    )
+    invocation.claimed = claim.state
     if claim.state.is_workflow:
         workflow_of(invocation)  # a wait of the root is recorded, whether or not the body touches `wf`
-    as_current(invocation)
-    app.components.hooks.call("before_execution", **_ids(claim))
+    current_invocation.set(invocation)
+    if components.hooks.before_execution.get_hookimpls():
+        components.hooks.call("before_execution", **_ids(claim))
     return invocation
 
 
@@ -83,8 +93,11 @@ def _invoke(
     app: App, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
     _enter(claim, runner, identity, interruption)
-    invocation = retry_while_unavailable(app.logger, lambda: _begin(app, claim))
-    return invocation if isinstance(invocation, Finished) else _run(app, claim, invocation)
+    try:
+        begun = _begin(app, claim)
+    except StorageUnavailableError:
+        begun = retry_while_unavailable(app.components.logger, lambda: _begin(app, claim))
+    return begun if isinstance(begun, Finished) else _run(app, claim, begun)
 
 
 async def invoke_async(
@@ -108,24 +121,25 @@ async def invoke_async(
         if own is not None:
             loop.call_soon_threadsafe(own.cancel)
 
-    args, kwargs = invocation.task.binder.call_with(invocation.arguments.kwargs)
+    args, kwargs = invocation.task.binder.call_with(invocation.kwargs)
     body_task.set(own)
+    result: Any = None
+    failure: BaseException | None = None
     try:
         with nullcontext() if interruption.is_cooperative else interruption.waking(stop):
             result = await cast("Coroutine[Any, Any, Any]", invocation.task.func(*args, **kwargs))
     except asyncio.CancelledError as error:
         is_asked = interruption.error is not None and not interruption.is_cooperative
-        if own is None or not (is_asked or _parking(invocation)):
+        is_parked = invocation.body_record is not None and invocation.body_record.parking is not None
+        if own is None or not (is_asked or is_parked):
             raise
         own.uncancel()
-        failure: BaseException = interruption.error or error
+        failure = interruption.error or error
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
-    else:
-        return await retry_while_unavailable_async(
-            app.logger, lambda: _succeeded(app, claim, invocation, result)
-        )
-    return await retry_while_unavailable_async(app.logger, lambda: _failed(app, claim, invocation, failure))
+    return await retry_while_unavailable_async(
+        app.logger, lambda: _outcome(app, claim, invocation, result, failure)
+    )
 
 
 async def _in_thread(act: Callable[[], Finished]) -> Finished:
@@ -146,78 +160,69 @@ async def _in_thread(act: Callable[[], Finished]) -> Finished:
     return await done
 
 
-def _restore(app: App, claim: Claim) -> DistributedInvocation[..., Any]:
-    """The invocation, with its task imported and its arguments read."""
-    task = app.find_task(claim.data.task_id)
-    latest = latest_arguments(app.components, claim.data.invocation_id, claim.state.generation)
-    (arguments,) = app.components.values.unpack_arguments([latest or claim.data.arguments])
-    invocation: DistributedInvocation[..., Any] = DistributedInvocation(
-        claim.data.invocation_id,
-        task,
-        arguments,
-        WorkflowIdentity.of(claim.data),
-        claim.state,
-    )
-    invocation.claimed = claim.state
-    return invocation
-
-
 def _run(app: App, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
+    result: Any = None
+    failure: BaseException | None = None
     try:
-        result = run_function(invocation.task, invocation.arguments.kwargs)
+        result = run_function(invocation.task, invocation.kwargs)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
-    else:
-        return retry_while_unavailable(app.logger, lambda: _succeeded(app, claim, invocation, result))
-    return retry_while_unavailable(app.logger, lambda: _failed(app, claim, invocation, failure))
-
-
-def _succeeded(app: App, claim: Claim, invocation: DistributedInvocation[..., Any], result: Any) -> Finished:
-    if parking := _parking(invocation):
-        return _parked(claim, parking)
     try:
-        if invocation.body_record is not None:
-            invocation.body_record.check_complete()
-        payload = app.components.values.pack_result(result)
+        return _outcome(app, claim, invocation, result, failure)
     except StorageUnavailableError:
-        raise
-    except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
-        return _failed(app, claim, invocation, error)
-    app.components.hooks.call("after_execution", error=None, **_ids(claim))
-    return Finished(claim, InvocationStatus.SUCCESS, payload, has_steps=_has_steps(invocation))
+        return retry_while_unavailable(
+            app.components.logger, lambda: _outcome(app, claim, invocation, result, failure)
+        )
+
+
+def _outcome(
+    app: App,
+    claim: Claim,
+    invocation: DistributedInvocation[..., Any],
+    result: Any,
+    failure: BaseException | None,
+) -> Finished:
+    """Return how a run ended whose body gave a result or raised an exception."""
+    components, record = app.components, invocation.body_record
+    has_steps = record is not None and record.has_steps
+    if record is not None and record.parking is not None:  # then it does not matter how it was left
+        return Finished(claim, InvocationStatus.RETRY, "", parking=record.parking, has_steps=True)
+    payload = ""
+    if failure is None:
+        try:
+            if record is not None:
+                record.check_complete()
+            payload = components.values.pack_result(result)
+        except StorageUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
+            failure = error
+    if components.hooks.after_execution.get_hookimpls():
+        components.hooks.call("after_execution", error=failure, **_ids(claim))
+    if failure is None:
+        return Finished(claim, InvocationStatus.SUCCESS, payload, has_steps=has_steps)
+    return _failed(app, claim, invocation, failure, has_steps)
 
 
 def _failed(
-    app: App, claim: Claim, invocation: DistributedInvocation[..., Any], error: BaseException
+    app: App,
+    claim: Claim,
+    invocation: DistributedInvocation[..., Any],
+    error: BaseException,
+    has_steps: bool,
 ) -> Finished:
-    if parking := _parking(invocation):
-        return _parked(claim, parking)
-    app.components.hooks.call("after_execution", error=error, **_ids(claim))
-    has_steps = _has_steps(invocation)
+    components = app.components
     if isinstance(error, InvocationCancelledError) and is_interrupted():
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
     if wants_retry(invocation.task, error, claim.state.retries):
         app.logger.info("invocation asks for another run: %r", error)
         delay = retry_pause(invocation.task.conf, claim.state.retries)
-        due = app.components.orchestrator.now() + delay if delay > 0 else 0.0
+        due = components.now() + delay if delay > 0 else 0.0
         if invocation.body_record is not None:
             invocation.body_record.forget_failure(error)
         return Finished(claim, InvocationStatus.RETRY, "", due, has_steps=has_steps)
-    payload = app.components.values.pack_error(error)
+    payload = components.values.pack_error(error)
     return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps)
-
-
-def _parking(invocation: DistributedInvocation[..., Any]) -> Parking | None:
-    """How the body asked to be parked, if it did; then it does not matter how it was left."""
-    return invocation.body_record.parking if invocation.body_record is not None else None
-
-
-def _parked(claim: Claim, parking: Parking) -> Finished:
-    return Finished(claim, InvocationStatus.RETRY, "", parking=parking, has_steps=True)
-
-
-def _has_steps(invocation: DistributedInvocation[..., Any]) -> bool:
-    return invocation.body_record is not None and invocation.body_record.has_steps
 
 
 def ended_by_force(app: App, body: RunningBody) -> Finished:

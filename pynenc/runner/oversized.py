@@ -13,18 +13,13 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start
 
 
-def finish_and_start_patched(
+def finish_apart(
     components: Components, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
 ) -> StepResult:
-    """Like `advance`, but an end whose payload cannot be stored is written as FAILED.
+    """Finish claims one by one after `finish_and_start` was refused because a value is too large.
 
-    Trying such a write again would never help.
+    An end whose payload cannot be stored is written as FAILED; trying it again would never help.
     """
-    try:
-        return finish_and_start(components, runner_id, finished, starting)
-    except ValueTooLargeError:
-        if not finished:
-            raise
     lost = [each for end in finished for each in _finish(components, runner_id, end)]
     return StepResult(finish_and_start(components, runner_id, [], starting).started, lost)
 

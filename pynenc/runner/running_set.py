@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pynenc.calls.interfaces import App
@@ -19,14 +19,12 @@ class RunningBody:
 
     Attributes:
         claim: Under which claim it runs.
-        grace_s: How long it may go on after it was asked to end.
         interruption: How it is asked to end.
         soft_at: When it is asked to end because of its timeout (monotonic seconds), or None.
         hard_at: When it is ended by force, once it was asked to end.
     """
 
     claim: Claim
-    grace_s: float
     interruption: Interruption = field(default_factory=Interruption)
     soft_at: float | None = None
     hard_at: float | None = None
@@ -38,19 +36,24 @@ class RunningBody:
 
 
 class RunningSet:
-    """The bodies that run now. Safe to use from several threads."""
+    """The bodies that run now. Safe to use from several threads.
 
-    def __init__(self) -> None:
+    Args:
+        grace_s: Returns how long a run may go on after it was asked to end, in seconds.
+    """
+
+    def __init__(self, grace_s: Callable[[Claim], float]) -> None:
+        self._grace_s = grace_s
         self._lock = threading.Lock()
         self._bodies: dict[str, RunningBody] = {}
 
-    def add(self, claim: Claim, grace_s: float) -> RunningBody:
+    def add(self, claim: Claim) -> RunningBody:
         """Note that a body begins."""
-        body = RunningBody(claim, grace_s)
+        body = RunningBody(claim)
         if claim.data.timeout is not None:
             body.soft_at = time.monotonic() + claim.data.timeout
         with self._lock:
-            self._bodies[body.invocation_id] = body
+            self._bodies[claim.state.invocation_id] = body
         return body
 
     def remove(self, invocation_id: str) -> None:
@@ -75,7 +78,7 @@ class RunningSet:
         for body in bodies:
             error = InvocationCancelledError(f"invocation {body.invocation_id} was cancelled")
             if body.interruption.request(error) and not body.claim.state.is_workflow:
-                body.hard_at = time.monotonic() + body.grace_s
+                body.hard_at = time.monotonic() + self._grace_s(body.claim)
 
     def expire(self) -> list[RunningBody]:
         """Ask those whose time is over to end; those that did not listen within their grace."""
@@ -90,7 +93,7 @@ class RunningSet:
                     f"its timeout of {body.claim.data.timeout} s"
                 )
                 if body.interruption.request(error):
-                    body.hard_at = now + body.grace_s
+                    body.hard_at = now + self._grace_s(body.claim)
         return [body for body in bodies if body.hard_at is not None and now >= body.hard_at]
 
     def next_due_s(self) -> float | None:

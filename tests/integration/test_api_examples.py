@@ -49,13 +49,13 @@ def test_the_task_examples_define_register_and_build(app: Pynenc) -> None:
         2,
     ]
     assert stored("process_payment") == 1
-    (daily,) = app._deferred_triggers[module.daily_report.task_id]
+    (daily,) = app.task_registry.deferred_triggers[module.daily_report.task_id]
     assert daily.conditions == (CronCondition("0 0 * * *"),)
-    event, status = app._deferred_triggers[module.process_important_payment.task_id]
+    event, status = app.task_registry.deferred_triggers[module.process_important_payment.task_id]
     assert event.conditions == (EventCondition("payment.completed", {"amount": {"$gt": 1000}}),)
     wanted = StatusCondition("api_examples_tasks.validate_data", (InvocationStatus.SUCCESS,))
     assert status.conditions == (wanted,)
-    (both,) = app._deferred_triggers[module.process_payment.task_id]
+    (both,) = app.task_registry.deferred_triggers[module.process_payment.task_id]
     assert both.logic == CompositeLogic.AND
     assert [type(condition) for condition in both.conditions] == [EventCondition, StatusCondition]
     with running(app):
