@@ -6,6 +6,7 @@ import threading
 
 from pynenc.calls.interfaces import App
 from pynenc.client.trigger_starts import firing_of
+from pynenc.exceptions import StorageError
 from pynenc.scheduler.cron_ticker import CronTicker
 from pynenc.scheduler.evaluator import Evaluator
 from pynenc.trigger.stored_records import DEFINED
@@ -47,6 +48,10 @@ class TriggerService:
             self._subscription.wake()
             self._thread.join()
             self._subscription.close()
+            try:
+                self._evaluator.close()
+            except StorageError as error:
+                self._app.logger.warning("the lease on triggers runs out by itself: %s", error)
 
     def _run(self) -> None:
         subscription = self._subscription

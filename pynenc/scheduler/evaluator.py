@@ -1,8 +1,9 @@
 """Evaluation: from what has occurred to the triggers that it meets.
 
-One evaluator at a time holds a short lease and works off what is open, oldest first, so events of
-one code keep their order. Whatever it does may be done again by another after a crash: the ids of
-what it starts are derived.
+One evaluator at a time holds a short lease and evaluates what is open, oldest first, so events of
+one code keep their order. It keeps the lease while events come and renews it in the write that it
+makes anyway; the others wait until the lease has run out. Whatever it does may be done again by
+another after a crash: the ids of what it starts are derived.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from pynenc.scheduler.firing import Firing, MatchedTrigger
 from pynenc.storage.operations import Cursor
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.definition import TriggerDefinition
-from pynenc.trigger.records import Mark, Occurrence, Part
+from pynenc.trigger.records import Mark, MarkSwap, Occurrence, Part
 
 _LEASE, _NOBODY = "lease", ""
-_LEASE_S = 5.0
+_LEASE_S = 2.0
 _RENEW_S = 1.0
 _RECHECK_S = 0.1
 _LAST_RECHECK_S = 5.0
@@ -54,68 +55,75 @@ class Evaluator:
         self._runner_id = runner_id
         self._batch = store.conf.max_events_batch_size
         self._leased_until = 0.0
+        self._others_until = 0.0
+        self._is_clean = True
 
     def evaluate(self) -> float | None:
-        """Work off what is open.
+        """Evaluate every open occurrence.
 
         Returns:
             After how many seconds to look again, or None if nothing waits.
         """
-        while self._store.open_occurrences(1):
-            held_for = self._acquire()
-            if held_for is not None:
-                return held_for
-            recheck = self._drain()
-            # After an error the lease stays, so that the next who takes it finishes what was begun.
-            self._release()
-            if recheck is not None:
-                return recheck
-        return None
+        now = self._store.now()
+        if now < self._others_until:
+            return self._others_until - now
+        recheck_s: float | None = None
+        after: Cursor | None = None
+        while batch := self._store.open_occurrences(self._batch, after):
+            if not (self._is_clean and now < self._leased_until):
+                held_for = self._acquire()
+                if held_for is not None:
+                    return held_for
+            self._is_clean = False  # after an error the next holder completes what was begun
+            ages = self._evaluate(batch)
+            self._is_clean = True
+            if ages:
+                soon_s = max(_RECHECK_S, min(min(ages), _LAST_RECHECK_S))
+                recheck_s = soon_s if recheck_s is None else min(recheck_s, soon_s)
+            if len(batch) < self._batch:
+                break  # whatever occurs later wakes this evaluator again
+            after = Cursor(batch[-1].at, batch[-1].occurrence_id)
+            now = self._store.now()
+        return recheck_s
+
+    def close(self) -> None:
+        """Release the lease, unless something that was begun is still to be completed."""
+        if self._is_clean and self._leased_until > 0:
+            held = Mark(_LEASE, self._runner_id, self._leased_until)
+            self._store.swap_marks([(held, Mark(_LEASE, _NOBODY, 0.0))])
+            self._leased_until = 0.0
 
     # --- the lease ---------------------------------------------------------------------
 
     def _acquire(self) -> float | None:
-        """Take the lease; how long another holds it at most, if one does."""
+        """Take the lease; return how long another holds it at most, if one does."""
         (lease,) = self._store.read_marks([_LEASE])
         now = self._store.now()
-        is_abandoned = lease is None or lease.text != _NOBODY
-        if lease is not None and lease.text not in (_NOBODY, self._runner_id) and lease.number > now:
-            return lease.number - now + _RECHECK_S
+        is_other = lease is not None and lease.text not in (_NOBODY, self._runner_id)
+        if lease is not None and is_other and lease.number > now:
+            self._others_until = lease.number + _RECHECK_S
+            return self._others_until - now
+        is_own = lease is not None and lease.text == self._runner_id and self._is_clean
+        is_released = lease is not None and lease.text == _NOBODY
         taken = Mark(_LEASE, self._runner_id, now + _LEASE_S)
         if not self._store.swap_marks([(lease, taken)])[0]:
             return _RECHECK_S
         self._leased_until = taken.number
-        if is_abandoned:
+        if not (is_own or is_released):
             self._composites.complete()
         return None
 
-    def _renew(self) -> None:
-        now = self._store.now()
-        if self._leased_until - now < _LEASE_S - _RENEW_S:
-            held = Mark(_LEASE, self._runner_id, self._leased_until)
-            self._leased_until = now + _LEASE_S
-            self._store.swap_marks([(held, Mark(_LEASE, self._runner_id, self._leased_until))])
-
-    def _release(self) -> None:
+    def _renewal(self, now: float) -> list[MarkSwap]:
+        """Return the swap that renews the lease, once that is worth a write."""
+        if self._leased_until - now >= _LEASE_S - _RENEW_S:
+            return []
         held = Mark(_LEASE, self._runner_id, self._leased_until)
-        self._store.swap_marks([(held, Mark(_LEASE, _NOBODY, 0.0))])
+        return [(held, Mark(_LEASE, self._runner_id, now + _LEASE_S))]
 
     # --- batches -----------------------------------------------------------------------
 
-    def _drain(self) -> float | None:
-        after: Cursor | None = None
-        recheck_s: float | None = None
-        while batch := self._store.open_occurrences(self._batch, after):
-            after = Cursor(batch[-1].at, batch[-1].occurrence_id)
-            ages = self._evaluate(batch)
-            if ages:
-                soon_s = max(_RECHECK_S, min(min(ages), _LAST_RECHECK_S))
-                recheck_s = soon_s if recheck_s is None else min(recheck_s, soon_s)
-            self._renew()
-        return recheck_s
-
     def _evaluate(self, batch: Sequence[Occurrence]) -> list[float]:
-        """Evaluate some occurrences; the ages, in seconds, of those whose change is not made yet."""
+        """Evaluate some occurrences; return the ages, in seconds, of those whose change is not made yet."""
         settled: list[str] = []
         ages: list[float] = []
         met: list[MatchedTrigger] = []
@@ -147,7 +155,10 @@ class Evaluator:
         runs = self._firing.fire(met) if met else []
         if parts:
             self._composites.combine(parts, composites)
-        self._store.mark_evaluated(settled, runs)
+        swaps = self._renewal(self._store.now())
+        renewed = self._store.mark_evaluated(settled, runs, swaps)
+        for (_, lease), was_renewed in zip(swaps, renewed, strict=True):
+            self._leased_until = lease.number if lease is not None and was_renewed else 0.0
         return ages
 
 

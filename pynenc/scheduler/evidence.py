@@ -18,6 +18,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.scheduler.watch import StatusPayload
+from pynenc.storage.group import Group
 from pynenc.trigger.conditions.base import Condition
 from pynenc.trigger.conditions.composite import AnyContext
 from pynenc.trigger.conditions.cron import CronCondition, CronContext
@@ -205,9 +206,11 @@ def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Ev
     statuses = [evidence for evidence in facts if evidence.occurrence.kind == STATUS]
     if statuses:
         ids = [evidence.status.invocation_id for evidence in statuses]
-        states = components.orchestrator.read_states(ids)
-        data = components.state_backend.read_invocations(ids)
-        for evidence, state, known in zip(statuses, states, data, strict=True):
+        group = Group()
+        states = components.orchestrator.stage_read_states(group, ids)
+        data = components.state_backend.stage_read_invocations(group, ids)
+        group.send()
+        for evidence, state, known in zip(statuses, states.get(), data.get(), strict=True):
             evidence.state, evidence.data, evidence.beside = state, known, statuses
     changed = [
         evidence

@@ -30,6 +30,7 @@ class Evaluating:
         self.catalog.refresh()
         until_tick = self.ticker.tick()
         until_recheck = self.evaluator.evaluate()
+        self.evaluator.close()  # others take turns with this one
         waits = [each for each in (until_tick, until_recheck) if each is not None]
         return min(waits) if waits else None
 

@@ -95,20 +95,25 @@ class TriggerRecords(RecordStore):
         """Return those not evaluated yet, oldest first, behind `after` (its `at` and id) if given."""
         return self.find(Occurrence, Lookup(Occurrence, {"is_open": 1}), limit, after)
 
-    def mark_evaluated(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> None:
+    def mark_evaluated(
+        self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun], swaps: Sequence[MarkSwap] = ()
+    ) -> list[bool]:
         """Note that occurrences were evaluated, and what came of it.
 
-        Runs are stored, or replace those that are FIRING.
-        """
-        if occurrence_ids or runs:
-            self.write(self._evaluated(occurrence_ids, runs))
+        Args:
+            occurrence_ids: What was evaluated.
+            runs: What came of it. A run is stored, or replaces one that is FIRING.
+            swaps: Marks to change in the same request.
 
-    def _evaluated(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> list[RecordWrite]:
-        writes: list[RecordWrite] = []
+        Returns:
+            Whether each of the marks was changed.
+        """
+        writes: list[RecordWrite] = [swap(before, after, ("text", "number")) for before, after in swaps]
         for run in runs:
             values = {"state": run.state.value, "invocation_id": run.invocation_id, "reason": run.reason}
             writes += [Save(run), Amend(TriggerRun, run.run_id, values, {"state": RunState.FIRING.value})]
-        return writes + [Amend(Occurrence, each, {"is_open": 0}) for each in occurrence_ids]
+        writes += [Amend(Occurrence, each, {"is_open": 0}) for each in occurrence_ids]
+        return self.write(writes)[: len(swaps)] if writes else []
 
     def settle(self, occurrence_ids: Sequence[str], runs: Sequence[TriggerRun]) -> None:
         """Do the same as `mark_evaluated`, under its former name."""
