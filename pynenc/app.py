@@ -168,7 +168,7 @@ class Pynenc(TaskApi):
 
     @classmethod
     def from_info(cls, app_info: AppInfo) -> Pynenc:
-        """The app that an `AppInfo` describes.
+        """Return the app that an `AppInfo` describes.
 
         Its module is imported if it can be, so that the tasks are known as well.
 
@@ -190,7 +190,7 @@ class Pynenc(TaskApi):
 
     @property
     def info(self) -> AppInfo:
-        """Where this app comes from."""
+        """A description of the app, good enough to build it elsewhere."""
         module = sys.modules.get(self._module or "")
         variable = (
             next((name for name, value in vars(module).items() if value is self), None) if module else None
@@ -204,7 +204,7 @@ class Pynenc(TaskApi):
         return _new_pynenc, recipe, self.__getstate__()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a child process needs beside the settings."""
+        """Return what a child process needs beside the settings."""
         return {"module": self._module}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -290,7 +290,7 @@ class Pynenc(TaskApi):
 
     @property
     def inline_records(self) -> InlineRecords:
-        """What invocations that run inline leave behind."""
+        """The records of invocations that ran inline."""
         return self._inline_records
 
     def _reset_cached_components(self) -> None:
@@ -309,7 +309,7 @@ class Pynenc(TaskApi):
 
     @property
     def task_registry(self) -> TaskRegistry:
-        """Where the tasks are registered."""
+        """The registry of tasks."""
         return self._registered_tasks
 
     # --- invocations -------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class AppInfo:
-    """Where an app comes from.
+    """The origin of an app: its module, variable and settings.
 
     Attributes:
         app_id: Its id.

@@ -1,4 +1,4 @@
-"""What the author of a backend imports: the five components of a driver, and builder methods.
+"""The page that the author of a backend imports from: components of a driver, and builder methods.
 
 What a plugin offers is described in its own module with `pynenc.plugins.component.family_specs`, which
 imports nothing of this.
@@ -103,7 +103,7 @@ class TriggerMethod(Protocol):
 
 
 def client_data_store_method(class_name: str) -> ClientDataStoreMethod:
-    """A builder method that selects this client data store."""
+    """Return A builder method that selects this client data store."""
 
     def select(
         builder: PynencBuilder,
@@ -127,7 +127,7 @@ def client_data_store_method(class_name: str) -> ClientDataStoreMethod:
 
 
 def trigger_method(class_name: str) -> TriggerMethod:
-    """A builder method that selects this trigger store."""
+    """Return A builder method that selects this trigger store."""
 
     def select(
         builder: PynencBuilder,

@@ -31,7 +31,7 @@ class PynencBuilder:
         self._values: dict[str, Any] = {}
 
     def build(self) -> Pynenc:
-        """The app.
+        """Return the app.
 
         Raises:
             ConfigError: A setting is unknown or wrong.

@@ -1,4 +1,4 @@
-"""What the running code is part of: a runner and an invocation.
+"""The context of the running code: its runner and its invocation.
 
 Context variables follow threads and asyncio tasks alike.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunnerContext:
-    """Who does something: a runner, one of its worker processes, or a plain client.
+    """The identity of a runner, of one of its worker processes, or of a plain client.
 
     Attributes:
         runner_cls: Class name of the runner, `ExternalRunner` for code outside of any.
@@ -53,7 +53,7 @@ _external: RunnerContext | None = None
 
 
 def external_runner() -> RunnerContext:
-    """The context of code outside of any runner: one per process, renewed after a fork."""
+    """Return the context of code outside of any runner: one per process, renewed after a fork."""
     global _external
     known = _external
     if known is None:
@@ -73,7 +73,7 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def get_current_runner() -> RunnerContext:
-    """The runner of this context, or the external one of this process."""
+    """Return the runner of this context, or the external one of this process."""
     return current_runner.get() or external_runner()
 
 
@@ -82,7 +82,7 @@ class Running(Protocol):
 
     @property
     def app_id(self) -> str:
-        """Whose invocations it executes."""
+        """The app whose invocations are executed."""
 
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
         """Give up the slot of the running invocation while it waits for others."""

@@ -259,5 +259,7 @@ class TriggerNotFoundError(TriggerError):
         self.trigger_id = trigger_id
         self.fitting = fitting
         self.known = known
-        what = f"{fitting} triggers have an id that begins with" if fitting else "there is no trigger"
-        super().__init__(f"{what} '{trigger_id}'; {known} are stored, 'pynenc triggers list' shows them")
+        what = f"{fitting} triggers have" if fitting else "no trigger has"
+        super().__init__(
+            f"{what} an id that begins with '{trigger_id}'; {known} are stored, 'pynenc triggers list' shows them"
+        )

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 
 class Interruption:
-    """Whether one run of a body was asked to end, and why."""
+    """A request to one run of a body to end, with the reason."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,12 +24,12 @@ class Interruption:
 
     @property
     def is_requested(self) -> bool:
-        """Whether the body should end."""
+        """True if the body should end."""
         return self._error is not None
 
     @property
     def error(self) -> BaseException | None:
-        """Why, as the error that `check` raises."""
+        """The reason, as the error that `check` raises."""
         return self._error
 
     def request(self, error: BaseException) -> bool:
@@ -54,7 +54,7 @@ class Interruption:
 
     @property
     def is_heard(self) -> bool:
-        """Whether the body was told."""
+        """True if the body was told."""
         return self._is_heard
 
     @contextmanager
@@ -74,7 +74,7 @@ current_interruption: ContextVar[Interruption | None] = ContextVar("pynenc_inter
 
 
 def is_interrupted() -> bool:
-    """Whether the running body was asked to end: it was cancelled, or its time is over."""
+    """Return whether the running body was asked to end: it was cancelled, or its time is over."""
     interruption = current_interruption.get()
     return interruption is not None and interruption.is_requested
 

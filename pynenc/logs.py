@@ -109,7 +109,7 @@ class _CurrentStreamHandler(logging.Handler):
 
 
 def app_logger(conf: ConfigPynenc) -> logging.Logger:
-    """The logger of an app, set up as its settings say.
+    """Return the logger of an app, set up as its settings say.
 
     It hands records on to the root logger as well only where that has handlers of its own.
     """
@@ -143,7 +143,7 @@ def _handler(conf: ConfigPynenc) -> logging.Handler:
 
 
 def shown_arguments(conf: ConfigPynenc, arguments: Mapping[str, object]) -> str:
-    """Arguments as logs show them."""
+    """Return arguments as logs show them."""
     mode = conf.argument_print_mode
     if not conf.print_arguments or mode == ArgumentPrintMode.HIDDEN:
         return "<hidden>" if arguments else ""

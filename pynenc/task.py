@@ -194,7 +194,7 @@ class Task(BaseTask[Params, Result]):
 
     @property
     def is_async(self) -> bool:
-        """Whether the function is an `async def`."""
+        """True if the function is an `async def`."""
         return inspect.iscoroutinefunction(self.func)
 
     def __repr__(self) -> str:
@@ -246,7 +246,7 @@ def check_importable(func: Callable[..., Any]) -> None:
     """
     name = getattr(func, "__qualname__", None)
     if not inspect.isroutine(func) or name is None:
-        raise TaskDefinitionError(f"{func!r} cannot be a task: it is no function")
+        raise TaskDefinitionError(f"{func!r} cannot be a task because it is not a function")
     if "<lambda>" in name:
         raise TaskDefinitionError(
             f"the lambda at {_place(func)} cannot be a task, because workers find tasks by module and "

@@ -1,1 +1,1 @@
-"""What the app object is composed of."""
+"""The parts that the app object is composed of."""

@@ -34,7 +34,7 @@ K = TypeVar("K", bound=Component)
 
 
 class ComponentFactoryContext(ComponentContext):
-    """What components of one app are handed."""
+    """The context that the components of one app are built with."""
 
     def __init__(self, loader: SettingsLoader, app_id: str, logger: logging.Logger) -> None:
         self._loader = loader
@@ -79,7 +79,7 @@ class ComponentProvider:
         self._watch = StatusWatch(self.catalog, self._trigger)
 
     def selected(self, kind: ComponentKind) -> str:
-        """The name, alias or path that the settings select."""
+        """Return the name, alias or path that the settings select."""
         name: str = getattr(self._conf, kind.setting)
         backend = self._conf.backend
         if backend is None or self._conf.is_given(kind.setting):
@@ -88,7 +88,7 @@ class ComponentProvider:
         return spec.name if spec else name
 
     def component_class(self, kind: ComponentKind) -> type[Component]:
-        """The class that the settings select.
+        """Return the class that the settings select.
 
         Raises:
             UnknownComponentError: It is not installed.
@@ -96,7 +96,7 @@ class ComponentProvider:
         return self._registry.load(kind, self.selected(kind))
 
     def get(self, kind: ComponentKind) -> Component:
-        """The component, built at its first use."""
+        """Return the component, built at its first use."""
         found = self._built.get(kind)
         if found is None:
             with self._lock:
@@ -118,7 +118,7 @@ class ComponentProvider:
         self._on_replaced()
 
     def is_built(self, kind: ComponentKind) -> bool:
-        """Whether the component is in use already."""
+        """Return whether the component is in use already."""
         return kind in self._built
 
     @property
@@ -172,7 +172,7 @@ class HasComponents(Protocol):
 
     @property
     def component_provider(self) -> ComponentProvider:
-        """Its components."""
+        """The provider of the app's components."""
 
 
 class ComponentProperty(Generic[K]):

@@ -20,7 +20,7 @@ def make_direct_task(
     parallel_func: ParallelFunc | None,
     aggregate_func: AggregateFunc | None,
 ) -> Func[Params, Result]:
-    """A function with the signature of the task's that waits for the result.
+    """Return A function with the signature of the task's that waits for the result.
 
     Args:
         task: The task.
@@ -58,7 +58,7 @@ def make_direct_task(
 
 
 def split_parallel(made: Any) -> tuple[Mapping[str, Any] | None, Iterable[ParallelItem]]:
-    """What a `parallel_func` returned, as common arguments and items.
+    """Return what a `parallel_func` returned, as common arguments and items.
 
     Raises:
         TypeError: It has none of the allowed shapes.

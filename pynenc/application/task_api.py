@@ -1,4 +1,4 @@
-"""What an app offers for tasks: the decorators, and finding and registering tasks."""
+"""The task side of the app: decorators, look-ups and registration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class TaskDecorator(Protocol):
-    """What `app.task(...)` and `app.workflow(...)` return: makes a task of a function."""
+    """A decorator with options, as `app.task(...)` and `app.workflow(...)` return it."""
 
     @overload
     def __call__(self, func: Callable[Params, Coroutine[Any, Any, Result]], /) -> Task[Params, Result]: ...
@@ -30,7 +30,7 @@ class TaskDecorator(Protocol):
 
 
 class DirectTaskDecorator(Protocol):
-    """What `app.direct_task(...)` returns: gives the function back, which now runs as a task."""
+    """A decorator with options, as `app.direct_task(...)` returns it."""
 
     def __call__(self, func: F, /) -> F: ...
 
@@ -41,7 +41,7 @@ class TaskApi(ABC):
     @property
     @abstractmethod
     def task_registry(self) -> TaskRegistry:
-        """Where the tasks are registered."""
+        """The registry of tasks."""
 
     @overload
     def task(

@@ -83,11 +83,11 @@ class BaseBroker(DataComponent):
 
     @abstractmethod
     def depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
-        """How full each of the queues is."""
+        """Return how full each of the queues is."""
 
     @abstractmethod
     def queues(self) -> list[str]:
-        """Names of the queues that hold anything."""
+        """Return names of the queues that hold anything."""
 
     # A broker on a storage overrides these, so that they travel with the writes of others.
 

@@ -55,7 +55,7 @@ class ArgumentBinder:
         )
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Values by parameter name, without defaults.
+        """Return values by parameter name, without defaults.
 
         Raises:
             TypeError: The arguments do not fit, with Python's own words.
@@ -72,7 +72,7 @@ class ArgumentBinder:
             raise TypeError(f"{self._function.__qualname__}() {error}") from None
 
     def call_with(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Positional and keyword arguments with which to call the function."""
+        """Return positional and keyword arguments with which to call the function."""
         if self._simple:
             return (), dict(arguments)
         bound = inspect.BoundArguments(self.signature, dict(arguments))

@@ -59,7 +59,7 @@ async def _as_body(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def retry_pause(conf: ConfigTask, retries: int) -> float:
-    """Seconds before the next run: growing by `retry_backoff`, bounded, and partly left to chance.
+    """Return seconds before the next run: growing by `retry_backoff`, bounded, and partly left to chance.
 
     Args:
         conf: Options of the task.
@@ -75,7 +75,7 @@ def retry_pause(conf: ConfigTask, retries: int) -> float:
 
 
 def wants_retry(task: BaseTask[Params, Result], error: BaseException, retries: int) -> bool:
-    """Whether an error of the body means another run."""
+    """Return whether an error of the body means another run."""
     conf = task.conf
     if isinstance(error, NonDeterminismError):
         return False  # the same code would come to the same place

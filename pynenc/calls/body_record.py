@@ -1,4 +1,4 @@
-"""What the body of an invocation has recorded, as engines and waiters use it."""
+"""The record of an invocation's body, as engines and waiters use it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pynenc.lifecycle.parking import Parking
 
 
 class BodyRecord(Protocol):
-    """What the body of an invocation has recorded, as engines and waiters use it."""
+    """The record of an invocation's body, as engines and waiters use it."""
 
     first_look_s: float
     """Seconds after which a waiting body checks whether it is to be parked."""
 
     @property
     def parking(self) -> Parking | None:
-        """How the body asked to be parked, if it did."""
+        """The body's request to be parked, if it made one."""
 
     @property
     def has_steps(self) -> bool:
-        """Whether anything was recorded."""
+        """True if anything was recorded."""
 
     def check_complete(self) -> None:
         """Refuse an end that comes before everything that was recorded."""

@@ -35,7 +35,7 @@ class CallOptionValues(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """Where, when and how long an invocation runs.
+    """The options of one call: where, when and how long the invocation runs.
 
     Attributes:
         queue: Queue to go to.
@@ -52,7 +52,7 @@ class CallOptions:
     eta: datetime | None = None
 
     def not_before(self, now: float) -> float:
-        """Seconds since the epoch before which it does not run, 0 for at once."""
+        """Return seconds since the epoch before which it does not run, 0 for at once."""
         due = now + self.delay_s if self.delay_s > 0 else 0.0
         if self.eta is not None:
             due = max(due, self.eta.timestamp())
@@ -60,7 +60,7 @@ class CallOptions:
 
     @classmethod
     def of(cls, conf: ConfigTask) -> CallOptions:
-        """What the task says."""
+        """Return what the task says."""
         return cls(conf.queue, conf.priority, conf.timeout)
 
     @classmethod

@@ -13,7 +13,7 @@ class Settles(Protocol):
 
     @property
     def is_settled(self) -> bool:
-        """Whether the outcome is known here."""
+        """True if the outcome is known here."""
 
     @property
     def result(self) -> Any:

@@ -1,4 +1,4 @@
-"""What invocations that run where they are called leave behind in their process."""
+"""Records of invocations that ran inline, kept in their process."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from pynenc.types import Params, Result
 
 
 class App(Protocol):
-    """What tasks, invocations and runners ask of their app."""
+    """The app, as tasks, invocations and runners see it."""
 
     @property
     def app_id(self) -> str:
@@ -85,7 +85,7 @@ class App(Protocol):
 
     @property
     def inline_records(self) -> InlineRecords:
-        """What invocations that run inline leave behind."""
+        """The records of invocations that ran inline."""
 
     @property
     def tasks(self) -> Mapping[TaskId, BaseTask[..., Any]]:
@@ -169,7 +169,7 @@ class BaseTask(Submittable[Params, Result]):
     @property
     @abstractmethod
     def is_async(self) -> bool:
-        """Whether the function is an `async def`."""
+        """True if the function is an `async def`."""
 
     @property
     @abstractmethod
@@ -258,7 +258,7 @@ class BaseInvocation(ABC, Generic[Params, Result]):
     @property
     @abstractmethod
     def waits_for(self) -> str | None:
-        """What a parked invocation waits for, in words; None if it is not parked."""
+        """The reason why a parked invocation waits, in words; None if it is not parked."""
 
     @property
     @abstractmethod
@@ -305,7 +305,7 @@ class BaseInvocation(ABC, Generic[Params, Result]):
     @property
     @abstractmethod
     def is_settled(self) -> bool:
-        """Whether the outcome is known here, so that `result` and `error` read nothing."""
+        """True if the outcome is known here, so that `result` and `error` read nothing."""
 
     # --- for groups: asked of the first member on behalf of all --------------------------
 
@@ -370,7 +370,7 @@ class InvocationGroup(GroupResults[BaseInvocation[Params, Result], Result], Gene
 
     @property
     def status(self) -> dict[InvocationStatus, int]:
-        """How many of the invocations have each status."""
+        """The number of invocations with each status."""
         return dict(Counter(each.status for each in self.invocations))
 
     @property

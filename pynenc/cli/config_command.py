@@ -52,7 +52,7 @@ def show_config(context: click.Context, as_json: bool) -> None:
 
 
 def effective_settings(app: Pynenc) -> Iterator[tuple[str, str, Any, str]]:
-    """Class, name, value (secrets masked) and origin of every effective setting of an app."""
+    """Return class, name, value (secrets masked) and origin of every effective setting of an app."""
     yield from _rows(app.conf)
     seen: set[str] = set()
     for kind in ComponentKind:

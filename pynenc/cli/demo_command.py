@@ -40,7 +40,7 @@ _LONGEST_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class DemoReport:
-    """What the demo saw."""
+    """The findings of the demo."""
 
     invocations: int
     right_results: int
@@ -53,7 +53,7 @@ class DemoReport:
 
     @property
     def ok(self) -> bool:
-        """Whether everything was as promised."""
+        """True if everything was as promised."""
         return self.right_results == self.invocations and self.recovered > 0
 
 
@@ -164,7 +164,7 @@ def _primes_below(number: int) -> int:
 
 
 def _round_trip(task: Task[[int, float], tuple[int, int]]) -> float:
-    """The median time from a call to its result with idle workers, in milliseconds."""
+    """Return the median time from a call to its result with idle workers, in milliseconds."""
     times: list[float] = []
     for _ in range(21):
         begun = time.perf_counter()

@@ -15,7 +15,7 @@ _MAKES_APP = re.compile(r"^\w+\s*(:[^=]+)?=\s*\(?\s*(pynenc\.)?Pynenc(Builder)?\
 
 
 def load_app(name: str | None, folder: Path | None = None) -> Pynenc:
-    """The app that a name stands for.
+    """Return the app that a name stands for.
 
     Args:
         name: `module.app`, `module:app`, `module` or `file.py`; None for the only app that the
@@ -33,7 +33,7 @@ def load_app(name: str | None, folder: Path | None = None) -> Pynenc:
     if name.endswith(".py"):
         path = (place / name).resolve()
         if not path.is_file():
-            raise ConfigError(f"there is no file '{name}' in {place}")
+            raise ConfigError(f"file '{name}' does not exist in {place}")
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
         return _single(path.stem, name)
@@ -48,12 +48,12 @@ def _named(name: str) -> Pynenc:
         module_name, _, variable = name.rpartition(".")
         if not module_name:
             raise ConfigError(
-                f"there is no module '{name}' here; give --app as module.variable or as file.py"
+                f"module '{name}' was not found here; give --app as module.variable or as file.py"
             )
     found = getattr(_import(module_name), variable, None)
     if not isinstance(found, Pynenc):
         raise ConfigError(
-            f"'{variable}' of module '{module_name}' is no Pynenc app; it defines: "
+            f"'{variable}' of module '{module_name}' is not a Pynenc app; it defines: "
             f"{_list(_apps_of(module_name))}"
         )
     return found

@@ -129,5 +129,5 @@ def _life(app: Pynenc) -> Iterator[Finding]:
         yield Finding("runners", _OK, f"{len(runners) or 'none'} alive{doing}")
     for runner_id, runner, beat in zip(runners, known, beats, strict=True):
         told = f"{runner.runner_cls} in process {runner.pid} of {runner.hostname}" if runner else "unknown"
-        age = f", last sign of life {now - beat:.1f} s ago" if beat is not None else ""
+        age = f", last heartbeat {now - beat:.1f} s ago" if beat is not None else ""
         yield Finding("runner", _OK, f"{runner_id}: {told}{age}")

@@ -30,7 +30,7 @@ def invocations() -> None:
 
 
 def row_of(data: InvocationData, state: InvocationState) -> dict[str, Any]:
-    """What is printed of an invocation."""
+    """Return what is printed of an invocation."""
     return {
         "invocation_id": data.invocation_id,
         "task": data.task_id,
@@ -114,7 +114,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
 
 
 def _cause(app: Pynenc, data: InvocationData) -> str | None:
-    """What started an invocation, if a trigger did; the run itself may be forgotten already."""
+    """Return what started an invocation, if a trigger did; the run itself may be forgotten already."""
     if data.triggered_by is None:
         return None
     (run,) = app.trigger.read_runs([data.triggered_by])
@@ -122,7 +122,7 @@ def _cause(app: Pynenc, data: InvocationData) -> str | None:
 
 
 def stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationState]:
-    """What is stored of an invocation.
+    """Return what is stored of an invocation.
 
     Raises:
         InvocationNotFoundError: Nothing is.

@@ -1,4 +1,4 @@
-"""What the options before a command say, and how commands print."""
+"""The options before a command, and printing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CliState:
     verbose: bool
 
     def app(self) -> Pynenc:
-        """The app that the command is about."""
+        """Return the app that the command is about."""
         app = load_app(self.app_name)
         if self.verbose:
             app.logger.setLevel("DEBUG")
@@ -38,7 +38,7 @@ def print_json(value: Any) -> None:
 
 
 def json_object(option: str, text: str | None) -> dict[str, Any] | None:
-    """The JSON object that an option holds, or None if it was not given.
+    """Return the JSON object that an option holds, or None if it was not given.
 
     Raises:
         click.BadParameter: It is something else.
@@ -55,12 +55,12 @@ def json_object(option: str, text: str | None) -> dict[str, Any] | None:
 
 
 def moment(seconds: float) -> str:
-    """Seconds since the epoch as text."""
+    """Return seconds since the epoch as text."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def console() -> Console:
-    """Where commands print for people."""
+    """Return where commands print for people."""
     # A pipe or file has no width of its own, so nothing is cut there.
     width = None if sys.stdout.isatty() else _WIDE
     return Console(width=width, soft_wrap=True, highlight=False)

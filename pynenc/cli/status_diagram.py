@@ -29,7 +29,7 @@ POSITIONS: dict[InvocationStatus, tuple[int, int]] = {
 
 
 def as_text() -> str:
-    """The table, one status after the other."""
+    """Return the table, one status after the other."""
     lines: list[str] = []
     for status, rule in RULES.items():
         kind = "initial" if status in INITIAL_STATUSES else "final" if status.final else ""
@@ -41,7 +41,7 @@ def as_text() -> str:
 
 
 def as_svg() -> str:
-    """The table as a picture."""
+    """Return the table as a picture."""
     columns = 1 + max(column for column, _ in POSITIONS.values())
     rows = 1 + max(row for _, row in POSITIONS.values())
     width = _MARGIN * 2 + _COLUMN * (columns - 1) + _WIDTH
@@ -94,7 +94,7 @@ def _node(status: InvocationStatus) -> str:
 
 
 def _edge(source: InvocationStatus, target: InvocationStatus) -> str:
-    """A curve from border to border; bent to one side, so that there and back stay apart."""
+    """Return A curve from border to border; bent to one side, so that there and back stay apart."""
     x1, y1 = _centre(source)
     x2, y2 = _centre(target)
     start, end = _border(x1, y1, x2, y2), _border(x2, y2, x1, y1)
@@ -111,7 +111,7 @@ def _edge(source: InvocationStatus, target: InvocationStatus) -> str:
 
 
 def _border(x: float, y: float, towards_x: float, towards_y: float) -> tuple[float, float]:
-    """Where the line from the centre of a box leaves it."""
+    """Return where the line from the centre of a box leaves it."""
     dx, dy = towards_x - x, towards_y - y
     scale = min(
         _WIDTH / 2 / abs(dx) if dx else float("inf"),

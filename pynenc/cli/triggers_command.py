@@ -53,7 +53,7 @@ def _described(condition: Condition) -> str:
 
 
 def _next_times(definition: TriggerDefinition, now: float, count: int) -> list[float]:
-    """The next moments at which the crons of a trigger tick, in seconds since the epoch."""
+    """Return the next moments at which the crons of a trigger tick, in seconds since the epoch."""
     times = {
         tick
         for condition in definition.conditions

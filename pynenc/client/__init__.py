@@ -1,1 +1,1 @@
-"""What a caller does: submit, hold a handle, wait; and starting what triggers and workflows start."""
+"""The caller's side: submitting, handles, waiting, and starting what triggers and workflows start."""

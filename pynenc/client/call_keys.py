@@ -1,4 +1,4 @@
-"""When two calls count as the same: keys for concurrency control and the result cache."""
+"""Keys under which calls count as the same, for concurrency control and the result cache."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NO_KEYS = CallKeys()
 
 
 def keys_of(task: BaseTask[..., Any], packed: PackedArguments) -> CallKeys:
-    """The keys of a call, from its packed arguments; defaults count as if they were given."""
+    """Return the keys of a call, from its packed arguments; defaults count as if they were given."""
     whole = {**_packed_defaults(task, packed), **packed}
     conf = task.conf
     return CallKeys(

@@ -43,7 +43,7 @@ class DerivedIdentity(NamedTuple):
 
 
 class _Circumstances(msgspec.Struct, frozen=True):
-    """What the calls of one submission have in common."""
+    """The circumstances that the calls of one submission have in common."""
 
     task: BaseTask[..., Any]
     options: CallOptions

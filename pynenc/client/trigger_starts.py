@@ -29,7 +29,7 @@ def start_tasks(app: App, starts: Sequence[Start]) -> list[str | None]:
 
 
 def firing_of(app: App) -> Firing:
-    """What fires the triggers of an app."""
+    """Return what fires the triggers of an app."""
     store = app.components.trigger
     max_depth = store.conf.max_trigger_depth
     return Firing(store, partial(start_tasks, app), max_depth, app.logger)

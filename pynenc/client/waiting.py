@@ -17,7 +17,7 @@ REMIND_AFTER_S = 10.0
 
 
 class _Patience:
-    """How long one wait may go on, and when it is to be looked after.
+    """The limits of one wait: its deadline, and when to look after it.
 
     Args:
         components: Whose invocations are waited for.

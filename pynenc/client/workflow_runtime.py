@@ -159,7 +159,7 @@ def _bound(task: Submittable[..., Any], args: Sequence[Any], kwargs: Mapping[str
 
 
 def latest_arguments(components: Components, invocation_id: str, generation: int) -> str | None:
-    """The arguments with which an invocation has continued as new, if it has."""
+    """Return the arguments with which an invocation has continued as new, if it has."""
     if not generation:
         return None
     (step,) = components.state_backend.read_steps([step_id(invocation_id, generation, ARGUMENTS, 0)])

@@ -42,7 +42,7 @@ class BaseClientDataStore(DataComponent):
 
     @abstractmethod
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
-        """Values in order, None where there is none."""
+        """Return values in order, None where there is none."""
 
     @abstractmethod
     def delete(self, keys: Sequence[str]) -> None:
@@ -71,7 +71,7 @@ class BaseClientDataStore(DataComponent):
         return packed
 
     def unpack(self, packed: Sequence[str]) -> list[str]:
-        """The texts that `pack` was given.
+        """Return the texts that `pack` was given.
 
         Raises:
             ClientDataNotFoundError: A value is gone from the store.

@@ -107,15 +107,15 @@ class PynencConfig(BaseSettings):
 
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
-        """Names of all settings of this class."""
+        """Return names of all settings of this class."""
         return tuple(cls.model_fields)
 
     def origin(self, name: str) -> str:
-        """Where the value of a setting came from."""
+        """Return where the value of a setting came from."""
         return self._origins.get(name, DEFAULT_ORIGIN)
 
     def is_given(self, name: str) -> bool:
-        """Whether a setting has a value from anywhere but its default."""
+        """Return whether a setting has a value from anywhere but its default."""
         return name in self._origins or name in self.model_fields_set
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -133,7 +133,7 @@ class PynencConfig(BaseSettings):
 
 
 def unknown_setting(name: str, known: Iterable[str], origin: str) -> str:
-    """The message for a setting that does not exist."""
+    """Return the message for a setting that does not exist."""
     names = sorted(set(known))
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(names)}"
@@ -141,7 +141,7 @@ def unknown_setting(name: str, known: Iterable[str], origin: str) -> str:
 
 
 def explain(cls: type[PynencConfig], error: ValidationError, origins: Mapping[str, str]) -> str:
-    """The message for wrong values: which setting, from where, which value, what is valid."""
+    """Return the message for wrong values: which setting, from where, which value, what is valid."""
     lines: list[str] = []
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else "?"
@@ -158,13 +158,13 @@ def explain(cls: type[PynencConfig], error: ValidationError, origins: Mapping[st
 
 
 def is_secret(cls: type[PynencConfig], name: str) -> bool:
-    """Whether a setting is never shown."""
+    """Return whether a setting is never shown."""
     info = cls.model_fields.get(name)
     return info is not None and SecretStr.__name__ in str(info.annotation)
 
 
 def environment_layer(cls: type[PynencConfig], environ: Mapping[str, str]) -> Layer:
-    """What the environment says for a class: for the class by name first, then for any."""
+    """Return what the environment says for a class: for the class by name first, then for any."""
     names = {key.upper(): key for key in environ if key.upper().startswith(ENV_PREFIX)}
     owners = [base.__name__ for base in cls.__mro__ if issubclass(base, PynencConfig)]
     prefixes = [f"{ENV_PREFIX}{owner.upper()}__" for owner in owners] + [ENV_PREFIX]

@@ -12,7 +12,7 @@ from pynenc.conf.config_task import Names, lower_case
 
 
 class ArgumentPrintMode(StrEnum):
-    """How arguments appear in logs."""
+    """The ways in which arguments appear in logs."""
 
     FULL = "full"
     KEYS = "keys"
@@ -21,7 +21,7 @@ class ArgumentPrintMode(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How log records are written."""
+    """The forms of log records."""
 
     TEXT = "text"
     JSON = "json"

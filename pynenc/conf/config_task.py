@@ -15,7 +15,7 @@ from pynenc.exceptions import RetryError
 
 
 class ConcurrencyControlType(StrEnum):
-    """Which invocations count as the same for concurrency control."""
+    """The scopes of concurrency control: which invocations count as the same."""
 
     DISABLED = "disabled"
     TASK = "task"
@@ -46,11 +46,11 @@ def _exception_class(value: Any) -> Any:
             found = getattr(importlib.import_module(module or "builtins"), name)
         except (ImportError, AttributeError) as error:
             raise ValueError(
-                f"'{value}' is no exception class that can be imported ({error}); "
+                f"'{value}' is not an exception class that can be imported ({error}); "
                 f"write it as 'module.ClassName'"
             ) from None
     if not (isinstance(found, type) and issubclass(found, BaseException)):
-        raise ValueError(f"{found!r} is no exception class")
+        raise ValueError(f"{found!r} is not an exception class")
     return found
 
 

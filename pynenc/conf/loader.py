@@ -67,7 +67,7 @@ class SettingsLoader:
                 self._files.append((f"[tool.pynenc] of {project}", tree))
 
     def load(self, cls: type[C]) -> C:
-        """The effective settings of a class.
+        """Return the effective settings of a class.
 
         Raises:
             ConfigError: A value is wrong.
@@ -77,7 +77,7 @@ class SettingsLoader:
         return cast(C, cls.from_layers(layers))
 
     def load_task(self, task_id: TaskId, options: Mapping[str, Any]) -> ConfigTask:
-        """The effective options of one task.
+        """Return the effective options of one task.
 
         Args:
             task_id: The task.
@@ -214,14 +214,15 @@ def read_settings_file(path: str) -> Tree:
     reader = readers.get(file.suffix.lower())
     if reader is None:
         raise ConfigError(
-            f"settings file '{path}' has no known format: its name must end in {', '.join(readers)}"
+            f"settings file '{path}' has an unknown format: its name must end in {', '.join(readers)}"
         )
     try:
         tree = reader(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"settings file '{path}' cannot be read: {error.strerror}") from error
     except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"settings file '{path}' is no valid {file.suffix[1:].upper()}: {error}") from error
+        form = file.suffix[1:].upper()
+        raise ConfigError(f"settings file '{path}' is not valid {form}: {error}") from error
     if tree is None:
         return {}
     if not isinstance(tree, Mapping):

@@ -12,7 +12,7 @@ _last_tick = 0
 
 
 def monotonic_tick() -> int:
-    """Nanoseconds since the epoch, never the same twice in one process and never falling."""
+    """Return nanoseconds since the epoch, never the same twice in one process and never falling."""
     global _last_tick
     with _lock:
         tick = time.time_ns()
@@ -23,7 +23,7 @@ def monotonic_tick() -> int:
 
 
 def new_id() -> str:
-    """A new unique id of 32 hexadecimal digits which sorts by its time of creation.
+    """Return A new unique id of 32 hexadecimal digits which sorts by its time of creation.
 
     The first 64 bits are the time in nanoseconds and the other 64 are random, so ids of one
     process rise strictly and ids of different processes do not collide.
@@ -38,7 +38,7 @@ def new_id() -> str:
 
 
 def derived_id(*cause: str) -> str:
-    """The id of whatever follows from `cause`: the same cause always gives the same id.
+    """Return the id of whatever follows from `cause`: the same cause always gives the same id.
 
     Returns:
         32 hexadecimal digits, the head of a SHA-256 over the parts with their lengths.

@@ -31,7 +31,7 @@ class TaskId:
         """
         module, dot, name = key.rpartition(".")
         if not dot or not module or not name:
-            raise ValueError(f"'{key}' is no task id: it must look like 'module.function'")
+            raise ValueError(f"'{key}' is not a task id: it must look like 'module.function'")
         return cls(module, name)
 
     def __str__(self) -> str:

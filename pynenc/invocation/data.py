@@ -1,4 +1,4 @@
-"""What an invocation is, and what came of it, as stored."""
+"""The stored form of an invocation and of its outcome."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class InvocationData(msgspec.Struct, frozen=True):
-    """What an invocation is; written once and never changed.
+    """The unchanging part of an invocation, written once.
 
     Attributes:
         invocation_id: Its id.
@@ -38,7 +38,7 @@ class InvocationData(msgspec.Struct, frozen=True):
 
 
 class OutcomeData(msgspec.Struct, frozen=True):
-    """What came of one claim of an invocation.
+    """The outcome of one claim of an invocation.
 
     Attributes:
         outcome_id: Id of the invocation and number of the claim, see `outcome_id`.
@@ -52,12 +52,12 @@ class OutcomeData(msgspec.Struct, frozen=True):
 
 
 def outcome_id(invocation_id: str, claim: int) -> str:
-    """The id of what came of one claim."""
+    """Return the id of what came of one claim."""
     return f"{invocation_id}:{claim}"
 
 
 def recovery_outcome_id(invocation_id: str, claim: int) -> str:
-    """The id of the outcome that recovery gives to an invocation whose runner is gone.
+    """Return the id of the outcome that recovery gives to an invocation whose runner is gone.
 
     It differs from that of the claim, which the lost runner may still write.
     """

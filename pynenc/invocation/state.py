@@ -67,12 +67,12 @@ class InvocationState(msgspec.Struct, frozen=True):
 
     @property
     def is_parked(self) -> bool:
-        """Whether it holds nothing and waits for a time or an event."""
+        """True if it holds nothing and waits for a time or an event."""
         return self.status == InvocationStatus.RETRY and self.waits_for is not None
 
     @property
     def ends_by_itself(self) -> bool:
-        """Whether its body must run to end it when it is cancelled, because it has begun something."""
+        """True if its body must run to end it when it is cancelled, because it has begun something."""
         return bool(self.is_workflow and self.claim)
 
     @property
@@ -112,7 +112,7 @@ StateChange: TypeAlias = Change | Registration | Removal
 
 
 class ChangeOutcome(msgspec.Struct, frozen=True):
-    """What became of a change.
+    """The outcome of a change.
 
     Attributes:
         applied: Whether the record was changed.
@@ -150,7 +150,7 @@ def changed(
     now: float,
     **fields: float | str | None,
 ) -> Change:
-    """The change of a record that the state machine allows.
+    """Return the change of a record that the state machine allows.
 
     Raises:
         InvocationStatusError: It does not.
@@ -170,7 +170,7 @@ def changed(
 
 
 def is_done(change: Change, reply: ChangeOutcome) -> bool:
-    """Whether the record is as wanted already: the reply to an earlier try was lost.
+    """Return whether the record is as wanted already: the reply to an earlier try was lost.
 
     To be asked only by who holds the claim, for then nobody else can have made the change. A new claim
     is not of that kind: a second message for it must not make it run twice.

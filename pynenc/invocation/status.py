@@ -16,7 +16,7 @@ from pynenc.exceptions import StatusOwnershipError, StatusTransitionError
 
 
 class InvocationStatus(StrEnum):
-    """Where an invocation stands in its life.
+    """The statuses of an invocation.
 
     The flags follow from `RULES`, the one table of statuses.
 
@@ -66,7 +66,7 @@ class InvocationStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatusRule:
-    """What the state machine says about one status.
+    """The rules of the state machine for one status.
 
     Attributes:
         meaning: One line for people.
@@ -90,7 +90,7 @@ class StatusRule:
 
     @property
     def ownership(self) -> str:
-        """How the status treats ownership, in words."""
+        """The status's rule about ownership, in words."""
         if self.acquires:
             return "acquired; only the owner may change it"
         if self.owned:
@@ -182,7 +182,7 @@ for _status, _rule in RULES.items():
 
 @dataclass(frozen=True, slots=True)
 class StatusRecord:
-    """What is true of an invocation at one moment.
+    """The status of an invocation at one moment, and its owner.
 
     Attributes:
         status: Where it stands.
@@ -198,7 +198,7 @@ class StatusRecord:
 
 
 def initial_record(now: datetime | None = None) -> StatusRecord:
-    """The record of an invocation that has just been accepted."""
+    """Return the record of an invocation that has just been accepted."""
     return StatusRecord(_S.REGISTERED, None, now or datetime.now(UTC))
 
 

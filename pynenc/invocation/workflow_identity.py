@@ -28,14 +28,14 @@ class WorkflowIdentity:
 
     @property
     def is_subworkflow(self) -> bool:
-        """Whether another workflow started this one."""
+        """True if another workflow started this one."""
         return self.parent_id is not None
 
     @classmethod
     def for_new(
         cls, invocation_id: str, task_key: str, caller: WorkflowIdentity | None, force_new: bool
     ) -> WorkflowIdentity:
-        """The workflow of a new invocation.
+        """Return the workflow of a new invocation.
 
         It joins its caller's; without a caller, or if the task says so, it is the root of its own.
         """
@@ -45,5 +45,5 @@ class WorkflowIdentity:
 
     @classmethod
     def of(cls, data: InvocationData) -> WorkflowIdentity:
-        """The workflow that a stored invocation belongs to."""
+        """Return the workflow that a stored invocation belongs to."""
         return cls(data.workflow_id, data.workflow_type, data.parent_workflow_id)

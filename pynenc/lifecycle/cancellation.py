@@ -27,7 +27,7 @@ _S = InvocationStatus
 
 
 def runner_channel(runner_id: str) -> str:
-    """The channel on which a runner hears that something it owns is to be cancelled."""
+    """Return the channel on which a runner hears that something it owns is to be cancelled."""
     return f"runner:{runner_id}"
 
 
@@ -68,7 +68,7 @@ def cancel(components: Components, invocation_ids: Sequence[str], actor_id: str)
 
 
 def _wanted(state: InvocationState, actor_id: str, now: float) -> Change:
-    """The end of what waits, or the flag for what a runner owns or is on its way between two statuses."""
+    """Return the end of a waiting record, or the flag for one that a runner owns or that is in passing."""
     if state.is_parked and state.ends_by_itself:
         return unpark(state, actor_id, now, cancel_requested=1)
     ends_here = state.status.can_transition_to(_S.CANCELLED) and state.runner_id is None
@@ -95,12 +95,12 @@ def end_cancelled(components: Components, claims: Sequence[Claim], runner_id: st
 
 
 def _is_doomed(state: InvocationState) -> bool:
-    """Whether it was cancelled and its body has nothing to say to that."""
+    """Return whether it was cancelled and its body has nothing to say to that."""
     # This claim is the first if nothing has begun before.
     return bool(state.cancel_requested) and not (state.is_workflow and state.claim > 1)
 
 
 def cancelled_among(components: Components, invocation_ids: Sequence[str]) -> list[str]:
-    """Which of a runner's invocations were asked to end."""
+    """Return which of a runner's invocations were asked to end."""
     states = components.orchestrator.read_states(invocation_ids)
     return [state.invocation_id for state in states if state is not None and state.cancel_requested]

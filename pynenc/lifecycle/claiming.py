@@ -143,7 +143,7 @@ def _end_bare(components: Components, states: Sequence[InvocationState], runner_
 
 
 def _as_told(delivery: Delivery) -> InvocationState:
-    """The record as the message tells it; the guard refuses the claim if that is stale."""
+    """Return the record as the message tells it; the guard refuses the claim if that is stale."""
     message = delivery.message
     return InvocationState(message.invocation_id, "", InvocationStatus(message.status), claim=message.claim)
 

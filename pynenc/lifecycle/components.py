@@ -1,4 +1,4 @@
-"""What the rules of an invocation's life work with."""
+"""The components of an app, as the rules of an invocation's life use them."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MOST_NOTED = 256
 
 
 def note(invocation_ids: Sequence[str]) -> str:
-    """What an invocation waits for, as its record holds it."""
+    """Return what an invocation waits for, as its record holds it."""
     return msgspec.json.encode(list(invocation_ids[:MOST_NOTED])).decode()
 
 

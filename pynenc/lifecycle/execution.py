@@ -27,7 +27,7 @@ from pynenc.storage.record_store import Save
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """How the run of a claim ended.
+    """The end of a claim's run.
 
     Attributes:
         claim: What ran.
@@ -47,7 +47,7 @@ class Finished(msgspec.Struct, frozen=True):
 
 
 class StepResult(msgspec.Struct, frozen=True):
-    """What became of a step.
+    """The outcome of a step.
 
     Attributes:
         started: The claims that are RUNNING now; those that were lost are missing.
@@ -117,14 +117,14 @@ def _tell_parents(
     runner_id: str,
 ) -> None:
     """Wake those that are parked because they wait for a workflow which has ended now."""
-    parents = {
+    found = {
         each.claim.data.parent_invocation_id
         for each, change, was_applied in zip(finished, ends, applied, strict=False)
         if was_applied and change.target.is_workflow and change.target.status.final
     }
-    told = sorted(parent for parent in parents if parent is not None)
-    if told:
-        signal_invocations(components, told, runner_id, lambda state: {"events": state.events + 1})
+    parents = sorted(parent for parent in found if parent is not None)
+    if parents:
+        signal_invocations(components, parents, runner_id, lambda state: {"events": state.events + 1})
 
 
 def _run_again(

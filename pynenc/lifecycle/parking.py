@@ -25,7 +25,7 @@ NEVER = 253_402_300_800.0
 
 
 class Parking(msgspec.Struct, frozen=True):
-    """How a body asks to be parked.
+    """A body's request to be parked.
 
     Attributes:
         due: When to run again, in seconds since the epoch; `NEVER` if only an event wakes it.
@@ -41,12 +41,12 @@ class Parking(msgspec.Struct, frozen=True):
 
 
 def event_channel(invocation_id: str) -> str:
-    """The channel on which an invocation that runs hears of its events."""
+    """Return the channel on which an invocation that runs hears of its events."""
     return f"event:{invocation_id}"
 
 
 def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -> Change:
-    """The change that parks a running invocation, if nothing has reached it that it has not seen."""
+    """Return the change that parks a running invocation, if nothing has reached it that it has not seen."""
     seen = (
         state if parking.events_seen is None else msgspec.structs.replace(state, events=parking.events_seen)
     )
@@ -66,13 +66,13 @@ def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -
 
 
 def run_again(state: InvocationState, parking: Parking, runner_id: str, now: float) -> Change:
-    """The change to make in place of `park` if something has reached it."""
+    """Return the change to make in place of `park` if something has reached it."""
     fields = {"not_before": 0.0, "generation": parking.generation, "has_steps": 1}
     return changed(state, InvocationStatus.RETRY, runner_id, now, **fields)
 
 
 def unpark(state: InvocationState, actor_id: str, now: float, **fields: float | str | None) -> Change:
-    """The first step of waking; `release` is the second, and recovery makes it if that is missing."""
+    """Return the first step of waking; `release` is the second, and recovery makes it if that is missing."""
     change = changed(state, InvocationStatus.PENDING, actor_id, now, not_before=0.0, waits_for=None, **fields)
     return Change(change.current, change.target, ("events",))
 

@@ -30,7 +30,7 @@ SETTLE_S = 5.0
 def pages(
     components: Components, status: InvocationStatus, before: float | None
 ) -> Iterator[list[InvocationState]]:
-    """Records with a status in batches, oldest first."""
+    """Return records with a status in batches, oldest first."""
     after: Cursor | None = None
     while True:
         states = components.orchestrator.find_states(status, before, _PAGE, after)
@@ -56,7 +56,7 @@ def recover_runners(components: Components, runner_ids: Collection[str], actor_i
 
 
 def recover(components: Components, actor_id: str) -> int:
-    """One pass over all that is overdue by the clock.
+    """Return one pass over all that is overdue by the clock.
 
     Returns:
         How many invocations were taken back or queued again.
@@ -144,7 +144,7 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
 
 
 def _way_back(components: Components, state: InvocationState, actor_id: str, now: float) -> list[Change]:
-    """The changes that lead a record to REROUTED, or to its end."""
+    """Return the changes that lead a record to REROUTED, or to its end."""
     way: list[Change] = []
     if state.status == _S.PENDING:
         way.append(changed(state, _S.PENDING_RECOVERY, actor_id, now))
@@ -229,7 +229,7 @@ def purge_final(components: Components, before: float) -> int:
 
 
 def _not_needed(components: Components, states: Sequence[InvocationState]) -> list[InvocationState]:
-    """Those that belong to no workflow that goes on."""
+    """Return those that belong to no workflow that goes on."""
     data = components.state_backend.read_invocations([state.invocation_id for state in states])
     roots = {
         root

@@ -1,4 +1,4 @@
-"""Which runners and clients the state backend knows."""
+"""The registration of runners and clients with the state backend."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _HEAD = 8
 
 
 def counts(slot: Slot, holder: InvocationState | None) -> bool:
-    """Whether a slot is still held, or kept for an invocation that can still come."""
+    """Return whether a slot is still held, or kept for an invocation that can still come."""
     if holder is None:
         return False
     if holder.claim == slot.claim:
@@ -186,7 +186,7 @@ def _is_blocked(state: InvocationState) -> bool:
 
 
 def _has_left(place: Waiter, state: InvocationState | None) -> bool:
-    """Whether an invocation is past the claim under which it was blocked.
+    """Return whether an invocation is past the claim under which it was blocked.
 
     One that is still PENDING under that claim is about to be blocked and looks again itself.
     """

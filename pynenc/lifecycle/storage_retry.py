@@ -15,7 +15,7 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 5.0
 
 
 def pauses() -> Iterator[float]:
-    """How long to wait before each new try, in seconds: doubling, up to a bound."""
+    """Return how long to wait before each new try, in seconds: doubling, up to a bound."""
     pause_s = FIRST_PAUSE_S
     while True:
         yield pause_s
@@ -23,7 +23,10 @@ def pauses() -> Iterator[float]:
 
 
 def retry_while_unavailable(logger: logging.Logger, act: Callable[[], T]) -> T:
-    """Do it, again and again as long as the storage is what fails: the body is not to blame."""
+    """Call `act` until it succeeds, pausing between tries while the storage is unavailable.
+
+    Any other error is raised at once.
+    """
     for pause_s in pauses():
         try:
             return act()
@@ -34,7 +37,7 @@ def retry_while_unavailable(logger: logging.Logger, act: Callable[[], T]) -> T:
 
 
 async def retry_while_unavailable_async(logger: logging.Logger, act: Callable[[], T]) -> T:
-    """Like `patiently`, without blocking the event loop between two tries."""
+    """Do the same as `retry_while_unavailable` without blocking the event loop between two tries."""
     for pause_s in pauses():
         try:
             return act()

@@ -131,7 +131,7 @@ def index_cached_results(components: Components, ending: Sequence[InvocationStat
 
 
 def message_for(state: InvocationState) -> Message:
-    """The message that tells that this state can be run."""
+    """Return the message that tells that this state can be run."""
     return Message(
         state.invocation_id,
         state.claim,

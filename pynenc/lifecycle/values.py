@@ -65,7 +65,7 @@ class ValueCodec:
         return packed
 
     def unpack_arguments(self, stored: Sequence[str]) -> list[dict[str, Any]]:
-        """Arguments of several calls out of their stored form.
+        """Return arguments of several calls out of their stored form.
 
         Raises:
             SerializationError: A text cannot be read.
@@ -82,7 +82,7 @@ class ValueCodec:
     # --- outcomes ----------------------------------------------------------------------
 
     def pack_result(self, result: Any) -> str:
-        """A result in its stored form.
+        """Return A result in its stored form.
 
         Raises:
             SerializationError: It cannot be serialized.
@@ -97,23 +97,23 @@ class ValueCodec:
         return self._store.pack([text])[0]
 
     def pack_error(self, error: BaseException) -> str:
-        """An exception in its stored form."""
+        """Return an exception in its stored form."""
         return self._store.pack([pack_exception(self._serializer, error)])[0]
 
     def unpack_results(self, stored: Sequence[str]) -> list[Any]:
-        """Results out of their stored form."""
+        """Return results out of their stored form."""
         return [self._serializer.deserialize(text) for text in self._unpacked(stored)]
 
     def unpack_error(self, stored: str) -> BaseException:
-        """An exception out of its stored form, with the remote traceback attached."""
+        """Return an exception out of its stored form, with the remote traceback attached."""
         return unpack_exception(self._serializer, self._store.unpack([stored])[0])
 
 
 def encode_arguments(packed: PackedArguments) -> str:
-    """Packed arguments as the one text that is stored."""
+    """Return packed arguments as the one text that is stored."""
     return msgspec.json.encode(packed).decode()
 
 
 def decode_arguments(stored: str) -> PackedArguments:
-    """The packed arguments in a stored text."""
+    """Return the packed arguments in a stored text."""
     return msgspec.json.decode(stored, type=dict[str, str])

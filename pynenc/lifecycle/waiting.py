@@ -47,7 +47,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 def read_states(components: Components, invocation_ids: Sequence[str]) -> list[InvocationState]:
-    """The records of invocations, in order.
+    """Return the records of invocations, in order.
 
     Raises:
         InvocationNotFoundError: There is no record for one of them.
@@ -65,7 +65,7 @@ def _all_known(
 
 
 def _final_among(components: Components, invocation_ids: Collection[str]) -> list[Ended]:
-    """Those that have ended.
+    """Return those that have ended.
 
     Of a few the outcome of their first claim is read along: it is nearly always the one that
     counts, and it saves a round trip.
@@ -268,7 +268,7 @@ async def _block_async(
 
 
 def load_results(components: Components, ended: Sequence[Ended]) -> list[Any]:
-    """What came of invocations that have ended, in order.
+    """Return what came of invocations that have ended, in order.
 
     Returns:
         For each its result, or the exception that its `result` raises.

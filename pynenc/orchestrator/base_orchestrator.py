@@ -71,13 +71,13 @@ class Waiter(msgspec.Struct, frozen=True):
 
 
 def waiter(state: InvocationState, slot_key: str, at: float) -> Waiter:
-    """The place in line of an invocation that was blocked under its current claim."""
+    """Return the place in line of an invocation that was blocked under its current claim."""
     key = f"{slot_key}:{state.invocation_id}:{state.claim}"
     return Waiter(key, slot_key, state.invocation_id, state.claim, at)
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """The last sign of life of a runner, in seconds since the epoch."""
+    """The last heartbeat of a runner, in seconds since the epoch."""
 
     runner_id: str = msgspec.field(name="key")
     at: float

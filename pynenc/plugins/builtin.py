@@ -18,7 +18,7 @@ _STORES = "pynenc.{kind}.storage_{kind}"
 
 @hookimpl
 def pynenc_components() -> Iterable[ComponentSpec]:
-    """All components of the core distribution."""
+    """Return all components of the core distribution."""
     kind = ComponentKind
     yield from family_specs("mem", "Mem", _STORES)
     yield from family_specs("sqlite", "SQLite", _STORES, (_SQLITE,))

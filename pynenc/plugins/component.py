@@ -1,4 +1,4 @@
-"""What a component is: how it is described, selected and built."""
+"""Components: how they are described, selected and built."""
 
 from __future__ import annotations
 
@@ -78,18 +78,18 @@ def family_specs(
 
 
 class ComponentContext(ABC):
-    """What a component is handed when it is built, in place of the app."""
+    """The context that a component is built with, in place of the app."""
 
     app_id: str
     logger: logging.Logger
 
     @abstractmethod
     def settings(self, cls: type[C]) -> C:
-        """The effective settings of a class."""
+        """Return the effective settings of a class."""
 
     @abstractmethod
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """A thing that components of one app share, made at its first use."""
+        """Return A thing that components of one app share, made at its first use."""
 
 
 class Component(ABC):
@@ -121,7 +121,7 @@ class Component(ABC):
         return None
 
     def hazards(self) -> list[str]:
-        """What could lose data where the component stands, each with what to do about it."""
+        """Return what could lose data where the component stands, each with what to do about it."""
         return []
 
     def close(self) -> None:  # noqa: B027 - most components hold nothing open

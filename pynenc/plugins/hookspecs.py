@@ -25,19 +25,19 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def pynenc_components() -> Iterable[ComponentSpec]:
-    """Components, described lazily: listing them must not import a driver."""
+    """Return components, described lazily: listing them must not import a driver."""
     raise NotImplementedError
 
 
 @hookspec
 def pynenc_builder_methods() -> Iterable[BuilderMethod]:
-    """Methods for `PynencBuilder`."""
+    """Return methods for `PynencBuilder`."""
     raise NotImplementedError
 
 
 @hookspec
 def pynenc_cli_commands() -> Iterable[CommandSpec]:
-    """Commands for the `pynenc` command line."""
+    """Return commands for the `pynenc` command line."""
     raise NotImplementedError
 
 
@@ -46,36 +46,36 @@ def pynenc_cli_commands() -> Iterable[CommandSpec]:
 
 @hookspec
 def pynenc_before_submit(app_id: str, invocation_id: str, task_id: str) -> None:
-    """An invocation is about to be stored and queued."""
+    """Act before an invocation is stored and queued."""
 
 
 @hookspec
 def pynenc_after_submit(app_id: str, invocation_id: str, task_id: str) -> None:
-    """An invocation was accepted."""
+    """Act after an invocation was accepted."""
 
 
 @hookspec
 def pynenc_status_changed(app_id: str, invocation_id: str, task_id: str, record: StatusRecord) -> None:
-    """This process changed the status of an invocation."""
+    """Act after this process changed the status of an invocation."""
 
 
 @hookspec
 def pynenc_before_execution(app_id: str, invocation_id: str, task_id: str) -> None:
-    """The body is about to run, in the thread that runs it."""
+    """Act before a body runs, in the thread that runs it."""
 
 
 @hookspec
 def pynenc_after_execution(
     app_id: str, invocation_id: str, task_id: str, error: BaseException | None
 ) -> None:
-    """The body has returned, or raised `error`."""
+    """Act after a body has returned, or raised `error`."""
 
 
 @hookspec
 def pynenc_runner_started(app_id: str, runner: RunnerContext) -> None:
-    """A runner takes up its work in this process."""
+    """Act when a runner begins to work in this process."""
 
 
 @hookspec
 def pynenc_runner_stopped(app_id: str, runner: RunnerContext) -> None:
-    """A runner of this process has stopped."""
+    """Act when a runner of this process has stopped."""

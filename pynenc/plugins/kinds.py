@@ -35,7 +35,7 @@ class ComponentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindSpec:
-    """What is true of all components of a kind.
+    """The properties that all components of a kind share.
 
     Attributes:
         kind: The kind.

@@ -118,13 +118,13 @@ class PluginRegistry:
     # --- what there is -----------------------------------------------------------------
 
     def components(self) -> Iterator[tuple[LoadedPlugin, ComponentSpec]]:
-        """Every component with the plugin that offers it."""
+        """Return every component with the plugin that offers it."""
         for plugin in self.plugins:
             for spec in plugin.components:
                 yield plugin, spec
 
     def find(self, kind: ComponentKind, name: str) -> ComponentSpec:
-        """The component selected by class name, alias or dotted path.
+        """Return the component selected by class name, alias or dotted path.
 
         Raises:
             UnknownComponentError: It is not installed; lists what is.
@@ -159,7 +159,7 @@ class PluginRegistry:
         return found
 
     def family(self, alias: str) -> dict[ComponentKind, ComponentSpec]:
-        """The components that share an alias.
+        """Return the components that share an alias.
 
         Raises:
             UnknownComponentError: No storage family has this alias; lists those there are.
@@ -197,7 +197,7 @@ class PluginRegistry:
         return f" Plugins that did not load: {reasons}."
 
     def settings_classes(self) -> list[type[PynencConfig]]:
-        """Every settings class that a loaded plugin declares."""
+        """Return every settings class that a loaded plugin declares."""
         paths = dict.fromkeys(path for _, spec in self.components() for path in spec.settings)
         found: list[type[PynencConfig]] = []
         for path in paths:
@@ -207,12 +207,12 @@ class PluginRegistry:
         return found
 
     def builder_methods(self) -> dict[str, BuilderMethod]:
-        """Methods that plugins add to the builder, by name."""
+        """Return methods that plugins add to the builder, by name."""
         offered: list[Iterable[BuilderMethod]] = self.manager.hook.pynenc_builder_methods()
         return {method.name: method for methods in offered for method in methods}
 
     def commands(self) -> dict[str, CommandSpec]:
-        """Commands that plugins add to the command line, by name."""
+        """Return commands that plugins add to the command line, by name."""
         offered: list[Iterable[CommandSpec]] = self.manager.hook.pynenc_cli_commands()
         return {command.name: command for commands in offered for command in commands}
 
@@ -245,7 +245,7 @@ _registry_lock = threading.Lock()
 
 
 def plugin_registry() -> PluginRegistry:
-    """The registry of this process; entry points are read at the first use."""
+    """Return the registry of this process; entry points are read at the first use."""
     global _registry
     with _registry_lock:
         if _registry is None:

@@ -42,7 +42,7 @@ class BaseRunner(Component):
 
     @property
     def app(self) -> App:
-        """Whose invocations it executes."""
+        """The app whose invocations are executed."""
         if self._app is None:
             raise RunnerError("this runner belongs to no app yet: use app.runner")
         return self._app
@@ -54,7 +54,7 @@ class BaseRunner(Component):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was asked to stop."""
+        """True if it was asked to stop."""
         return self._stopping.is_set()
 
     # --- the life of a runner ----------------------------------------------------------

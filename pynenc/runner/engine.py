@@ -143,7 +143,7 @@ class Engine:
             return 0.0 if busy else time.monotonic() - self._last_progress
 
     def _is_sound(self) -> bool:
-        """Whether it works or looks for work: a look that does not come back is neither."""
+        """Return whether it works or looks for work: a look that does not come back is neither."""
         busy = self._claimed or self._started or self._running.ids()
         return bool(busy) or time.monotonic() - self._last_look < _SILENT_AFTER_S
 
@@ -170,7 +170,7 @@ class Engine:
             return self._started.popleft() if self._started else None
 
     def _some_claimed(self) -> list[Claim]:
-        """What to start together: more than one only of what takes next to no time."""
+        """Return what to start together: more than one only of what takes next to no time."""
         with self._changed:
             share = -(-len(self._claimed) // max(1, self._threads - self._away))
             count = min(share, self._prefetch.starts())
@@ -264,7 +264,7 @@ class Engine:
         return True
 
     def _turn(self) -> list[str]:
-        """The queues in the order of this look."""
+        """Return the queues in the order of this look."""
         if self._conf.queue_selection_strategy == "round_robin":
             self._queues.append(self._queues.pop(0))
         return list(self._queues)
@@ -302,7 +302,7 @@ class Engine:
     # --- upkeep ------------------------------------------------------------------------
 
     def _look_after(self, may_be_cancelled: bool) -> float | None:
-        """What the keeper does after each rest; how long the next may be."""
+        """Return what the keeper does after each rest; how long the next may be."""
         running = self._running.ids() if may_be_cancelled else []
         if running:
             self._running.cancel(cancelled_among(self.app.components, running))

@@ -1,4 +1,4 @@
-"""What runners have in common that execute in their own process."""
+"""The base of runners that execute in their own process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class EngineRunner(BaseRunner):
 
     @abstractmethod
     def make_engine(self) -> Executes:
-        """The engine, before it is started."""
+        """Return the engine, before it is started."""
 
     def execute(self) -> None:
         self._hurry.clear()

@@ -44,7 +44,7 @@ class FinishBuffer:
                 self._changed.notify()
 
     def take(self) -> list[Finished]:
-        """All of them, to be written by the caller."""
+        """Return all of them, to be written by the caller."""
         with self._changed:
             taken, self._waiting = self._waiting, []
             return taken

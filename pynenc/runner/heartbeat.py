@@ -56,7 +56,11 @@ class Heartbeat:
 
     def _beat(self) -> None:
         if not self._is_sound():
-            self._components.logger.error("no sign of life: the queues have not been looked at for too long")
+            self._components.logger.error(
+                "no heartbeat sent: this runner has not polled its queues for too long; it will be "
+                "treated as dead after %.0f s",
+                self._components.conf.dead_after_seconds,
+            )
             return
         orchestrator = self._components.orchestrator
         orchestrator.heartbeat(self._runner_ids, orchestrator.now())
@@ -77,4 +81,4 @@ class Heartbeat:
                     self._beat()
                 bound = self._check(due or bool(woken))
             except Exception:
-                self._components.logger.exception("a sign of life could not be given; the next follows")
+                self._components.logger.exception("a heartbeat could not be sent; the next one follows")

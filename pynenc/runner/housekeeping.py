@@ -16,7 +16,7 @@ _CRON_LOOK_S = 1.0
 
 
 class Schedule:
-    """When something is due: at an interval, or as a cron expression says (in UTC).
+    """A schedule: an interval, or a cron expression (in UTC).
 
     Args:
         every_s: The interval in seconds. A look a fifth too early counts, so that spread looks
@@ -30,7 +30,7 @@ class Schedule:
         self._next_s: float | None = None
 
     def is_due(self, now: float) -> bool:
-        """Whether it is due now, in seconds since the epoch; the next time follows from it."""
+        """Return whether it is due now, in seconds since the epoch; the next time follows from it."""
         if self._cron is not None:
             due = self._next_s is not None and now >= self._next_s
             if due or self._next_s is None:

@@ -103,8 +103,9 @@ def _invoke(
 async def invoke_async(
     app: App, claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption
 ) -> Finished:
-    """Like `invoke`, inside a task of an event loop: a coroutine is awaited in it, a plain
-    function runs in a thread of its own.
+    """Do the same as `invoke` inside a task of an event loop.
+
+    A coroutine is awaited in it, a plain function runs in a thread of its own.
 
     Raises:
         asyncio.CancelledError: The task itself was cancelled, not the invocation.
@@ -226,7 +227,7 @@ def _failed(
 
 
 def ended_by_force(app: App, body: RunningBody) -> Finished:
-    """How a body ends that did not listen when it was asked to."""
+    """Return how a body ends that did not listen when it was asked to."""
     error = body.interruption.error
     if error is None or isinstance(error, InvocationCancelledError):
         return Finished(body.claim, InvocationStatus.CANCELLED, "")

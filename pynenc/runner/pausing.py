@@ -1,4 +1,4 @@
-"""What an engine does for a body that waits for other invocations."""
+"""Pausing a body that waits for other invocations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runners with worker processes have in common."""
+"""The base of runners with worker processes."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class PoolRunner(BaseRunner):
 
     @abstractmethod
     def make_pool(self) -> WorkerPool:
-        """The pool, before any worker is started."""
+        """Return the pool, before any worker is started."""
 
     @abstractmethod
     def first_workers(self) -> int:
-        """How many workers to start with."""
+        """Return how many workers to start with."""
 
     def look_after(self, pool: WorkerPool) -> None:
-        """What to do while the workers work; returns when the runner is stopping."""
+        """Wait while the workers work; return when the runner is stopping."""
         self._stopping.wait()
 
     def execute(self) -> None:
@@ -66,5 +66,5 @@ class PoolRunner(BaseRunner):
 
 
 def cores() -> int:
-    """The number of cores of this machine."""
+    """Return the number of cores of this machine."""
     return os.cpu_count() or 1

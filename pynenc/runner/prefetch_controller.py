@@ -1,4 +1,4 @@
-"""How many invocations a worker claims in one go."""
+"""Control of how many invocations a worker claims in one go."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PrefetchController:
             self._average_s += _WEIGHT * (seconds - self._average_s)
 
     def limit(self) -> int:
-        """How many to claim now; it grows no faster than by doubling."""
+        """Return how many to claim now; it grows no faster than by doubling."""
         if self._average_s is None or self._horizon_s == 0:
             return 1
         wanted = int(self._horizon_s / max(self._average_s, 1e-6))
@@ -37,7 +37,7 @@ class PrefetchController:
         return self._allowed
 
     def starts(self) -> int:
-        """How many to start in one go: only what is over within milliseconds goes together."""
+        """Return how many to start in one go: only what is over within milliseconds goes together."""
         if self._average_s is None or self._horizon_s == 0:
             return 1
         return max(1, min(_MOST_TOGETHER, int(_TOGETHER_S / max(self._average_s, 1e-6))))

@@ -31,7 +31,7 @@ class RunningBody:
 
     @property
     def invocation_id(self) -> str:
-        """Which invocation."""
+        """The id of the invocation."""
         return self.claim.state.invocation_id
 
 
@@ -62,12 +62,12 @@ class RunningSet:
             self._bodies.pop(invocation_id, None)
 
     def claims(self) -> list[Claim]:
-        """The claims of all that run."""
+        """Return the claims of all that run."""
         with self._lock:
             return [body.claim for body in self._bodies.values()]
 
     def ids(self) -> list[str]:
-        """The invocations that run."""
+        """Return the invocations that run."""
         with self._lock:
             return list(self._bodies)
 

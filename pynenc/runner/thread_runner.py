@@ -27,7 +27,7 @@ class ThreadRunner(EngineRunner):
 
     @property
     def slots(self) -> int:
-        """How many invocations run at the same time."""
+        """The number of invocations that run at the same time."""
         most = self.conf.max_threads or os.cpu_count() or 1
         return max(most, self.conf.min_threads, self.conf.min_parallel_slots)
 

@@ -32,7 +32,7 @@ class WorkerHandle:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self.process.pid
 
 

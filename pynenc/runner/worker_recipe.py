@@ -1,4 +1,4 @@
-"""What a worker process is told by the runner that starts it."""
+"""The instructions that a runner gives to a worker process which it starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pynenc.context import RunnerContext
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecipe:
-    """How to work for an app in a new process.
+    """Instructions for working for an app in a new process.
 
     Attributes:
         app: Whose invocations.
@@ -51,5 +51,5 @@ class WorkerRecipe:
 
 
 def task_modules(app: App) -> tuple[str, ...]:
-    """The modules that define the tasks which an app knows of."""
+    """Return the modules that define the tasks which an app knows of."""
     return tuple(sorted({task_id.module for task_id in app.tasks}))

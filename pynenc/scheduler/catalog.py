@@ -110,7 +110,7 @@ class TriggerCatalog:
     # --- asking ------------------------------------------------------------------------
 
     def is_of_interest(self, task_id: str, status: InvocationStatus) -> bool:
-        """Whether a trigger waits for this status of this task; an empty task stands for any."""
+        """Return whether a trigger waits for this status of this task; an empty task stands for any."""
         statuses = self._known.statuses
         if not statuses:
             return False
@@ -120,23 +120,23 @@ class TriggerCatalog:
         return wanted is not None and status in wanted
 
     def waiting_for(self, kind: str, code: str) -> list[str]:
-        """The ids of the triggers that wait for occurrences of a kind with a code, in order."""
+        """Return the ids of the triggers that wait for occurrences of a kind with a code, in order."""
         return sorted(self._known.waiting.get((kind, code), set()) - self._known.paused)
 
     def crons(self) -> list[CronEntry]:
-        """The cron conditions of triggers that are not paused."""
+        """Return the cron conditions of triggers that are not paused."""
         return [each for each in self._known.crons if each.trigger_id not in self._known.paused]
 
     def stored(self) -> list[StoredTrigger]:
-        """All triggers."""
+        """Return all triggers."""
         return list(self._known.stored.values())
 
     def is_paused(self, trigger_id: str) -> bool:
-        """Whether a trigger is paused."""
+        """Return whether a trigger is paused."""
         return trigger_id in self._known.paused
 
     def definition(self, trigger_id: str) -> TriggerDefinition | None:
-        """The definition, with the functions of this process where it has them; None if it is gone."""
+        """Return the definition, with the functions of this process where it has them; None if it is gone."""
         found = self._definitions.get(trigger_id)
         if found is None:
             stored = self._known.stored.get(trigger_id)
@@ -162,7 +162,7 @@ def _note(known: _Known, trigger_id: str, index: int, condition: Condition) -> N
 def statuses_of(
     condition: StatusCondition | ResultCondition | ExceptionCondition,
 ) -> tuple[InvocationStatus, ...]:
-    """The statuses at which a condition may be met."""
+    """Return the statuses at which a condition may be met."""
     if isinstance(condition, StatusCondition):
         return condition.statuses
     is_result = isinstance(condition, ResultCondition)

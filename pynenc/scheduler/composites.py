@@ -56,7 +56,7 @@ class Composites:
         self._batch = store.conf.max_events_batch_size
 
     def parts(self, trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> list[Part]:
-        """The parts that an occurrence makes; a filter that fails makes none."""
+        """Return the parts that an occurrence makes; a filter that fails makes none."""
         looked = match_conditions(evidence, definition)
         if looked.problem is not None:
             self._components.logger.error(
@@ -114,7 +114,7 @@ class Composites:
                     left.append(run)
                     planned_runs.append((run.trigger_id, definition, used))
             if gone:
-                self._store.mark_evaluated([], self._firing.told(gone))
+                self._store.mark_evaluated([], self._firing.log_refused(gone))
             if left:
                 self._carry_out(left, self._mets(planned_runs), planned_runs)
 
@@ -137,7 +137,7 @@ class Composites:
                 beaten.append(_failed(run, "another run has used one of its parts; the others wait again"))
                 free += [(each.part_id, run.run_id) for each, ours in zip(used, mine, strict=True) if ours]
         if beaten:
-            self._store.mark_evaluated([], self._firing.told(beaten))
+            self._store.mark_evaluated([], self._firing.log_refused(beaten))
             self._store.free_parts(free)
         if ready:
             self._firing.carry_out(ready)
@@ -163,7 +163,7 @@ class Composites:
 
 
 def match(columns: Sequence[Sequence[Part]], window_s: float) -> tuple[list[list[Part]], list[Part]]:
-    """Pair parts, the oldest of each condition first.
+    """Return pair parts, the oldest of each condition first.
 
     Args:
         columns: The waiting parts of each condition, oldest first.

@@ -86,7 +86,7 @@ class CronTicker:
         self._look_at[entry.mark] = entry.schedule.next_after(after) + later
 
     def _due(self, entry: CronEntry, after: float, now: float) -> tuple[list[float], float | None]:
-        """The ticks to fire, which are those of just now and of the missed ones what the policy says;
+        """Return the ticks to fire, which are those of just now and of the missed ones what the policy says;
         and the last tick of all, if there was one."""
         definition = self._catalog.definition(entry.trigger_id)
         policy = definition.options.misfire if definition else Misfire.SKIP

@@ -163,7 +163,7 @@ class Evaluator:
 
 
 def _met(trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> MatchedTrigger | None:
-    """The trigger as one occurrence meets it, if it does."""
+    """Return the trigger as one occurrence meets it, if it does."""
     looked = match_conditions(evidence, definition)
     parts = list(looked.contexts.values())
     if not parts and looked.problem is None:

@@ -1,4 +1,4 @@
-"""What is behind occurrences: contexts for conditions, read in batches."""
+"""The evidence behind occurrences: contexts for conditions, read in batches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _UNKNOWN_S = 60.0
 
 
 class TickPayload(msgspec.Struct, frozen=True):
-    """What an occurrence of the kind `tick` says: the number of the condition, and the moment."""
+    """The content of an occurrence of the kind `tick`: the number of the condition, and the moment."""
 
     index: int
     tick: float
@@ -64,7 +64,7 @@ class Evidence:
 
     @property
     def depth(self) -> int:
-        """How many triggers in a row led here."""
+        """The number of triggers in a row that led here."""
         if self.data is not None:
             return self.data.trigger_depth or 0
         return self.occurrence.depth
@@ -81,12 +81,12 @@ class Evidence:
 
     @cached_property
     def status(self) -> StatusPayload:
-        """What a status occurrence says."""
+        """The content of a status occurrence."""
         return msgspec.json.decode(self.occurrence.payload, type=StatusPayload)
 
     @cached_property
     def tick(self) -> TickPayload:
-        """What a tick says."""
+        """The content of a tick."""
         return msgspec.json.decode(self.occurrence.payload, type=TickPayload)
 
     @property
@@ -100,7 +100,7 @@ class Evidence:
         return self._loaded("_outcome", _load_outcomes) if self.state else None
 
     def _loaded(self, name: str, load: Callable[[Sequence[Evidence]], list[Any]]) -> Any:
-        """A value that is loaded once, together with those of the facts beside this one."""
+        """Return A value that is loaded once, together with those of the facts beside this one."""
         if not hasattr(self, name):
             missing = [each for each in self.beside if each.state and each.data and not hasattr(each, name)]
             try:
@@ -115,7 +115,7 @@ class Evidence:
 
     @property
     def cause(self) -> str:
-        """What occurred, in words."""
+        """The cause, in words."""
         kind = self.occurrence.kind
         if kind == EVENT:
             return f"event '{self.occurrence.code}' ({self.occurrence.occurrence_id})"
@@ -126,7 +126,7 @@ class Evidence:
     # --- conditions --------------------------------------------------------------------
 
     def context(self, index: int, condition: Condition) -> AnyContext | None:
-        """What a condition tells its functions, if this meets it."""
+        """Return what a condition tells its functions, if this meets it."""
         kind, moment = self.occurrence.kind, datetime.fromtimestamp(self.occurrence.at, UTC)
         if isinstance(condition, EventCondition):
             if kind != EVENT or condition.code != self.occurrence.code:
@@ -189,7 +189,7 @@ def _load_outcomes(facts: Sequence[Evidence]) -> list[Any]:
 
 
 def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
-    """Whether an outcome is an exception of one of the classes, or of a class derived from one."""
+    """Return whether an outcome is an exception of one of the classes, or of a class derived from one."""
     if not isinstance(outcome, RaisedError):
         return False
     error = outcome.error
@@ -201,7 +201,7 @@ def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
 
 
 def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Evidence]:
-    """The facts behind occurrences, in four round trips at most."""
+    """Return the facts behind occurrences, in four round trips at most."""
     facts = [Evidence(components, each) for each in occurrences]
     statuses = [evidence for evidence in facts if evidence.occurrence.kind == STATUS]
     if statuses:
@@ -235,7 +235,7 @@ def _is(state: InvocationState | HistoryEntry, wanted: StatusPayload) -> bool:
 
 
 class Certainty(Enum):
-    """Whether what was about to happen when an occurrence was stored did happen."""
+    """The certainty that what was about to happen when an occurrence was stored did happen."""
 
     YES = auto()
     NO = auto()
@@ -243,7 +243,7 @@ class Certainty(Enum):
 
 
 def certainty(evidence: Evidence, now: float) -> Certainty:
-    """Whether a change of status was made; an occurrence is stored just before the change itself.
+    """Return whether a change of status was made; an occurrence is stored just before the change itself.
 
     It is open as long as the record may still change so.
 
@@ -263,7 +263,7 @@ def certainty(evidence: Evidence, now: float) -> Certainty:
 
 @dataclass(frozen=True, slots=True)
 class ConditionMatches:
-    """What the conditions of a trigger say of an occurrence.
+    """The conditions of a trigger that an occurrence meets.
 
     Attributes:
         contexts: Contexts of the conditions that it meets, by their numbers.

@@ -87,7 +87,7 @@ class MatchedTrigger:
 
     @property
     def context(self) -> TriggerContext:
-        """What the functions of the trigger are told."""
+        """The context that the functions of the trigger are called with."""
         return TriggerContext({each.kind: each for each in reversed(self.parts)}, tuple(self.parts))
 
     @property
@@ -128,20 +128,20 @@ class Firing:
                 except StorageUnavailableError:
                     raise
                 except Exception as error:  # noqa: BLE001 - a function of the user's; the run tells of it
-                    refusal = RunState.FAILED, f"its arguments could not be made: {_told(error)}"
+                    refusal = RunState.FAILED, f"its arguments could not be made: {_described(error)}"
             runs[at] = _run(each, now + at * _APART_S, *refusal)
         reasons = self.starter([start for _, start in starts]) if starts else []
         for (at, _), reason in zip(starts, reasons, strict=True):
             state = RunState.FAILED if reason else RunState.FIRED
             runs[at] = _run(met[at], now + at * _APART_S, state, reason)
-        return self.told([runs[at] for at in range(len(met))])
+        return self.log_refused([runs[at] for at in range(len(met))])
 
     def carry_out(self, met: Sequence[MatchedTrigger]) -> None:
         """Start the tasks, and store what came of it."""
         self.store.mark_evaluated([], self.fire(met))
 
-    def told(self, runs: list[TriggerRun]) -> list[TriggerRun]:
-        """The runs, after telling the operator of those that started nothing."""
+    def log_refused(self, runs: list[TriggerRun]) -> list[TriggerRun]:
+        """Return the runs, after telling the operator of those that started nothing."""
         for run in runs:
             if run.state != RunState.FIRED:
                 level = logging.INFO if run.state == RunState.CAPPED else logging.ERROR
@@ -174,7 +174,7 @@ class Firing:
 
 
 def planned(met: MatchedTrigger, now: float, parts: str) -> TriggerRun:
-    """The run of a composite that is about to be fired."""
+    """Return the run of a composite that is about to be fired."""
     return msgspec.structs.replace(_run(met, now, RunState.FIRING, None), parts=parts)
 
 
@@ -208,7 +208,7 @@ def _start(met: MatchedTrigger) -> Start:
 
 
 def _offer(context: AnyContext) -> Mapping[str, Any]:
-    """What a context has for parameters of the same name."""
+    """Return what a context has for parameters of the same name."""
     if isinstance(context, EventContext):
         return context.payload
     if isinstance(context, (StatusContext, ResultContext, ExceptionContext)):
@@ -217,7 +217,7 @@ def _offer(context: AnyContext) -> Mapping[str, Any]:
 
 
 def _arguments(met: MatchedTrigger) -> dict[str, Any]:
-    """What the providers make; later ones win, and those for another kind of condition are left out."""
+    """Return what the providers make; later ones win, those for other kinds of conditions are left out."""
     arguments: dict[str, Any] = {}
     context = met.context
     for provider in met.definition.providers:
@@ -231,10 +231,10 @@ def _arguments(met: MatchedTrigger) -> dict[str, Any]:
         else:
             continue
         if not isinstance(made, Mapping):
-            raise TriggerError(f"the function for the arguments gave {made!r}, which is no dictionary")
+            raise TriggerError(f"the function for the arguments gave {made!r}, which is not a dictionary")
         arguments.update(made)
     return arguments
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

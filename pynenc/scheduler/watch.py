@@ -24,7 +24,7 @@ KNOWN_FOR_S = 15.0
 
 
 class StatusPayload(msgspec.Struct, frozen=True):
-    """What an occurrence of the kind `status` says."""
+    """The content of an occurrence of the kind `status`."""
 
     invocation_id: str
     status: InvocationStatus

@@ -17,7 +17,7 @@ class BaseSerializer(Component):
 
     @abstractmethod
     def serialize(self, value: Any) -> str:
-        """The text that stands for a value.
+        """Return the text that stands for a value.
 
         Raises:
             SerializationError: The value cannot be written; says which and why.
@@ -25,7 +25,7 @@ class BaseSerializer(Component):
 
     @abstractmethod
     def deserialize(self, text: str) -> Any:
-        """The value that a text stands for.
+        """Return the value that a text stands for.
 
         Raises:
             SerializationError: The text was not written by this serializer, or what it names
@@ -34,7 +34,7 @@ class BaseSerializer(Component):
 
 
 def describe(value: object) -> str:
-    """A value for error messages: its type, and its text if that is short."""
+    """Return A value for error messages: its type, and its text if that is short."""
     kind = type(value).__qualname__
     try:
         text = repr(value)

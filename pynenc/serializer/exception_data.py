@@ -27,7 +27,7 @@ class ExceptionData(msgspec.Struct, frozen=True):
 
 
 def pack_exception(serializer: BaseSerializer, error: BaseException) -> str:
-    """An exception as text. Never raises for an odd exception."""
+    """Return an exception as text. Never raises for an odd exception."""
     cls = type(error)
     try:
         message = str(error)
@@ -44,7 +44,7 @@ def pack_exception(serializer: BaseSerializer, error: BaseException) -> str:
 
 
 def unpack_exception(serializer: BaseSerializer, text: str) -> BaseException:
-    """The exception, with the remote traceback as its cause.
+    """Return the exception, with the remote traceback as its cause.
 
     Returns:
         The original exception, or a `RemoteTaskError` that stands for it where it cannot be

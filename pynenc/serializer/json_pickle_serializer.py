@@ -46,7 +46,7 @@ class JsonPickleSerializer(BaseSerializer):
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether JSON gives back exactly this value."""
+    """Return whether JSON gives back exactly this value."""
     kind = type(value)
     if kind in _ATOMS:
         return kind is not str or _TAG not in value

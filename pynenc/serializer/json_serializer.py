@@ -50,7 +50,7 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise TypeError(f"the dictionary key {key!r} is no string")
+                raise TypeError(f"the dictionary key {key!r} is not a string")
         if _MARK in value:
             return {_MARK: "dict", "items": [[key, _to_plain(item)] for key, item in value.items()]}
         return {key: _to_plain(item) for key, item in value.items()}
@@ -58,7 +58,7 @@ def _to_plain(value: Any) -> Any:
         return {_MARK: "exception", "class": _path(type(value)), "args": _to_plain(list(value.args))}
     if hasattr(value, "to_json") and hasattr(type(value), "from_json"):
         return {_MARK: "object", "class": _path(type(value)), "data": _to_plain(value.to_json())}
-    raise TypeError(f"{describe(value)} is no JSON type")
+    raise TypeError(f"{describe(value)} is not a JSON type")
 
 
 def _from_plain(value: Any) -> Any:
@@ -91,7 +91,7 @@ def _path(cls: type) -> str:
 
 
 def _known_class(path: str) -> type:
-    """A class by its path, among the modules that are imported already."""
+    """Return A class by its path, among the modules that are imported already."""
     module, _, qualname = path.partition(":")
     found: Any = sys.modules.get(module)
     if found is None:
@@ -99,5 +99,5 @@ def _known_class(path: str) -> type:
     for name in qualname.split("."):
         found = getattr(found, name, None)
     if not isinstance(found, type):
-        raise ValueError(f"there is no class {path}")
+        raise ValueError(f"the class {path} does not exist here")
     return found

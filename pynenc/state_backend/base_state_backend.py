@@ -18,7 +18,7 @@ from pynenc.storage.record_store import Lookup, RecordSpec, Remove, Save
 
 
 class RunnerData(msgspec.Struct, frozen=True):
-    """Who a runner is or was.
+    """The identity of a runner, past or present.
 
     Attributes:
         runner_id: Its id.

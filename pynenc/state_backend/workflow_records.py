@@ -1,4 +1,4 @@
-"""What a state backend keeps of workflows: recorded steps, values and events."""
+"""The records of workflows: steps, values and events."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def step_id(invocation_id: str, generation: int, branch: str, index: int) -> str:
-    """The id of the step at a place."""
+    """Return the id of the step at a place."""
     return f"{invocation_id}/{generation}/{branch}/{index}"
 
 
@@ -63,7 +63,7 @@ class WorkflowValue(msgspec.Struct, frozen=True):
 
 
 def value_id(workflow_id: str, name: str) -> str:
-    """The id of a value."""
+    """Return the id of a value."""
     return f"{workflow_id}/{name}"
 
 

@@ -68,18 +68,18 @@ class Storage(ABC):
 
     @abstractmethod
     def find(self, query: Query, limit: int, after: Cursor | None = None) -> list[Record]:
-        """Up to `limit` records in the order of the index, those behind `after` if given."""
+        """Return up to `limit` records in the order of the index, those behind `after` if given."""
 
     @abstractmethod
     def count(self, query: Query) -> int:
-        """How many records the query matches."""
+        """Return how many records the query matches."""
 
     def write(self, writes: Sequence[Write]) -> list[Outcome]:
         """Insert, patch or delete records; atomic for each, one round trip for all."""
         return cast(list[Outcome], self.execute(writes))
 
     def read(self, table: Table, keys: Sequence[str], fields: tuple[str, ...] = ()) -> list[Record | None]:
-        """The records with these keys in order, None where there is none."""
+        """Return the records with these keys in order, None where there is none."""
         (reply,) = self.execute([Read(table, tuple(keys), fields)])
         return cast("list[Record | None]", reply)
 
@@ -95,11 +95,11 @@ class Storage(ABC):
 
     @abstractmethod
     def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
-        """How full each of the queues is."""
+        """Return how full each of the queues is."""
 
     @abstractmethod
     def queue_names(self) -> list[str]:
-        """The queues that hold anything, sorted."""
+        """Return the queues that hold anything, sorted."""
 
     def push(self, queue: str, items: Sequence[QueueItem]) -> None:
         """Queue items and wake who waits; an item id that is queued already is left alone."""
@@ -117,7 +117,7 @@ class Storage(ABC):
         timeout_s: float | None,
         first_look_s: float | None = None,
     ) -> tuple[tuple[str, QueueItem], ...]:
-        """Like `take`, but blocks until something is ready or the time is over.
+        """Take like `take`, but block until something is ready or the timeout has passed.
 
         Args:
             queues: Where to look, most important first.
@@ -156,7 +156,7 @@ class Storage(ABC):
 
     @abstractmethod
     def blob_get(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The values in order, None where there is none."""
+        """Return the values in order, None where there is none."""
 
     @abstractmethod
     def blob_delete(self, keys: Sequence[str]) -> None:
@@ -165,7 +165,7 @@ class Storage(ABC):
     # --- the engine --------------------------------------------------------------------
 
     def now(self) -> float:
-        """Seconds since the epoch by the clock that all users of the engine share."""
+        """Return seconds since the epoch by the clock that all users of the engine share."""
         return time.time()
 
     @abstractmethod
@@ -178,7 +178,7 @@ class Storage(ABC):
         """
 
     def hazards(self) -> list[str]:
-        """What in the engine's configuration could lose data, each with what to do about it."""
+        """Return what in the engine's configuration could lose data, each with what to do about it."""
         return []
 
     @abstractmethod
@@ -197,7 +197,7 @@ class Storage(ABC):
 
 
 def find_all(storage: Storage, query: Query, page: int = 500) -> Iterator[Record]:
-    """Every record that the query matches, fetched a page at a time."""
+    """Return every record that the query matches, fetched a page at a time."""
     after: Cursor | None = None
     while True:
         records = storage.find(query, page, after)
@@ -208,6 +208,6 @@ def find_all(storage: Storage, query: Query, page: int = 500) -> Iterator[Record
 
 
 def cursor_of(query: Query, record: Record) -> Cursor:
-    """The position behind `record`; its order field must be among those fetched."""
+    """Return the position behind `record`; its order field must be among those fetched."""
     order = record[query.index.order]
     return Cursor(float(order) if isinstance(order, (int, float)) else 0.0, record_key(record))

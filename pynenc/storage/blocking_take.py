@@ -20,12 +20,12 @@ Items = tuple[tuple[str, QueueItem], ...]
 
 
 def queue_channel(queue: str) -> str:
-    """The channel that is notified when items enter `queue`."""
+    """Return the channel that is notified when items enter `queue`."""
     return f"queue:{queue}"
 
 
 def channels_of(operations: Iterable[Operation]) -> list[str]:
-    """The channels to notify after some operations were carried out."""
+    """Return the channels to notify after some operations were carried out."""
     channels: list[str] = []
     for operation in operations:
         if isinstance(operation, Push):
@@ -72,7 +72,7 @@ class BlockingTake:
         timeout_s: float | None,
         first_look_s: float | None,
     ) -> Items:
-        """What `Storage.pop` promises."""
+        """Return what `Storage.pop` promises."""
         interrupts = self._interrupts
         channels = (*map(queue_channel, queues), self._interrupt_channel)
         subscription = self._kept.pop(channels, None)
@@ -109,7 +109,7 @@ class BlockingTake:
         return taken.items
 
     def _pause(self, taken: Taken, look: float, deadline: float | None) -> float | None:
-        """How long to wait before the next look; None when the time is over."""
+        """Return how long to wait before the next look; None when the time is over."""
         pause = look
         if taken.next_due is not None:
             pause = min(pause, max(0.0, taken.next_due - self._storage.now()))
@@ -121,7 +121,7 @@ class BlockingTake:
         return pause
 
     def interrupt(self) -> None:
-        """What `Storage.interrupt` promises."""
+        """Keep the promise of `Storage.interrupt`."""
         self._interrupts += 1
         self._storage.notify([self._interrupt_channel])
 

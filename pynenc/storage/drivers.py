@@ -1,4 +1,4 @@
-"""How components of the core come to their storage."""
+"""Drivers that open the storage of components."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StorageDriver(ABC):
     @classmethod
     @abstractmethod
     def open(cls, context: ComponentContext) -> Storage:
-        """The storage for the app of this context."""
+        """Return the storage for the app of this context."""
 
 
 class MemoryDriver(StorageDriver):
@@ -44,7 +44,7 @@ class SQLiteDriver(StorageDriver):
 
 
 class StorageComponent(DataComponent):
-    """What all components on a storage have in common.
+    """The base of all components on a storage.
 
     Attributes:
         driver: Opens the storage; a family binds a component by setting it.

@@ -23,7 +23,7 @@ class EngineClock:
         self._asked_at = float("-inf")
 
     def now(self) -> float:
-        """The time; at most once in a while it takes a round trip."""
+        """Return the time; at most once in a while it takes a round trip."""
         if time.monotonic() - self._asked_at > _ASK_AGAIN_S:
             with self._lock:
                 if time.monotonic() - self._asked_at > _ASK_AGAIN_S:

@@ -63,7 +63,7 @@ class FifoWakeups:
         return subscription
 
     def topic(self, name: str) -> _Topic:
-        """The pipes of a topic."""
+        """Return the pipes of a topic."""
         with self._lock:
             if name not in self._topics:
                 self._topics[name] = _Topic(self.folder / name, self.hub)
@@ -113,7 +113,7 @@ class _Topic:
             self._lock.notify_all()
 
     def leave(self) -> None:
-        """One waiter less."""
+        """Count one waiter less."""
         with self._lock:
             self._waiting -= 1
 

@@ -85,17 +85,17 @@ class MemoryTable:
         return APPLIED
 
     def read(self, key: str, fields: tuple[str, ...]) -> Record | None:
-        """One record, or None."""
+        """Return one record, or None."""
         record = self._records.get(key)
         return None if record is None else _project(record, fields)
 
     def find(self, query: Query, limit: int, after: Cursor | None) -> list[Record]:
-        """A page of what the query matches."""
+        """Return A page of what the query matches."""
         keys = self._indexes[query.index].keys(query, limit, after)
         return [_project(self._records[key], query.fields) for key in keys]
 
     def count(self, query: Query) -> int:
-        """How many the query matches."""
+        """Return how many the query matches."""
         return self._indexes[query.index].count(query)
 
 
@@ -208,10 +208,10 @@ class MemoryQueue:
             self.delayed.discard((due, item_id))
 
     def next_due(self) -> float:
-        """When the first of those that wait becomes ready."""
+        """Return when the first of those that wait becomes ready."""
         return self.delayed[0][0]
 
     def depth(self, now: float) -> QueueDepth:
-        """How full it is."""
+        """Return how full it is."""
         self._promote(now)
         return QueueDepth(len(self.ready), len(self.delayed))

@@ -123,7 +123,7 @@ Operation: TypeAlias = Write | Push | Ack | Notify | Read
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What became of one write.
+    """The outcome of one write.
 
     Attributes:
         applied: Whether the record was changed.
@@ -142,7 +142,7 @@ Reply: TypeAlias = Outcome | list[Record | None] | None
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What a look at queues gave.
+    """The items that were taken from queues.
 
     Attributes:
         items: The items with the queue each came from, best first.
@@ -154,7 +154,7 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class QueueDepth(msgspec.Struct, frozen=True):
-    """How full a queue is.
+    """The number of items in a queue.
 
     Attributes:
         ready: Items that can be taken now.
@@ -166,7 +166,7 @@ class QueueDepth(msgspec.Struct, frozen=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True):
-    """What `ping` tells about the engine and the data in it."""
+    """The facts that `ping` returns about the engine and the data in it."""
 
     engine: str
     version: str
@@ -223,5 +223,5 @@ def check_query(query: Query) -> None:
 
 
 def record_key(record: Record) -> str:
-    """The key of a record that was read."""
+    """Return the key of a record that was read."""
     return str(record[KEY])

@@ -148,7 +148,7 @@ class SQLiteFile:
             self._open()
         with self._reader_lock, self._explained("read"):
             if self._reader is None:
-                raise StorageUnavailableError(f"the SQLite database '{self.path}' was closed meanwhile")
+                raise StorageUnavailableError(f"the SQLite database '{self.path}' was closed while in use")
             return work(self._reader)
 
     # --- writing -----------------------------------------------------------------------
@@ -198,7 +198,7 @@ class SQLiteFile:
     def _transaction(self, jobs: list[_Job[object]]) -> None:
         connection, lock_file = self._writer, self._lock_file
         if connection is None or lock_file is None:
-            raise sqlite3.OperationalError("the connection was closed meanwhile")
+            raise sqlite3.OperationalError("the connection was closed while it was in use")
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         try:
             connection.execute("BEGIN IMMEDIATE")

@@ -41,7 +41,7 @@ class SQLiteQueue:
         self._names = f"SELECT DISTINCT queue FROM {table} ORDER BY queue"
 
     def create(self) -> list[str]:
-        """Statements that make the table."""
+        """Return statements that make the table."""
         return self._create
 
     def push(self, connection: sqlite3.Connection, operation: Push) -> None:
@@ -95,7 +95,7 @@ class SQLiteQueue:
     def depth(
         self, connection: sqlite3.Connection, queues: Sequence[str], now: float
     ) -> dict[str, QueueDepth]:
-        """How full each queue is."""
+        """Return how full each queue is."""
         depths: dict[str, QueueDepth] = {}
         for queue in queues:
             total, waiting = connection.execute(self._count, (now, queue)).fetchone()
@@ -103,5 +103,5 @@ class SQLiteQueue:
         return depths
 
     def names(self, connection: sqlite3.Connection) -> list[str]:
-        """The queues that hold anything."""
+        """Return the queues that hold anything."""
         return [row[0] for row in connection.execute(self._names)]

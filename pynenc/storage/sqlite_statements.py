@@ -10,12 +10,12 @@ from pynenc.storage.operations import KEY, Cursor, Index, Query, Record, Scalar,
 
 
 def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
+    """Return A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def prefix(app_id: str) -> str:
-    """What the names of an app's tables begin with; no app's prefix begins another's."""
+    """Return what the names of an app's tables begin with; no app's prefix begins another's."""
     return f"{quote(app_id, safe='')}/"
 
 
@@ -36,7 +36,7 @@ class TableStatements:
     # --- schema ------------------------------------------------------------------------
 
     def create(self) -> list[str]:
-        """Statements that make the table and its indexes."""
+        """Return statements that make the table and its indexes."""
         columns = ", ".join(self.column_definition(name) for name in self.columns)
         return [
             f"CREATE TABLE IF NOT EXISTS {self.name} "
@@ -45,7 +45,7 @@ class TableStatements:
         ]
 
     def column_definition(self, name: str) -> str:
-        """A column without affinity; what orders an index is a number from the start."""
+        """Return A column without affinity; what orders an index is a number from the start."""
         orders = any(index.order == name for index in self.table.indexes)
         return f"{quoted(name)} DEFAULT 0.0" if orders else quoted(name)
 
@@ -83,7 +83,7 @@ class TableStatements:
         return f"SELECT {columns} FROM {self.name} WHERE {quoted(KEY)} IN ({marks})"
 
     def find(self, query: Query, limit: int, after: Cursor | None) -> tuple[str, list[Scalar]]:
-        """The statement for a page, with its parameters."""
+        """Return the statement for a page, with its parameters."""
         where, values = self._where(query)
         order, key = quoted(query.index.order), quoted(KEY)
         if after is not None:
@@ -95,7 +95,7 @@ class TableStatements:
         return sql, [*values, limit]
 
     def count(self, query: Query) -> tuple[str, list[Scalar]]:
-        """The statement that counts, with its parameters."""
+        """Return the statement that counts, with its parameters."""
         where, values = self._where(query)
         return f"SELECT count(*) FROM {self.name}{_all(where)}", values
 
@@ -121,7 +121,7 @@ class TableStatements:
     # --- records -----------------------------------------------------------------------
 
     def records(self, rows: Iterable[Sequence[Scalar]], fields: tuple[str, ...]) -> list[Record]:
-        """Rows as records."""
+        """Return rows as records."""
         names = (KEY, *(fields or self.columns))
         grown = [(at, name) for at, name in enumerate(names) if name in self._append_only]
         records: list[Record] = []
@@ -138,14 +138,14 @@ def _all(where: list[str]) -> str:
 
 
 def pack_entry(entry: str) -> str:
-    """One entry of an append-only field as a line."""
+    """Return one entry of an append-only field as a line."""
     if "\n" in entry or "\\" in entry:
         return entry.replace("\\", "\\\\").replace("\n", "\\n")
     return entry
 
 
 def unpack_entries(stored: Scalar) -> tuple[str, ...]:
-    """The entries of an append-only field."""
+    """Return the entries of an append-only field."""
     if stored is None:
         return ()
     lines = str(stored).split("\n")

@@ -81,7 +81,7 @@ class SQLiteStorage(Storage):
         self._tables.update({statements.table.name: statements for statements in new})
 
     def _missing(self, connection: sqlite3.Connection, new: list[TableStatements]) -> list[str]:
-        """The statements that bring the file to what is declared."""
+        """Return the statements that bring the file to what is declared."""
         present = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
         missing: list[str] = []
         if _META in present:

@@ -11,7 +11,7 @@ _NO_TOPIC = "other"
 
 
 def topic_of(channel: str) -> str:
-    """What stands before the colon of a channel's name: who waits for one topic need not hear of others."""
+    """Return the part of a channel before the colon; a waiter for one topic is not woken for others."""
     topic, colon, _ = channel.partition(":")
     return topic if colon and topic.isalnum() else _NO_TOPIC
 
@@ -53,7 +53,7 @@ class WakeupHub:
         self.fire(channels)
 
     def has(self, channel: str) -> bool:
-        """Whether anybody in this process listens to the channel."""
+        """Return whether anybody in this process listens to the channel."""
         return channel in self._listeners
 
     def fire_topics(self, topics: Collection[str]) -> None:
@@ -79,7 +79,7 @@ class WakeupHub:
                         del self._listeners[channel]
 
     def collect(self, subscription: HubSubscription) -> frozenset[str]:
-        """What a subscription has heard since it asked last."""
+        """Return what a subscription has heard since it asked last."""
         with self._lock:
             fired = frozenset(subscription.fired)
             subscription.fired.clear()

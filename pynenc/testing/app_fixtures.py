@@ -1,4 +1,4 @@
-"""What the suites for components share."""
+"""Fixtures that the suites for components share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AppFixtures:
 
     @pytest.fixture
     def make_app(self) -> MakeApp:
-        """How to make an app on the components under test."""
+        """Return a function that makes an app on the components under test."""
         raise NotImplementedError("override the fixture 'make_app'")
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a broker promises."""
+"""The promises of a broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What cancelling and timeouts promise."""
+"""The promises of cancelling and timeouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client data store promises."""
+"""The promises of a client data store."""
 
 from __future__ import annotations
 

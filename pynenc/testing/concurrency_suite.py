@@ -1,4 +1,4 @@
-"""What concurrency control, the result cache and options of a call promise."""
+"""The promises of concurrency control, the result cache and options of a call."""
 
 from __future__ import annotations
 

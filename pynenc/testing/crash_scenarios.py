@@ -27,7 +27,7 @@ QUEUES = ["default"]
 
 @dataclass
 class Life:
-    """What a scenario works with, and what it leaves for the checks.
+    """The app and the plan that a scenario works with, and what it leaves for the checks.
 
     Attributes:
         app: The app.
@@ -40,7 +40,7 @@ class Life:
     held: list[Claim] = field(default_factory=list)
 
     def task(self, **options: Any) -> Task[..., Any]:
-        """A task that adds two numbers."""
+        """Return A task that adds two numbers."""
         return self.app.task(kit_functions.add, **options)
 
     def submit(self, task: Task[..., Any], *args: Any) -> str:
@@ -67,7 +67,7 @@ class Life:
         finish_and_start(self.app.components, runner_id, finished, [])
 
     def finished(self, each: Claim, status: InvocationStatus = _S.SUCCESS) -> Finished:
-        """The end of a claim, with a payload that names who ran it and when."""
+        """Return the end of a claim, with a payload that names who ran it and when."""
         values = self.app.components.values
         name = f"{each.state.runner_id}:{each.state.claim}"
         payload = values.pack_error(ValueError(name)) if status == _S.FAILED else values.pack_result(name)
@@ -119,7 +119,7 @@ def retry_one(life: Life) -> None:
 
 
 def pause_and_resume(life: Life) -> None:
-    """One waits for another, which is claimed past its queue."""
+    """Let one wait for another, which is claimed past its queue."""
     task = life.task()
     life.submit(task, 1)
     (outer,) = life.start(life.claim())
@@ -133,7 +133,7 @@ def pause_and_resume(life: Life) -> None:
 
 
 def give_back_claims(life: Life) -> None:
-    """What was claimed and not started goes back."""
+    """Hand back what was claimed and not started."""
     task = life.task()
     for number in range(2):
         life.submit(task, number)
@@ -175,7 +175,7 @@ def blocked_in_line(life: Life) -> None:
 
 
 def blocked_by_another(life: Life) -> None:
-    """One runner is blocked by the other, which finishes meanwhile."""
+    """Block one runner by the other, which finishes meanwhile."""
     task = life.task(running_concurrency=ConcurrencyControlType.TASK, reroute_on_concurrency_control=True)
     life.submit(task, 1)
     running = life.start(life.claim("r0"), "r0")
@@ -225,14 +225,14 @@ def cache_results(life: Life) -> None:
 
 
 def cancel_waiting(life: Life) -> None:
-    """What waits is cancelled."""
+    """Cancel a waiting invocation."""
     task = life.task()
     first, second = life.submit(task, 1), life.submit(task, 2)
     cancel(life.app.components, [first, second], "client")
 
 
 def cancel_running(life: Life) -> None:
-    """What runs is cancelled, and its owner ends it."""
+    """Cancel a running invocation, which its owner then ends."""
     invocation_id = life.submit(life.task(), 1)
     started = life.start(life.claim())
     cancel(life.app.components, [invocation_id], "client")
@@ -240,7 +240,7 @@ def cancel_running(life: Life) -> None:
 
 
 def cancel_what_a_dead_runner_had(life: Life) -> None:
-    """What is to be cancelled loses its owner."""
+    """Cancel an invocation whose owner is gone."""
     task = life.task()
     ids = [life.submit(task, number) for number in range(2)]
     life.start(life.claim("r0")[:1], "r0")

@@ -12,7 +12,7 @@ from pynenc.trigger.records import RunState, TriggerRun
 
 
 class Evaluating:
-    """What one runner does for triggers; several may take turns.
+    """The evaluation of triggers by one runner; several may take turns.
 
     Args:
         app: Whose triggers.
@@ -36,6 +36,6 @@ class Evaluating:
 
 
 def fired(app: Pynenc, task: Task[..., object]) -> list[TriggerRun]:
-    """The runs that have started a task, oldest first."""
+    """Return the runs that have started a task, oldest first."""
     runs = app.trigger.find_runs(limit=10_000)
     return [run for run in reversed(runs) if run.task_id == task.task_id.key and run.state == RunState.FIRED]

@@ -29,7 +29,7 @@ class SimulatedCrash(BaseException):
 
 
 class CrashPlan:
-    """When a simulated process dies; several storages may share one.
+    """The plan of a simulated process's death; several storages may share one.
 
     Attributes:
         steps: How many operations that change something were begun since `arm`.

@@ -15,7 +15,7 @@ def add(x: int, y: int = 10) -> int:
 
 
 def follow(x: int = 0, y: int = 0) -> tuple[int, int]:
-    """What a trigger handed over."""
+    """Return what a trigger handed over."""
     return x, y
 
 
@@ -43,12 +43,12 @@ def spread(*values: int, **named: int) -> dict[str, int]:
 
 
 def size_of(data: str, at: int) -> int:
-    """The length of a shared text, plus a number."""
+    """Return the length of a shared text, plus a number."""
     return len(data) + at
 
 
 def fibonacci(number: int) -> int:
-    """A Fibonacci number, each step a task that waits for two others."""
+    """Return A Fibonacci number, each step a task that waits for two others."""
     if number < 2:
         return number
     invocation = current_invocation.get()
@@ -61,7 +61,7 @@ def fibonacci(number: int) -> int:
 
 
 def workflow_of() -> tuple[str, str, str | None]:
-    """Which workflow the body runs in."""
+    """Return which workflow the body runs in."""
     invocation = current_invocation.get()
     if invocation is None:
         raise RuntimeError("only as a task")

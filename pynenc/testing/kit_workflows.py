@@ -38,7 +38,7 @@ def _task(task: Task[..., Any], name: str) -> Task[..., Any]:
 
 
 def square(number: int) -> int:
-    """A child."""
+    """Return A child."""
     EFFECTS[f"square {number}"] += 1
     return number * number
 
@@ -54,7 +54,7 @@ def _charge() -> str:
 
 
 def everything(number: int) -> list[Any]:
-    """Every kind of operation, one after the other."""
+    """Return every kind of operation, one after the other."""
     task, wf, seen = _here()
     square_task = _task(task, "square")
     seen.append(wf.random())
@@ -74,7 +74,7 @@ def everything(number: int) -> list[Any]:
 
 
 def undone(number: int) -> str:
-    """A saga that fails at its end."""
+    """Return A saga that fails at its end."""
     task, wf, seen = _here()
     with wf.saga() as saga:
         for each in range(number):
@@ -89,7 +89,7 @@ def _fail() -> None:
 
 
 def waits_to_be_cancelled(number: int) -> str:
-    """A saga that waits for something which does not come."""
+    """Return A saga that waits for something which does not come."""
     task, wf, seen = _here()
     with wf.saga() as saga:
         seen.append(wf.execute_task(_task(task, "square"), number).result)
@@ -108,13 +108,13 @@ def counts_down(number: int) -> int:
 
 
 def waits_for_order(number: int) -> Any:
-    """Waits for an event that is emitted for anybody."""
+    """Return waits for an event that is emitted for anybody."""
     _, wf, _ = _here()
     return wf.wait_event("paid", {"order": number})
 
 
 def waits_for_approval(number: int) -> str:
-    """A child workflow."""
+    """Return A child workflow."""
     _, wf, _ = _here()
     by: str = wf.wait_event("approved")["by"]
     EFFECTS[f"approved {number}"] += 1
@@ -122,7 +122,7 @@ def waits_for_approval(number: int) -> str:
 
 
 def parent(number: int) -> list[Any]:
-    """Waits for a child workflow."""
+    """Return waits for a child workflow."""
     task, wf, seen = _here()
     seen.append(wf.random())
     seen.append(wf.execute_task(_task(task, "waits_for_approval"), number).result)

@@ -1,4 +1,4 @@
-"""What the life of an invocation promises on the components of one backend."""
+"""The promises of the life of an invocation on the components of one backend."""
 
 from __future__ import annotations
 

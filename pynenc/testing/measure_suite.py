@@ -53,7 +53,7 @@ def counting(storages: list[Storage]) -> Iterator[list[str]]:
 
 
 class MeasureSuite(AppFixtures):
-    """What an invocation costs the storage, and how soon a sleeper is awake."""
+    """Measures: the cost of an invocation to the storage, and the delay of a wake-up."""
 
     def test_round_trips_of_a_life(self, app: Pynenc, record_property: Record) -> None:
         stores = (app.broker, app.orchestrator, app.state_backend)

@@ -1,4 +1,4 @@
-"""What an orchestrator promises."""
+"""The promises of an orchestrator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a storage driver promises about queues."""
+"""The promises of a storage driver about queues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a storage driver promises about records and blobs."""
+"""The promises of a storage driver about records and blobs."""
 
 from __future__ import annotations
 

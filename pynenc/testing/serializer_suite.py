@@ -1,4 +1,4 @@
-"""What a serializer promises."""
+"""The promises of a serializer."""
 
 from __future__ import annotations
 

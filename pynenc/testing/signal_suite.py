@@ -1,4 +1,4 @@
-"""What a storage driver promises about wake-ups."""
+"""The promises of a storage driver about wake-ups."""
 
 from __future__ import annotations
 

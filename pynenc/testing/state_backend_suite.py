@@ -1,4 +1,4 @@
-"""What a state backend promises."""
+"""The promises of a state backend."""
 
 from __future__ import annotations
 

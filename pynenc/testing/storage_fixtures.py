@@ -1,4 +1,4 @@
-"""What the suites for storage drivers share."""
+"""Fixtures that the suites for storage drivers share."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class StorageFixtures:
 
     @pytest.fixture
     def make_storage(self) -> MakeStorage:
-        """How to make the storage under test."""
+        """Return a function that makes the storage under test."""
         raise NotImplementedError("override the fixture 'make_storage'")
 
     @pytest.fixture

@@ -26,14 +26,14 @@ from pynenc.testing.storage_fixtures import MakeStorage
 
 
 def component_class(backend: str) -> type[Component]:
-    """A component of the backend that keeps data."""
+    """Return A component of the backend that keeps data."""
     family = plugin_registry().family(backend)
     kind = ComponentKind.ORCHESTRATOR if ComponentKind.ORCHESTRATOR in family else ComponentKind.BROKER
     return plugin_registry().load(kind, family[kind].name)
 
 
 def open_storage(app_id: str, backend: str) -> Storage:
-    """The storage on which the components of the backend stand; at the top level, for other processes."""
+    """Return the storage of the components of a backend; at the top level, so that processes find it."""
     cls = component_class(backend)
     if not issubclass(cls, StorageComponent):
         raise TypeError(f"{cls.__name__} stands on no storage driver")

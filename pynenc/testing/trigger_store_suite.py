@@ -1,4 +1,4 @@
-"""What a trigger store promises."""
+"""The promises of a trigger store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TASK = TaskId("kit", "task")
 
 
 def run_of(number: int, state: RunState = RunState.FIRED, trigger_id: str = "t") -> TriggerRun:
-    """A run whose number is its moment."""
+    """Return A run whose number is its moment."""
     return TriggerRun(f"run{number}", trigger_id, "kit.task", state, "cause", float(number), "", "[]")
 
 

@@ -1,4 +1,4 @@
-"""What triggers promise: each starts its task once for each occurrence, whoever evaluates."""
+"""The promises of triggers: each starts its task once for each occurrence, whoever evaluates."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _DAY_S = 86400.0
 
 
 def following(app: Pynenc, *triggers: Builder) -> Task[..., Any]:
-    """A task that triggers start, registered."""
+    """Return A task that triggers start, registered."""
     task: Task[..., Any] = app.task(triggers=list(triggers))(kit_functions.follow)
     app.register_deferred_triggers()
     return task
 
 
 def results(app: Pynenc, task: Task[..., Any]) -> list[Any]:
-    """What the invocations gave that triggers have started, oldest run first."""
+    """Return what the invocations gave that triggers have started, oldest run first."""
     with running(app):
         return [app.get_invocation(run.invocation_id).result for run in fired(app, task)]
 
@@ -142,7 +142,7 @@ class TriggerSuite(AppFixtures):
         histories = app.orchestrator.histories
 
         def ends_first(ids: Sequence[str]) -> Any:
-            """The record has been read when the body ends."""
+            """Return the record has been read when the body ends."""
             app.orchestrator.histories = histories  # type: ignore[method-assign]
             payload = app.components.values.pack_error(ValueError("now"))
             finish_and_start(

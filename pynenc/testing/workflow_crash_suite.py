@@ -29,7 +29,7 @@ _S = InvocationStatus
 
 @dataclass
 class WorkflowLife:
-    """What a scenario works with.
+    """The app and the plan that a scenario works with.
 
     Attributes:
         app: The app.
@@ -87,13 +87,13 @@ def cancelled(life: WorkflowLife) -> None:
 
 
 def continued(life: WorkflowLife) -> None:
-    """One that continues as new."""
+    """Run one that continues as new."""
     life.begin(kit_workflows.counts_down, 2)
     life.go_on()
 
 
 def nested(life: WorkflowLife) -> None:
-    """One that waits for a child workflow, both parked."""
+    """Run one that waits for a child workflow, both parked."""
     life.app.workflow(kit_workflows.waits_for_approval)
     life.begin(kit_workflows.parent, 3)
     InlineRunner(life.app).run_due()

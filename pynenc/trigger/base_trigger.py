@@ -111,7 +111,7 @@ class BaseTrigger(DataComponent, TriggerRecords):
         return self.swap_marks([(paused, None)], wake=True)[0]
 
     def get_definition(self, trigger_id: str) -> StoredTrigger:
-        """The trigger with this id, or the only one whose id begins so.
+        """Return the trigger with this id, or the only one whose id begins so.
 
         Raises:
             TriggerNotFoundError: There is none, or more than one.
@@ -153,7 +153,7 @@ class BaseTrigger(DataComponent, TriggerRecords):
         return event.occurrence_id
 
     def find_events(self, code: str, since: float | None = None, limit: int = 100) -> list[StoredEvent]:
-        """Events with a code, oldest first.
+        """Return events with a code, oldest first.
 
         Args:
             code: Which.

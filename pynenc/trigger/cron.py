@@ -1,4 +1,4 @@
-"""When cron expressions tick, in a time zone, across changes of its clock.
+"""The ticks of cron expressions, in a time zone, across changes of its clock.
 
 A time of day that the change to summer time leaves out counts as the moment that it would have been
 with the clock unchanged. Where the change back makes a time of day happen twice, an expression whose
@@ -33,7 +33,7 @@ class CronSchedule:
         self._both_times = hours.startswith("*")
 
     def next_after(self, moment: float) -> float:
-        """The first tick after a moment, both in seconds since the epoch."""
+        """Return the first tick after a moment, both in seconds since the epoch."""
         after = datetime.fromtimestamp(moment, UTC)
         naive = after.astimezone(self._zone).replace(tzinfo=None)
         candidate = self._naive_after(naive)
@@ -45,14 +45,14 @@ class CronSchedule:
         return min(each for each in self._near(after, candidate) if each > after).timestamp()
 
     def between(self, low: float, high: float) -> Iterator[float]:
-        """The ticks after `low` and up to `high`, in order."""
+        """Return the ticks after `low` and up to `high`, in order."""
         tick = self.next_after(low)
         while tick <= high:
             yield tick
             tick = self.next_after(tick)
 
     def last_between(self, low: float, high: float) -> float | None:
-        """The last tick after `low` and up to `high`, if there is one; however many there are."""
+        """Return the last tick after `low` and up to `high`, if there is one; however many there are."""
         span = 1.0
         while low < high:
             begin = max(low, high - span)
@@ -63,7 +63,7 @@ class CronSchedule:
         return None
 
     def local(self, tick: float) -> datetime:
-        """A tick as the clock of the time zone shows it."""
+        """Return A tick as the clock of the time zone shows it."""
         return datetime.fromtimestamp(tick, self._zone)
 
     def _naive_after(self, naive: datetime) -> datetime:
@@ -74,7 +74,7 @@ class CronSchedule:
         return naive.replace(tzinfo=self._zone, fold=fold).astimezone(UTC)
 
     def _is_steady(self, after: datetime, found: datetime) -> bool:
-        """Whether the zone's clock does not change near one of the moments."""
+        """Return whether the zone's clock does not change near one of the moments."""
         return all(
             len(
                 {(each + shift).astimezone(self._zone).utcoffset() for shift in (-_NEAR, timedelta(0), _NEAR)}
@@ -84,7 +84,7 @@ class CronSchedule:
         )
 
     def _near(self, after: datetime, candidate: datetime) -> Iterator[datetime]:
-        """All ticks around a change of the clock, in no order."""
+        """Return all ticks around a change of the clock, in no order."""
         naive = after.astimezone(self._zone).replace(tzinfo=None) - _NEAR
         while True:
             naive = self._naive_after(naive)

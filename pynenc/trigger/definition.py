@@ -42,7 +42,7 @@ class StoredTrigger(msgspec.Struct, frozen=True):
 
 
 class Misfire(StrEnum):
-    """What becomes of ticks at which no runner was there."""
+    """The policies for ticks that were missed while no runner was there."""
 
     SKIP = "skip"
     FIRE_ONCE = "fire_once"
@@ -50,7 +50,7 @@ class Misfire(StrEnum):
 
 
 class TriggerOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a trigger behaves.
+    """The options of a trigger.
 
     Attributes:
         misfire: What becomes of missed ticks.
@@ -67,7 +67,7 @@ class TriggerOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class ArgumentProvider:
-    """How the arguments of the started task come about.
+    """A source of arguments for the started task.
 
     Attributes:
         source: `static`, `trigger` for the whole context, or the kind of the condition whose
@@ -99,11 +99,11 @@ class TriggerDefinition:
 
     @property
     def needs_all(self) -> bool:
-        """Whether several conditions must be met together."""
+        """True if several conditions must be met together."""
         return self.logic == CompositeLogic.AND and len(self.conditions) > 1
 
     def stored(self) -> StoredTrigger:
-        """The form in which it is stored.
+        """Return the form in which it is stored.
 
         Raises:
             TaskDefinitionError: A static value cannot be written as JSON.
@@ -116,7 +116,7 @@ class TriggerDefinition:
 
     @classmethod
     def restored(cls, stored: StoredTrigger) -> TriggerDefinition:
-        """The definition of a stored trigger; its functions are imported when they are called."""
+        """Return the definition of a stored trigger; its functions are imported when they are called."""
         conditions = tuple(_condition(each) for each in msgspec.json.decode(stored.conditions))
         providers = tuple(
             ArgumentProvider(each["source"], _with_functions(each["value"]))
@@ -128,7 +128,7 @@ class TriggerDefinition:
 
 
 def tick_marks(stored: StoredTrigger) -> list[str]:
-    """The names of the marks that hold the last ticks of a trigger."""
+    """Return the names of the marks that hold the last ticks of a trigger."""
     conditions = msgspec.json.decode(stored.conditions)
     kinds = [each["kind"] for each in conditions]
     return [tick_mark(stored.trigger_id, at) for at, kind in enumerate(kinds) if kind == CronCondition.kind]
@@ -146,7 +146,7 @@ def _condition(fields: dict[str, Any]) -> Condition:
 
 
 def _with_functions(value: Any) -> Any:
-    """A stored value with functions in place of the references to them."""
+    """Return A stored value with functions in place of the references to them."""
     if isinstance(value, dict):
         if value.keys() == {_CALLABLE}:
             return ReferencedFunction(msgspec.convert(value[_CALLABLE], CallableReference))
@@ -166,4 +166,4 @@ def _encode(value: object, task_id: str) -> str:
 def _by_reference(value: object) -> object:
     if callable(value):
         return {_CALLABLE: reference_to(value)}
-    raise NotImplementedError(f"{value!r} is no JSON type and no function")
+    raise NotImplementedError(f"{value!r} is not a JSON type and no function")

@@ -12,7 +12,7 @@ _ABSENT = object()
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """A comparison that is false for what is absent or cannot be compared."""
+    """Return A comparison that is false for what is absent or cannot be compared."""
 
     def test(value: Any, wanted: Any) -> bool:
         try:
@@ -41,7 +41,7 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def passes(filter_: Mapping[str, Any] | Callable[..., bool] | None, values: Mapping[str, Any]) -> bool:
-    """Whether values pass a filter.
+    """Return whether values pass a filter.
 
     A mapping names values, by dotted paths where they are nested, and for each a wanted value or
     operators that must all hold. A function gets the values and decides.
@@ -54,7 +54,7 @@ def passes(filter_: Mapping[str, Any] | Callable[..., bool] | None, values: Mapp
 
 
 def result_passes(filter_: Any, result: Any) -> bool:
-    """Whether a result passes: a function of it, a filter on its items, or the value to equal."""
+    """Return whether a result passes: a function of it, a filter on its items, or the value to equal."""
     if callable(filter_):
         return bool(filter_(result))
     if _is_operators(filter_):
@@ -115,7 +115,7 @@ def _holds(value: Any, wanted: Any) -> bool:
 
 
 def _at(values: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path; a name that has the dots itself goes first."""
+    """Return the value at a dotted path; a name that has the dots itself goes first."""
     if path in values:
         return values[path]
     found: Any = values

@@ -1,4 +1,4 @@
-"""What a trigger store keeps beside the definitions."""
+"""The records of a trigger store beside the definitions."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class Occurrence(msgspec.Struct, frozen=True):
 
 
 def check_code(code: str) -> None:
-    """Refuse what is no code of an event.
+    """Refuse what is not a code of an event.
 
     Raises:
-        ValueError: It is no text, or empty.
+        ValueError: It is not a string, or empty.
     """
     if not isinstance(code, str) or not code:
         raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
 
 
 def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
-    """The payload of an event as JSON text.
+    """Return the payload of an event as JSON text.
 
     Raises:
-        ValueError: The code is no text, or empty.
+        ValueError: The code is not a string, or empty.
         SerializationError: The payload cannot be written as JSON.
     """
     check_code(code)
@@ -63,7 +63,7 @@ def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
 
 
 class RunState(StrEnum):
-    """What became of a trigger that was met."""
+    """The states of a run of a trigger."""
 
     FIRING = "firing"
     FIRED = "fired"
@@ -154,12 +154,12 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 def pause_mark(trigger_id: str) -> str:
-    """The name of the mark that pauses a trigger."""
+    """Return the name of the mark that pauses a trigger."""
     return f"paused:{trigger_id}"
 
 
 def tick_mark(trigger_id: str, index: int) -> str:
-    """The name of the mark that holds the last tick of a condition."""
+    """Return the name of the mark that holds the last tick of a condition."""
     return f"tick:{trigger_id}:{index}"
 
 

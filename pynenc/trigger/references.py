@@ -25,7 +25,7 @@ class CallableReference(msgspec.Struct, frozen=True):
 
 
 def reference_to(function: Callable[..., Any]) -> CallableReference:
-    """The reference that stands for a function in a stored definition."""
+    """Return the reference that stands for a function in a stored definition."""
     if isinstance(function, ReferencedFunction):
         return function.reference
     module = getattr(function, "__module__", None)

@@ -1,4 +1,4 @@
-"""What a trigger store keeps, on top of three methods that store, read and find records."""
+"""The contents of a trigger store, on top of three methods that store, read and find records."""
 
 from __future__ import annotations
 

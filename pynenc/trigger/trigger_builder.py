@@ -32,7 +32,7 @@ class HasTaskId(Protocol):
 
     @property
     def task_id(self) -> TaskId:
-        """Its id."""
+        """The id of the task."""
 
 
 TaskReference = HasTaskId | TaskId | str
@@ -60,7 +60,7 @@ class TriggerBuilder:
     def add_condition(self, condition: Condition) -> Self:
         """Add a condition that was made by hand."""
         if not isinstance(condition, Condition):
-            raise TaskDefinitionError(f"{condition!r} is no trigger condition")
+            raise TaskDefinitionError(f"{condition!r} is not a trigger condition")
         self._conditions.append(condition)
         return self
 
@@ -85,13 +85,13 @@ class TriggerBuilder:
             raise TaskDefinitionError(f"misfire={misfire!r} is none of {known}") from None
         if not isinstance(expression, str) or not croniter.is_valid(expression):
             raise TaskDefinitionError(
-                f"'{expression}' is no cron expression: it needs five fields (minute, hour, day of "
+                f"'{expression}' is not a cron expression: it needs five fields (minute, hour, day of "
                 f"month, month, day of week) and may have seconds as a sixth, such as '0 0 * * *'"
             )
         try:
             ZoneInfo(timezone)
         except (KeyError, ValueError, OSError) as error:
-            raise TaskDefinitionError(f"'{timezone}' is no time zone: {error}") from error
+            raise TaskDefinitionError(f"'{timezone}' is not a time zone: {error}") from error
         return self.add_condition(CronCondition(expression, timezone))
 
     def on_event(
@@ -235,7 +235,7 @@ class TriggerBuilder:
         return self
 
     def build(self, task_id: TaskId | str) -> TriggerDefinition:
-        """The definition for a task.
+        """Return the definition for a task.
 
         Raises:
             TaskDefinitionError: There is no condition.
@@ -262,7 +262,7 @@ def _name(task: TaskReference) -> str:
 
 
 def _in_module(condition: Condition, module: str) -> Condition:
-    """The condition with a bare task name completed by a module."""
+    """Return the condition with a bare task name completed by a module."""
     if isinstance(condition, (StatusCondition, ResultCondition, ExceptionCondition)):
         if "." in condition.task_id:
             return condition
@@ -283,21 +283,21 @@ def _statuses(given: Statuses) -> tuple[InvocationStatus, ...]:
             names = [status.name for status in InvocationStatus]
             near = difflib.get_close_matches(item.upper(), names, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
-            raise TaskDefinitionError(f"there is no status '{item}'; {hint}") from None
+            raise TaskDefinitionError(f"status '{item}' does not exist; {hint}") from None
     return tuple(found)
 
 
 def on_cron(
     expression: str, timezone: str = "UTC", misfire: Misfire | str = Misfire.FIRE_ONCE
 ) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_cron`."""
+    """Return A builder that starts with `TriggerBuilder.on_cron`."""
     return TriggerBuilder().on_cron(expression, timezone, misfire)
 
 
 def on_event(
     code: str, payload_filter: Filter | None = None, filters: Filter | None = None
 ) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_event`."""
+    """Return A builder that starts with `TriggerBuilder.on_event`."""
     return TriggerBuilder().on_event(code, payload_filter, filters)
 
 
@@ -306,29 +306,29 @@ def on_status(
     statuses: Statuses = InvocationStatus.SUCCESS,
     call_arguments: Filter | None = None,
 ) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_status`."""
+    """Return A builder that starts with `TriggerBuilder.on_status`."""
     return TriggerBuilder().on_status(task, statuses, call_arguments)
 
 
 def on_result(
     task: TaskReference, filter_result: Any = None, call_arguments: Filter | None = None
 ) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_result`."""
+    """Return A builder that starts with `TriggerBuilder.on_result`."""
     return TriggerBuilder().on_result(task, filter_result, call_arguments)
 
 
 def on_any_result(task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_any_result`."""
+    """Return A builder that starts with `TriggerBuilder.on_any_result`."""
     return TriggerBuilder().on_any_result(task, call_arguments)
 
 
 def on_success(task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_success`."""
+    """Return A builder that starts with `TriggerBuilder.on_success`."""
     return TriggerBuilder().on_success(task, call_arguments)
 
 
 def on_failure(task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_failure`."""
+    """Return A builder that starts with `TriggerBuilder.on_failure`."""
     return TriggerBuilder().on_failure(task, call_arguments)
 
 
@@ -337,5 +337,5 @@ def on_exception(
     exception_types: Iterable[type[BaseException] | str] | type[BaseException] | str | None = None,
     call_arguments: Filter | None = None,
 ) -> TriggerBuilder:
-    """A builder that starts with `TriggerBuilder.on_exception`."""
+    """Return A builder that starts with `TriggerBuilder.on_exception`."""
     return TriggerBuilder().on_exception(task, exception_types, call_arguments)

@@ -38,7 +38,7 @@ class Branch:
     done: list[tuple[str, str]] = field(default_factory=list)
 
     def take(self, kind: str, name: str) -> Place:
-        """The place for the next operation."""
+        """Return the place for the next operation."""
         place = (self.path, self.next_index)
         self.next_index += 1
         self.done.append((kind, name))
@@ -58,7 +58,7 @@ class Branches:
         self.all = [self._body]
 
     def current(self) -> Branch:
-        """The branch of the running code; a new one if it has none."""
+        """Return the branch of the running code; a new one if it has none."""
         task = _running_task()
         if task is None or task is body_task.get():
             return self._body

@@ -1,4 +1,4 @@
-"""What a running task can do in its workflow: operations that are recorded."""
+"""The operations of a running task in its workflow, which are recorded."""
 
 from __future__ import annotations
 
@@ -65,16 +65,16 @@ class WorkflowContext(WaitingOperations):
     # --- values ------------------------------------------------------------------------
 
     def random(self) -> float:
-        """A random number from 0 up to 1."""
+        """Return A random number from 0 up to 1."""
         return float(self.run.perform("random", "", lambda _: random.random()))
 
     def utc_now(self) -> datetime:
-        """The time (UTC, aware)."""
+        """Return the time (UTC, aware)."""
         moment = self.run.perform("utc_now", "", lambda _: self.run.journal.now())
         return datetime.fromtimestamp(moment, UTC)
 
     def uuid(self) -> str:
-        """A random UUID, as text."""
+        """Return A random UUID, as text."""
         return str(self.run.perform("uuid", "", lambda _: str(uuid.uuid4())))
 
     def set_data(self, key: str, value: Any) -> None:
@@ -82,7 +82,7 @@ class WorkflowContext(WaitingOperations):
         self.run.perform("set_data", key, lambda _: None, [(key, value)])
 
     def get_data(self, key: str, default: Any = None) -> Any:
-        """A value that the workflow shares, or the default if there is none."""
+        """Return A value that the workflow shares, or the default if there is none."""
 
         def read(_: Place) -> Any:
             found = self.run.journal.read_shared(key)
@@ -91,7 +91,7 @@ class WorkflowContext(WaitingOperations):
         return self.run.perform("get_data", key, read)
 
     def patched(self, name: str) -> bool:
-        """Whether to do what a change of the code has brought.
+        """Return whether to do what a change of the code has brought.
 
         False in an invocation that had gone past this place before the change, true in all others.
         """
@@ -126,7 +126,7 @@ class WorkflowContext(WaitingOperations):
         return child
 
     def _derived(self, what: str, place: Place) -> str:
-        """An id that follows from a place."""
+        """Return an id that follows from a place."""
         where = (str(self._runtime.generation), place[0], str(place[1]), str(self.run.attempt))
         return derived_id(what, self._runtime.invocation_id, *where)
 
@@ -169,7 +169,7 @@ class WorkflowContext(WaitingOperations):
         retry_delay: float = 0.0,
         timeout: float | None = None,
     ) -> R:
-        """Like `step`, with a function that gives an awaitable."""
+        """Do the same as `step` with a function that returns an awaitable."""
         attempts = Attempts(name, retries, retry_for, retry_delay, timeout)
         branch, place = self.run.begin("step", name)
         step = self.run.recorded(branch, place, "step", name)
@@ -185,7 +185,7 @@ class WorkflowContext(WaitingOperations):
         return value
 
     def saga(self) -> Saga:
-        """A block whose compensations run if it is left by an exception; see `Saga`."""
+        """Return A block whose compensations run if it is left by an exception; see `Saga`."""
         return Saga(self)
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> None:

@@ -50,7 +50,7 @@ class AsyncWaits:
 
     @asynccontextmanager
     async def waiting(self, parking: Parking) -> AsyncIterator[None]:
-        """One of the coroutines waits inside the block; the body may be parked meanwhile."""
+        """Note that a coroutine waits inside the block; the body may be parked by then."""
         wait = _Wait(parking)
         self._waits.append(wait)
         self._look_soon()

@@ -23,7 +23,7 @@ Place = tuple[str, int]
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What is to be recorded.
+    """An operation that is to be recorded.
 
     Attributes:
         place: Where.
@@ -44,7 +44,7 @@ class Journal(Protocol):
     """Keeps the recorded operations of one invocation."""
 
     def load(self) -> dict[Place, Step]:
-        """All that was recorded, by place."""
+        """Return all that was recorded, by place."""
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         """Record an operation, after setting values that the workflow shares.
@@ -57,16 +57,16 @@ class Journal(Protocol):
         """Drop what was recorded at places."""
 
     def value(self, step: Step) -> Any:
-        """The value of a step, or its exception."""
+        """Return the value of a step, or its exception."""
 
     def read_shared(self, name: str) -> tuple[Any] | None:
-        """A value that the workflow shares, or None if there is none with this name."""
+        """Return A value that the workflow shares, or None if there is none with this name."""
 
     def events(self) -> list[WorkflowEvent]:
-        """All events that were sent to the invocation, oldest first."""
+        """Return all events that were sent to the invocation, oldest first."""
 
     def now(self) -> float:
-        """Seconds since the epoch, by the clock that all runners share."""
+        """Return seconds since the epoch, by the clock that all runners share."""
 
 
 class StoredJournal:
@@ -92,7 +92,7 @@ class StoredJournal:
         return self._retry(self._load)
 
     def steps(self) -> Iterator[Step]:
-        """All steps that are stored, oldest first, of earlier generations too."""
+        """Return all steps that are stored, oldest first, of earlier generations too."""
         after: Cursor | None = None
         while page := self._components.state_backend.find_steps(self._invocation_id, _PAGE, after):
             yield from page

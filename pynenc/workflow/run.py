@@ -66,14 +66,14 @@ class DurableRun:
 
     @property
     def known(self) -> dict[Place, Step]:
-        """What earlier runs have recorded."""
+        """The steps that earlier runs have recorded."""
         if self._known is None:
             self._known = self.journal.load()
         return self._known
 
     @property
     def has_steps(self) -> bool:
-        """Whether anything was recorded."""
+        """True if anything was recorded."""
         return bool(self._new or self._known)
 
     # --- operations --------------------------------------------------------------------
@@ -87,7 +87,7 @@ class DurableRun:
         keep_errors: bool = False,
         at: Callable[[Place], object] = lambda place: None,
     ) -> Any:
-        """An operation: what was recorded, or what `act` gives now.
+        """Return an operation: what was recorded, or what `act` gives now.
 
         Args:
             kind: What kind of operation.
@@ -133,7 +133,7 @@ class DurableRun:
         return branch, branch.take(kind, name)
 
     def recorded(self, branch: Branch, place: Place, kind: str, name: str) -> Step | None:
-        """What an earlier run has recorded at a place.
+        """Return what an earlier run has recorded at a place.
 
         Raises:
             NonDeterminismError: It is another operation.
@@ -152,7 +152,7 @@ class DurableRun:
         return step
 
     def outcome(self, step: Step) -> Any:
-        """The value of a step; an exception is raised."""
+        """Return the value of a step; an exception is raised."""
         value = self.journal.value(step)
         if not step.is_error:
             return value
@@ -160,7 +160,7 @@ class DurableRun:
         raise value
 
     def patched(self, name: str) -> bool:
-        """Whether this invocation does what a change of the code has brought.
+        """Return whether this invocation does what a change of the code has brought.
 
         It does if it comes here for the first time, and not if it has gone past without the change.
         """
@@ -175,7 +175,7 @@ class DurableRun:
         return self._patches[name]
 
     def used_events(self) -> set[str]:
-        """The ids of the events that waits have given."""
+        """Return the ids of the events that waits have given."""
         steps = [step for step in [*self.known.values(), *self._new] if step.kind == EVENT]
         return {value["event_id"] for step in steps if (value := self.journal.value(step)) is not None}
 
@@ -231,7 +231,7 @@ class DurableRun:
             self.interruption.check()
 
     def tell_cancelled_ahead(self, where: str) -> None:
-        """Like `tell_cancelled`, between two operations: at a wait."""
+        """Do the same as `tell_cancelled` between two operations: at a wait."""
         branch = self.branches.current()
         step = self.known.get(branch.ahead)
         if step is not None:
@@ -243,7 +243,7 @@ class DurableRun:
             self.tell_cancelled(branch.take(CANCELLED, where) if self.is_workflow else branch.ahead, where)
 
     def _cancelling(self) -> InvocationCancelledError:
-        """The error that tells the body; it may wait again afterwards, to compensate."""
+        """Return the error that tells the body; it may wait again afterwards, to compensate."""
         error = self.interruption.error
         if not isinstance(error, InvocationCancelledError):
             error = InvocationCancelledError("the invocation was cancelled")
@@ -253,7 +253,7 @@ class DurableRun:
 
     @contextmanager
     def waiting_for(self, invocation_ids: Sequence[str]) -> Iterator[None]:
-        """What the body does between two operations: it waits for other invocations."""
+        """Enter what the body does between two operations: waiting for other invocations."""
         where = f"waiting for {invocation_ids[0]}" if invocation_ids else "waiting"
         if not self.is_workflow:
             yield

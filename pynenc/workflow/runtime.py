@@ -1,4 +1,4 @@
-"""What the app does for workflows, which stand on a lower floor."""
+"""The services of the app to workflows, which stand on a lower floor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pynenc.workflow.journal import Place
 
 
 class WorkflowRuntime(Protocol):
-    """What the app does for the workflow of one invocation."""
+    """The services of the app to the workflow of one invocation."""
 
     invocation_id: str
     generation: int
@@ -20,7 +20,7 @@ class WorkflowRuntime(Protocol):
         """Submit a child under an id; nothing happens if it is known already."""
 
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        """A handle on a child that was submitted before."""
+        """Return A handle on a child that was submitted before."""
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         """Store the arguments with which the invocation continues as new."""
@@ -35,13 +35,13 @@ class WorkflowRuntime(Protocol):
         """Have them delivered no longer."""
 
     def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
-        """One of these that is parked and whose end wakes the invocation: its id and when it was made.
+        """Return one of these that is parked and whose end wakes the invocation: its id and when it was made.
 
         None if there is none, or if one of them has ended already.
         """
 
     def events_counted(self) -> int:
-        """How many events were sent to the invocation, as its record counts them."""
+        """Return how many events were sent to the invocation, as its record counts them."""
 
     def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
         """Hear of events that are sent to the invocation."""

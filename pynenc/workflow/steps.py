@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often and how long a step is tried.
+    """The tries of a step: how many, and how long each may take.
 
     Attributes:
         name: Of the step.

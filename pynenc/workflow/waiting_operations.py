@@ -59,14 +59,14 @@ class WaitingOperations:
             InvocationCancelledError: The invocation was cancelled.
         """
         due = self._due(duration)
-        parking = self._parking(due, f"until {_told(due)}")
+        parking = self._parking(due, f"until {_described(due)}")
         while not self._is_over(due):
             self._sit_out(parking)
 
     async def async_sleep(self, duration: float | timedelta) -> None:
-        """Like `sleep`, for coroutines."""
+        """Do the same as `sleep`, for coroutines."""
         due = self._due(duration)
-        parking = self._parking(due, f"until {_told(due)}")
+        parking = self._parking(due, f"until {_described(due)}")
         await self._sit_out_async(parking, lambda: self._is_over(due) or None)
 
     def wait_event(
@@ -95,7 +95,7 @@ class WaitingOperations:
     async def async_wait_event(
         self, code: str, filter: Filter | None = None, timeout: float | timedelta | None = None
     ) -> Any:
-        """Like `wait_event`, for coroutines."""
+        """Do the same as `wait_event`, for coroutines."""
         deadline, branch, place = self._begin_wait(code, filter, timeout)
         step = self._listen(branch, place, code, filter, deadline)
         if step is None:
@@ -124,12 +124,12 @@ class WaitingOperations:
 
     @property
     def parking(self) -> Parking | None:
-        """How the body asked to be parked, if it did."""
+        """The body's request to be parked, if it made one."""
         return self.run.parking
 
     @property
     def has_steps(self) -> bool:
-        """Whether anything was recorded."""
+        """True if anything was recorded."""
         return self.run.has_steps
 
     def check_complete(self) -> None:
@@ -175,7 +175,7 @@ class WaitingOperations:
     def _listen(
         self, branch: Branch, place: Place, code: str, filter: Filter | None, deadline: float
     ) -> Step | None:
-        """What the wait has come to, once it has."""
+        """Return what the wait has come to, once it has."""
         step = self.run.recorded(branch, place, EVENT, code)
         if step is not None:
             return step
@@ -252,5 +252,5 @@ def _seconds(value: float | timedelta, what: str) -> float:
     return seconds
 
 
-def _told(moment: float) -> str:
+def _described(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")

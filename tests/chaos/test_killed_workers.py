@@ -105,6 +105,6 @@ def test_what_a_dead_machine_ran_runs_again_with_default_settings(shop: ModuleTy
         assert invocation.result != int(found[0].name.removeprefix("running-"))
     statuses = [entry for entry in invocation.history if entry.status == InvocationStatus.RUNNING_RECOVERY]
     assert len(statuses) == 1
-    # Noticed after its last sign of life has aged and at the next pass, which is spread by a fifth.
+    # Noticed after its last heartbeat has aged and at the next pass, which is spread by a fifth.
     conf = shop.app.conf
     assert conf.dead_after_seconds + 1.2 * conf.recovery_interval_seconds < 15

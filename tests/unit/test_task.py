@@ -44,7 +44,7 @@ def test_a_nested_function_is_refused(app: Pynenc) -> None:
         app.task(nested)
     with pytest.raises(TaskDefinitionError, match="Holder.method"):
         app.task(plain_tasks.Holder.method)
-    with pytest.raises(TaskDefinitionError, match="is no function"):
+    with pytest.raises(TaskDefinitionError, match="is not a function"):
         app.task(plain_tasks.Holder)
     assert app.tasks == {}
 

@@ -15,7 +15,7 @@ from pynenc.trigger.conditions.status import StatusCondition, StatusContext
 
 
 class CompositeLogic(StrEnum):
-    """How the conditions of one trigger combine."""
+    """The ways in which the conditions of one trigger combine."""
 
     AND = "and"
     OR = "or"
@@ -33,7 +33,7 @@ AnyContext = CronContext | EventContext | StatusContext | ResultContext | Except
 
 @dataclass(frozen=True, slots=True)
 class TriggerContext:
-    """What met the conditions of a composite: `ctx["event"]`, `ctx["status"]` and so on.
+    """The contexts that met a composite: `ctx["event"]`, `ctx["status"]` and so on.
 
     Attributes:
         contexts: The context of each part, by the kind of its condition; of several of one kind the

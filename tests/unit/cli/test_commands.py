@@ -49,11 +49,11 @@ def test_an_app_is_found_by_name(folder: Path, name: str) -> None:
     ("name", "message"),
     [
         (None, "no Python file in .* makes a Pynenc app"),
-        ("missing.py", "there is no file 'missing.py'"),
-        ("nowhere", "there is no module 'nowhere'"),
+        ("missing.py", "file 'missing.py' does not exist"),
+        ("nowhere", "module 'nowhere' was not found"),
         ("nowhere.app", "cannot import module 'nowhere'"),
         ("json", "'json' defines no Pynenc app"),
-        ("json.dumps", "'dumps' of module 'json' is no Pynenc app"),
+        ("json.dumps", "'dumps' of module 'json' is not a Pynenc app"),
     ],
 )
 def test_a_missing_app_is_a_clear_error(folder: Path, name: str | None, message: str) -> None:

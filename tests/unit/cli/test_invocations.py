@@ -94,7 +94,7 @@ def test_the_doctor_tells_which_runners_are_alive(tasks: Any) -> None:
         findings = {each["subject"]: each["text"] for each in json.loads(call("doctor", "--json").output)}
     assert findings["runners"].startswith("1 alive")
     assert "ThreadRunner in process" in findings["runner"]
-    assert "last sign of life" in findings["runner"]
+    assert "last heartbeat" in findings["runner"]
 
 
 def test_queues_are_counted_and_emptied(tasks: Any) -> None:

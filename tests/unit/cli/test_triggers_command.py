@@ -99,7 +99,7 @@ def test_firing_tells_what_is_wrong(tasks: Any) -> None:
     assert "must be a JSON object" in call("fire", id_of("ship"), "--arguments", "[]").output
     unknown = call("fire", "nothing")
     assert isinstance(unknown.exception, TriggerNotFoundError)
-    assert "there is no trigger 'nothing'; 2 are stored" in str(unknown.exception)
+    assert "no trigger has an id that begins with 'nothing'; 2 are stored" in str(unknown.exception)
     assert isinstance(call("show", "").exception, TriggerNotFoundError)
 
 

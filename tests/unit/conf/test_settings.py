@@ -144,9 +144,9 @@ def test_exceptions_come_by_name() -> None:
     environ = {"PYNENC__CONFIGTASK__RETRY_FOR": "ValueError,pynenc.exceptions.RetryError"}
     conf = SettingsLoader(environ=environ).load(ConfigTask)
     assert [each.__name__ for each in conf.retry_for] == ["ValueError", "RetryError"]
-    with pytest.raises(ConfigError, match=r"'nowhere\.Error' is no exception class that can be imported"):
+    with pytest.raises(ConfigError, match=r"'nowhere\.Error' is not an exception class that can be imported"):
         SettingsLoader(environ={"PYNENC__RETRY_FOR": "nowhere.Error"}).load(ConfigTask)
-    with pytest.raises(ConfigError, match="is no exception class"):
+    with pytest.raises(ConfigError, match="is not an exception class"):
         SettingsLoader(config_values={"task": {"retry_for": [int]}}, environ={}).load(ConfigTask)
 
 
@@ -210,11 +210,11 @@ def test_unknown_variables_are_refused(monkeypatch: pytest.MonkeyPatch, variable
     ("name", "text", "message"),
     [
         ("missing.toml", None, "cannot be read: No such file"),
-        ("bad.toml", "a = = 1", "no valid TOML"),
-        ("bad.yaml", "a: [", "no valid YAML"),
-        ("bad.json", "{", "no valid JSON"),
+        ("bad.toml", "a = = 1", "not valid TOML"),
+        ("bad.yaml", "a: [", "not valid YAML"),
+        ("bad.json", "{", "not valid JSON"),
         ("list.yaml", "- 1", "names and values, not a list"),
-        ("what.ini", "", "no known format"),
+        ("what.ini", "", "an unknown format"),
     ],
 )
 def test_an_unreadable_file_is_a_clear_error(

@@ -73,20 +73,20 @@ def test_statuses_come_by_name_or_enum(statuses: Any) -> None:
 
 @pytest.mark.parametrize("expression", ["", "* * *", "61 * * * *", "a b c d e", None])
 def test_a_wrong_cron_expression_is_refused(expression: Any) -> None:
-    with pytest.raises(TaskDefinitionError, match="is no cron expression: it needs five fields"):
+    with pytest.raises(TaskDefinitionError, match="is not a cron expression: it needs five fields"):
         on_cron(expression)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: on_cron("* * * * *", "Mars/North"), "'Mars/North' is no time zone"),
+        (lambda: on_cron("* * * * *", "Mars/North"), "'Mars/North' is not a time zone"),
         (lambda: on_event(""), "needs a code"),
         (lambda: on_event("a", {}, {}), "not both"),
         (lambda: on_status("m.f", "SUCESS"), "did you mean 'SUCCESS'"),
         (lambda: on_cron("* * * * *").with_logic("xor"), "neither 'and' nor 'or'"),
         (lambda: TriggerBuilder().build(TASK), "has no condition"),
-        (lambda: TriggerBuilder().add_condition("cron"), "is no trigger condition"),  # type: ignore[arg-type]
+        (lambda: TriggerBuilder().add_condition("cron"), "is not a trigger condition"),  # type: ignore[arg-type]
         (lambda: on_event("a", {"x": object()}).build(TASK).stored(), "cannot be stored"),
     ],
 )

@@ -31,5 +31,5 @@ def values(parts: Iterable[object]) -> bytes:
 
 
 def following(prefix: bytes) -> bytes:
-    """The first key behind all that begin with a prefix."""
+    """Return the first key behind all that begin with a prefix."""
     return prefix + b"\xff" * 16

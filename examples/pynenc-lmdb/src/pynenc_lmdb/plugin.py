@@ -1,4 +1,4 @@
-"""What the plugin offers; nothing here imports LMDB."""
+"""The components and builder methods of the plugin; nothing here imports LMDB."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pynenc.plugins.hookspecs import hookimpl
 
 @hookimpl
 def pynenc_components() -> Iterable[ComponentSpec]:
-    """The five components that keep data."""
+    """Return the five components that keep data."""
     return family_specs("lmdb", "LMDB", "pynenc_lmdb.components", ("pynenc_lmdb.settings:ConfigLMDB",))
 
 
 @hookimpl
 def pynenc_builder_methods() -> Iterable[BuilderMethod]:
-    """What `PynencBuilder` can say of LMDB."""
+    """Return what `PynencBuilder` can say of LMDB."""
     yield BuilderMethod("lmdb", "pynenc_lmdb.components:use_lmdb")

@@ -54,7 +54,7 @@ class Blobs:
             self._bucket.delete(file)
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The values in order, None where there is none."""
+        """Return the values in order, None where there is none."""
         ids = [self._names.blob(key) for key in keys]
         found = {each["_id"]: each for each in self._blobs.find({"_id": {"$in": ids}})}
         return [self._content(found[each]) if each in found else None for each in ids]

@@ -42,7 +42,7 @@ _TOO_LARGE = {10334, 17419, 17420, 17280}
 
 
 class Endpoint:
-    """Where MongoDB is, and how to get clients.
+    """The address of MongoDB, and a source of clients.
 
     Args:
         conf: The settings.
@@ -81,7 +81,7 @@ class Endpoint:
         return ",".join(f"{host}:{port}" if port else str(host) for host, port in parts["nodelist"])
 
     def connect(self) -> Client:
-        """A client; it connects at its first use."""
+        """Return A client; it connects at its first use."""
         conf = self._conf
         options: dict[str, Any] = {
             "maxPoolSize": conf.mongo_pool_max_connections,
@@ -105,7 +105,7 @@ class Endpoint:
             raise ConfigError(f"MongoDB cannot be used with these settings: {error}") from None
 
     def database(self, client: Client) -> Database[Document]:
-        """The database of the settings."""
+        """Return the database of the settings."""
         return client[self.database_name]
 
     def carry_out(self, act: Callable[[], T]) -> T:
@@ -175,7 +175,7 @@ and acknowledgements, without which a message comes once more and falls away."""
 
 
 def _is_passing(error: Exception) -> bool:
-    """Whether it may be over in a moment; the wait for a server is behind us already."""
+    """Return whether it may be over in a moment; the wait for a server is behind us already."""
     if isinstance(error, ServerSelectionTimeoutError):
         return False
     return isinstance(error, AutoReconnect) or _code(error) in _GOING_AWAY
@@ -190,5 +190,5 @@ def _code(error: Exception) -> int | None:
 
 
 def _first_reason(text: str) -> str:
-    """The server's address and what happened, without the driver's view of the topology."""
+    """Return the server's address and what happened, without the driver's view of the topology."""
     return text.partition(", Timeout:")[0].partition(" (configured timeouts")[0]

@@ -21,7 +21,7 @@ READY, HELD = 0, 1
 
 
 def kind_of(table: Table) -> str:
-    """The kind of a table's records."""
+    """Return the kind of a table's records."""
     return f"r:{table.name}"
 
 
@@ -37,30 +37,30 @@ class Names:
         """The app in identities; it holds no colon, so nothing of another app begins like it."""
 
     def record(self, table: Table, key: str) -> str:
-        """The identity of a record."""
+        """Return the identity of a record."""
         return f"{self.app}:r:{table.name}:{key}"
 
     def item(self, item_id: str) -> str:
-        """The identity of a queue item."""
+        """Return the identity of a queue item."""
         return f"{self.app}:q:{item_id}"
 
     def blob(self, key: str) -> str:
-        """The identity of a blob."""
+        """Return the identity of a blob."""
         return f"{self.app}:b:{key}"
 
     def all_of(self, kind: str) -> dict[str, str]:
-        """Bounds for the identities of everything of a kind (`r:table`, `q`, `b`)."""
+        """Return bounds for the identities of everything of a kind (`r:table`, `q`, `b`)."""
         begin = f"{self.app}:{kind}:"
         return {"$gte": begin, "$lt": begin[:-1] + chr(ord(":") + 1)}
 
 
 def orders_of(table: Table) -> frozenset[str]:
-    """The fields that order an index; unset they are 0."""
+    """Return the fields that order an index; unset they are 0."""
     return frozenset(index.order for index in table.indexes)
 
 
 def encode(values: Mapping[str, Scalar], table: Table) -> dict[str, Any]:
-    """Fields as they are kept: numbers for truth values, nothing unset where it orders an index."""
+    """Return fields as they are kept: numbers for truth values, nothing unset where it orders an index."""
     encoded: dict[str, Any] = {}
     for name, value in values.items():
         if value is None:
@@ -73,7 +73,7 @@ def encode(values: Mapping[str, Scalar], table: Table) -> dict[str, Any]:
 def new_record(
     names: Names, table: Table, key: str, values: Mapping[str, Scalar], append: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A whole record, without its identity."""
+    """Return A whole record, without its identity."""
     kept = {name: value for name, value in values.items() if value is not None}
     return {
         "_t": kind_of(table),
@@ -86,7 +86,7 @@ def new_record(
 
 
 def decode(document: Mapping[str, Any], table: Table, fields: Sequence[str]) -> Record:
-    """A document as the port promises it."""
+    """Return A document as the port promises it."""
     record: dict[str, Value] = {KEY: document["key"]}
     for name in fields or (*table.fields, *table.append_only):
         if name in table.append_only:
@@ -101,7 +101,7 @@ def decode(document: Mapping[str, Any], table: Table, fields: Sequence[str]) -> 
 
 
 def new_item(names: Names, queue: str, item: QueueItem, tick: int) -> dict[str, Any]:
-    """A queue item, without its identity."""
+    """Return A queue item, without its identity."""
     return {
         "_t": QUEUED,
         "_app": names.app,
@@ -116,5 +116,5 @@ def new_item(names: Names, queue: str, item: QueueItem, tick: int) -> dict[str, 
 
 
 def as_item(document: Mapping[str, Any]) -> QueueItem:
-    """A queue item as it was pushed, less its time."""
+    """Return A queue item as it was pushed, less its time."""
     return QueueItem(document["item"], document["payload"], -document["rank"])

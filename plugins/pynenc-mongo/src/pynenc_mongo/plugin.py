@@ -1,4 +1,4 @@
-"""What the plugin offers; nothing here imports pymongo."""
+"""The components and builder methods of the plugin; nothing here imports pymongo."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pynenc.plugins.hookspecs import hookimpl
 
 @hookimpl
 def pynenc_components() -> Iterable[ComponentSpec]:
-    """The five components that keep data."""
+    """Return the five components that keep data."""
     return family_specs("mongo", "Mongo", "pynenc_mongo.components", ("pynenc_mongo.settings:ConfigMongo",))
 
 
 @hookimpl
 def pynenc_builder_methods() -> Iterable[BuilderMethod]:
-    """What `PynencBuilder` can say of MongoDB."""
+    """Return what `PynencBuilder` can say of MongoDB."""
     for name in ("mongo", "mongo_client_data_store", "mongo_trigger"):
         yield BuilderMethod(name, f"pynenc_mongo.builder:{name}")

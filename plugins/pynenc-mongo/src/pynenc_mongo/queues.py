@@ -41,7 +41,7 @@ class Queues:
     # --- taking ------------------------------------------------------------------------
 
     def take(self, queues: Sequence[str], limit: int, now: float, lease_s: float) -> Taken:
-        """The best items, in two round trips; three if another taker was quicker with some."""
+        """Return the best items, in two round trips; three if another taker was quicker with some."""
         for _ in range(_LOOKS):
             seen = self._look(queues, limit, now)
             if not seen:
@@ -52,7 +52,7 @@ class Queues:
         return Taken((), now)  # others are quicker, so there is work, and the next look is due
 
     def _look(self, queues: Sequence[str], limit: int, now: float) -> list[Document]:
-        """The best items that can be taken, best first."""
+        """Return the best items that can be taken, best first."""
         while True:
             seen = list(self._records.aggregate(self._pipeline(queues, limit, now)))
             due = [each for each in seen if each["held"] == HELD]
@@ -77,7 +77,7 @@ class Queues:
         return _union(parts, _SHOWN)
 
     def _lease(self, seen: Sequence[Document], now: float, until: float) -> list[Document]:
-        """Those of the seen items that nobody else has taken meanwhile."""
+        """Return those of the seen items that nobody else has taken meanwhile."""
         token = new_id()
         ids = [each["_id"] for each in seen]
         free = {"_id": {"$in": ids}, "$or": [{"held": READY}, {"due": {"$lte": now}}]}
@@ -101,7 +101,7 @@ class Queues:
     # --- looking at queues -------------------------------------------------------------
 
     def depth(self, queue: str, now: float) -> QueueDepth:
-        """How full it is."""
+        """Return how full it is."""
         ready = self._records.count_documents(self._items(queue, READY), hint=READY_INDEX)
         held = self._items(queue, HELD)
         due = self._records.count_documents({**held, "due": {"$lte": now}}, hint=HELD_INDEX)
@@ -109,7 +109,7 @@ class Queues:
         return QueueDepth(ready + due, waiting)
 
     def names(self) -> list[str]:
-        """The queues that hold anything."""
+        """Return the queues that hold anything."""
         found: set[str] = set()
         for held in (READY, HELD):
             only = {"_t": QUEUED, "_app": self._names.app, "held": held}
@@ -118,6 +118,6 @@ class Queues:
 
 
 def _union(parts: Sequence[list[Document]], shown: Mapping[str, int]) -> list[Document]:
-    """One pipeline that gives the documents of all, less what need not be known."""
+    """Return one pipeline that gives the documents of all, less what need not be known."""
     first, *others = [[*part, {"$project": shown}] for part in parts]
     return [*first, *({"$unionWith": {"coll": RECORDS, "pipeline": each}} for each in others)]

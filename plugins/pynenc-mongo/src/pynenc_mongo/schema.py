@@ -33,12 +33,12 @@ READY_INDEX, HELD_INDEX = f"queue_ready_v{INDEXES_VERSION}", f"queue_held_v{INDE
 
 
 def index_name(table: Table, index: Index) -> str:
-    """The name of an index of a table."""
+    """Return the name of an index of a table."""
     return "_".join((table.name, *index.by, index.order, f"v{INDEXES_VERSION}"))
 
 
 def index_fields(index: Index) -> list[str]:
-    """What an index of a table is made of, in order."""
+    """Return what an index of a table is made of, in order."""
     return ["_t", "_app", *index.by, index.order, "_id"]
 
 

@@ -10,7 +10,7 @@ from pynenc.conf.base_config import PynencConfig
 
 
 class ConfigMongo(PynencConfig):
-    """How to reach MongoDB. A URL wins over host, port and user; its options win over these settings."""
+    """The address of MongoDB. A URL wins over host, port and user; its options win over these settings."""
 
     section: ClassVar[str | None] = "mongo"
 

@@ -79,7 +79,7 @@ class MongoStorage(Storage):
         return connection
 
     def _next_tick(self) -> int:
-        """Microseconds by the engine's clock, never the same twice in this process."""
+        """Return microseconds by the engine's clock, never the same twice in this process."""
         now = int(self.now() * 1e6)
         with self._lock:
             self._last_tick = max(now, self._last_tick + 1)
@@ -298,7 +298,7 @@ class _Connection:
 
 
 def _bound(pair: Sequence[Any]) -> tuple[Any, ...]:
-    """A position in an index, comparable in Python: the ends are beyond every number and text."""
+    """Return A position in an index, comparable in Python: the ends are beyond every number and text."""
     return tuple(
         (-1, 0) if isinstance(each, MinKey) else (1, 0) if isinstance(each, MaxKey) else (0, each)
         for each in pair

@@ -56,7 +56,7 @@ class Writer:
         self._tick = tick
 
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
-        """One reply for each operation, in order."""
+        """Return one reply for each operation, in order."""
         replies: list[Reply] = []
         for kind, run in groupby(operations, _kind):
             replies += _RUNS[kind](self, list(run))
@@ -105,7 +105,7 @@ class Writer:
         return {"_id": self._names.record(table, key), **encode(expect, table)}
 
     def _send(self, updates: Sequence[UpdateOne]) -> tuple[set[int], set[int]]:
-        """The numbers of the updates that inserted something, and of those that were refused."""
+        """Return the numbers of the updates that inserted something, and of those that were refused."""
         inserted: set[int] = set()
         refused: set[int] = set()
         start = 0
@@ -123,7 +123,7 @@ class Writer:
         return inserted, refused
 
     def _current(self, refused: Sequence[tuple[Operation, int]]) -> dict[int, Outcome]:
-        """What is there in place of what refused patches expected."""
+        """Return what is there in place of what refused patches expected."""
         patches = [(patch, at) for patch, at in refused if isinstance(patch, Patch)]
         if not patches:
             return {}
@@ -171,7 +171,7 @@ class Writer:
         return [[next(records) for _ in read.keys] for read in reads]
 
     def _fetch(self, wanted: Sequence[tuple[Table, str, tuple[str, ...]]]) -> list[Record | None]:
-        """Records by table and key, with these fields of each, or all where none are named."""
+        """Return records by table and key, with these fields of each, or all where none are named."""
         ids = [self._names.record(table, key) for table, key, _ in wanted]
         names = dict.fromkeys(("key", *(name for _, _, fields in wanted for name in fields)), 1)
         projection = names if all(fields for _, _, fields in wanted) else None
@@ -213,7 +213,7 @@ def _insert(identity: str, document: Document) -> UpdateOne:
 
 
 def _only_refusal(error: BulkWriteError) -> Document:
-    """The one update that was refused because of its guard.
+    """Return the one update that was refused because of its guard.
 
     Raises:
         BulkWriteError: Something else is wrong.

@@ -31,7 +31,7 @@ _AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterDown
 
 
 class Endpoint:
-    """Where Redis is, and how to get clients and single connections.
+    """The address of Redis, and a source of clients and single connections.
 
     Args:
         conf: The settings.
@@ -67,7 +67,7 @@ class Endpoint:
         }
 
     def connect(self) -> Client:
-        """A client; it connects at its first use."""
+        """Return A client; it connects at its first use."""
         options = {**self._options, "retry_on_error": [redis.BusyLoadingError]}
         if self._scheme == _CLUSTER:
             return self._cluster()
@@ -89,7 +89,7 @@ class Endpoint:
         )
 
     def _nodes(self, default_port: int) -> tuple[list[tuple[str, int]], dict[str, Any]]:
-        """Hosts of a URL that names several, and the user and options in it."""
+        """Return hosts of a URL that names several, and the user and options in it."""
         parts = urlsplit(self._url)
         user, _, hosts = parts.netloc.rpartition("@")
         name, _, password = user.partition(":")
@@ -124,7 +124,7 @@ class Endpoint:
         return primary
 
     def wire(self, client: Client) -> Runs:
-        """What runs scripts there."""
+        """Return what runs scripts there."""
         if isinstance(client, RedisCluster):
             return ClusterWire(client)
         pool = client.connection_pool
@@ -139,7 +139,7 @@ class Endpoint:
 
 
 def listening_connection(client: Client, prefix: str) -> Connection:
-    """A connection of its own, to listen on; it waits for messages without a time limit."""
+    """Return A connection of its own, to listen on; it waits for messages without a time limit."""
     if isinstance(client, RedisCluster):
         node = client.get_node_from_key(prefix)
         if node is None:

@@ -12,7 +12,7 @@ NONE = "n"
 
 
 def encode(value: Scalar) -> str:
-    """A value as text."""
+    """Return A value as text."""
     if value is None:
         return NONE
     if isinstance(value, str):
@@ -26,7 +26,7 @@ def encode(value: Scalar) -> str:
 
 
 def decode(text: str | bool | None) -> Scalar:
-    """The value that a text stands for; a missing field is None."""
+    """Return the value that a text stands for; a missing field is None."""
     if not isinstance(text, str) or text == NONE:
         return None
     kind, rest = text[0], text[1:]
@@ -42,17 +42,17 @@ def decode(text: str | bool | None) -> Scalar:
 
 
 def encode_fields(values: Mapping[str, Scalar]) -> list[str]:
-    """Names and values in turn."""
+    """Return names and values in turn."""
     return [part for name, value in values.items() for part in (name, encode(value))]
 
 
 def packed_entry(text: str) -> str:
-    """One entry of an append-only field: its length in bytes, a colon and its text."""
+    """Return one entry of an append-only field: its length in bytes, a colon and its text."""
     return f"{len(text.encode())}:{text}"
 
 
 def entries(text: str | bool | None) -> tuple[str, ...]:
-    """The entries of an append-only field, as `packed_entry` writes them."""
+    """Return the entries of an append-only field, as `packed_entry` writes them."""
     if not isinstance(text, str):
         return ()
     data, found, at = text.encode(), [], 0
@@ -70,7 +70,7 @@ def decode_fields(
     append_only: Sequence[str],
     orders: Sequence[str],
 ) -> dict[str, Value]:
-    """A record, as the port promises it: nothing is None, but 0 where it orders an index."""
+    """Return A record, as the port promises it: nothing is None, but 0 where it orders an index."""
     record: dict[str, Value] = {}
     for name, text in zip(names, texts, strict=True):
         if name in append_only:

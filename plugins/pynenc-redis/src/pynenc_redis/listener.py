@@ -51,7 +51,7 @@ class Listener:
         return subscription
 
     def add(self, channels: Iterable[str]) -> None:
-        """One more waiter for each of the channels."""
+        """Count one more waiter for each of the channels."""
         new: list[str] = []
         with self._lock:
             for channel in channels:
@@ -71,7 +71,7 @@ class Listener:
             event.wait(max(0.0, deadline - time.monotonic()))
 
     def drop(self, channels: Iterable[str]) -> None:
-        """One waiter less for each of the channels."""
+        """Count one waiter less for each of the channels."""
         with self._lock:
             gone: list[str] = []
             for channel in channels:

@@ -1,4 +1,4 @@
-"""What the plugin offers; nothing here imports the Redis client."""
+"""The components and builder methods of the plugin; nothing here imports the Redis client."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pynenc.plugins.hookspecs import hookimpl
 
 @hookimpl
 def pynenc_components() -> Iterable[ComponentSpec]:
-    """The five components that keep data."""
+    """Return the five components that keep data."""
     return family_specs("redis", "Redis", "pynenc_redis.components", ("pynenc_redis.settings:ConfigRedis",))
 
 
 @hookimpl
 def pynenc_builder_methods() -> Iterable[BuilderMethod]:
-    """What `PynencBuilder` can say of Redis."""
+    """Return what `PynencBuilder` can say of Redis."""
     for name in ("redis", "redis_client_data_store", "redis_trigger"):
         yield BuilderMethod(name, f"pynenc_redis.builder:{name}")

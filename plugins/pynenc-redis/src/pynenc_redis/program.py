@@ -31,13 +31,13 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 def index_key(prefix: str, table: Table, number: int, values: Iterable[str]) -> str:
-    """The sorted set of the records with these encoded values in an index, counted from 1."""
+    """Return the sorted set of the records with these encoded values in an index, counted from 1."""
     group = "".join(f"{len(value.encode())}:{value}" for value in values)
     return f"{prefix}:x:{table.name}:{number}:{group}"
 
 
 def orders_of(table: Table) -> tuple[str, ...]:
-    """The fields that order an index; unset they are 0."""
+    """Return the fields that order an index; unset they are 0."""
     return tuple(index.order for index in table.indexes)
 
 
@@ -76,12 +76,12 @@ class Program:
                 return "A", item_ids
             case Notify(channels):
                 return "N", channels
-        raise TypeError(f"{operation!r} is no operation")
+        raise TypeError(f"{operation!r} is not an operation")
 
     def _insert(
         self, table: Table, key: str, values: Mapping[str, Scalar], append: Mapping[str, str]
     ) -> tuple[Any, ...]:
-        """All that the script would have to work out: what to set, and where it stands in each index."""
+        """Return what the script is to set, and the places in each index."""
         texts = {name: encode(value) for name, value in values.items() if value is not None}
         fields = [MARK, ""]
         for pair in texts.items():

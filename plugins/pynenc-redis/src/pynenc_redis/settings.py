@@ -10,7 +10,7 @@ from pynenc.conf.base_config import PynencConfig
 
 
 class ConfigRedis(PynencConfig):
-    """How to reach Redis. A URL says all at once and wins over host, port and the rest."""
+    """The address of Redis. A URL says all at once and wins over host, port and the rest."""
 
     section: ClassVar[str | None] = "redis"
 

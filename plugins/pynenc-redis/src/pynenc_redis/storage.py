@@ -107,7 +107,7 @@ class RedisStorage(Storage):
         self._connected()
         wire = self._wire
         if wire is None:
-            raise StorageUnavailableError("the connection to Redis was closed meanwhile")
+            raise StorageUnavailableError("the connection to Redis was closed while it was in use")
         with explained(self._endpoint.location):
             return wire.run(script, keys, *arguments)
 
@@ -118,7 +118,7 @@ class RedisStorage(Storage):
         return seconds + microseconds / 1e6
 
     def _at_own_node(self, client: Client) -> dict[str, Any]:
-        """Where a command without a key goes: in a cluster, to the node that keeps this app."""
+        """Return where a command without a key goes: in a cluster, to the node that keeps this app."""
         if isinstance(client, redis.RedisCluster):
             return {"target_nodes": client.get_node_from_key(self._prefix)}
         return {}

@@ -118,7 +118,7 @@ class Wire:
         return answer
 
     def _drop_idle(self) -> None:
-        """Those that were idle when the server went are cut as well."""
+        """Drop the connections that were idle when the server went away; they are cut as well."""
         while self._idle:
             try:
                 self._idle.pop().disconnect()
