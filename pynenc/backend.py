@@ -103,7 +103,7 @@ class TriggerMethod(Protocol):
 
 
 def client_data_store_method(class_name: str) -> ClientDataStoreMethod:
-    """Return A builder method that selects this client data store."""
+    """Return a builder method that selects this client data store."""
 
     def select(
         builder: PynencBuilder,
@@ -127,7 +127,7 @@ def client_data_store_method(class_name: str) -> ClientDataStoreMethod:
 
 
 def trigger_method(class_name: str) -> TriggerMethod:
-    """Return A builder method that selects this trigger store."""
+    """Return a builder method that selects this trigger store."""
 
     def select(
         builder: PynencBuilder,

@@ -261,5 +261,5 @@ class TriggerNotFoundError(TriggerError):
         self.known = known
         what = f"{fitting} triggers have" if fitting else "no trigger has"
         super().__init__(
-            f"{what} an id that begins with '{trigger_id}'; {known} are stored, 'pynenc triggers list' shows them"
+            f"{what} an id that begins with '{trigger_id}'; {known} are stored; see 'pynenc triggers list'"
         )

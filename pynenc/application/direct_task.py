@@ -20,7 +20,7 @@ def make_direct_task(
     parallel_func: ParallelFunc | None,
     aggregate_func: AggregateFunc | None,
 ) -> Func[Params, Result]:
-    """Return A function with the signature of the task's that waits for the result.
+    """Return a function with the signature of the task's that waits for the result.
 
     Args:
         task: The task.

@@ -94,7 +94,7 @@ def _node(status: InvocationStatus) -> str:
 
 
 def _edge(source: InvocationStatus, target: InvocationStatus) -> str:
-    """Return A curve from border to border; bent to one side, so that there and back stay apart."""
+    """Return a curve from border to border; bent to one side, so that there and back stay apart."""
     x1, y1 = _centre(source)
     x2, y2 = _centre(target)
     start, end = _border(x1, y1, x2, y2), _border(x2, y2, x1, y1)

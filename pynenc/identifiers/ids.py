@@ -23,7 +23,7 @@ def monotonic_tick() -> int:
 
 
 def new_id() -> str:
-    """Return A new unique id of 32 hexadecimal digits which sorts by its time of creation.
+    """Return a new unique id of 32 hexadecimal digits which sorts by its time of creation.
 
     The first 64 bits are the time in nanoseconds and the other 64 are random, so ids of one
     process rise strictly and ids of different processes do not collide.

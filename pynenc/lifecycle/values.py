@@ -82,7 +82,7 @@ class ValueCodec:
     # --- outcomes ----------------------------------------------------------------------
 
     def pack_result(self, result: Any) -> str:
-        """Return A result in its stored form.
+        """Return a result in its stored form.
 
         Raises:
             SerializationError: It cannot be serialized.

@@ -89,7 +89,7 @@ class ComponentContext(ABC):
 
     @abstractmethod
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return A thing that components of one app share, made at its first use."""
+        """Return a thing that components of one app share, made at its first use."""
 
 
 class Component(ABC):

@@ -25,7 +25,7 @@ _ACTOR = "triggers"
 
 
 def stored_filter(filter: Filter | None) -> str:
-    """Return A filter as JSON text; empty if all events are to be delivered and the body sorts them."""
+    """Return a filter as JSON text; empty if all events are to be delivered and the body sorts them."""
     if filter is None:
         return ""
     if callable(filter):

@@ -100,7 +100,7 @@ class Evidence:
         return self._loaded("_outcome", _load_outcomes) if self.state else None
 
     def _loaded(self, name: str, load: Callable[[Sequence[Evidence]], list[Any]]) -> Any:
-        """Return A value that is loaded once, together with those of the facts beside this one."""
+        """Return a value that is loaded once, together with those of the facts beside this one."""
         if not hasattr(self, name):
             missing = [each for each in self.beside if each.state and each.data and not hasattr(each, name)]
             try:

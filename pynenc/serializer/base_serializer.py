@@ -34,7 +34,7 @@ class BaseSerializer(Component):
 
 
 def describe(value: object) -> str:
-    """Return A value for error messages: its type, and its text if that is short."""
+    """Return a value for error messages: its type, and its text if that is short."""
     kind = type(value).__qualname__
     try:
         text = repr(value)

@@ -91,7 +91,7 @@ def _path(cls: type) -> str:
 
 
 def _known_class(path: str) -> type:
-    """Return A class by its path, among the modules that are imported already."""
+    """Return a class by its path, among the modules that are imported already."""
     module, _, qualname = path.partition(":")
     found: Any = sys.modules.get(module)
     if found is None:

@@ -90,7 +90,7 @@ class MemoryTable:
         return None if record is None else _project(record, fields)
 
     def find(self, query: Query, limit: int, after: Cursor | None) -> list[Record]:
-        """Return A page of what the query matches."""
+        """Return a page of what the query matches."""
         keys = self._indexes[query.index].keys(query, limit, after)
         return [_project(self._records[key], query.fields) for key in keys]
 

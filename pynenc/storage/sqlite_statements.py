@@ -10,7 +10,7 @@ from pynenc.storage.operations import KEY, Cursor, Index, Query, Record, Scalar,
 
 
 def quoted(name: str) -> str:
-    """Return A name as an SQL identifier."""
+    """Return a name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -45,7 +45,7 @@ class TableStatements:
         ]
 
     def column_definition(self, name: str) -> str:
-        """Return A column without affinity; what orders an index is a number from the start."""
+        """Return a column without affinity; what orders an index is a number from the start."""
         orders = any(index.order == name for index in self.table.indexes)
         return f"{quoted(name)} DEFAULT 0.0" if orders else quoted(name)
 

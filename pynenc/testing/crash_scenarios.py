@@ -40,7 +40,7 @@ class Life:
     held: list[Claim] = field(default_factory=list)
 
     def task(self, **options: Any) -> Task[..., Any]:
-        """Return A task that adds two numbers."""
+        """Return a task that adds two numbers."""
         return self.app.task(kit_functions.add, **options)
 
     def submit(self, task: Task[..., Any], *args: Any) -> str:

@@ -48,7 +48,7 @@ def size_of(data: str, at: int) -> int:
 
 
 def fibonacci(number: int) -> int:
-    """Return A Fibonacci number, each step a task that waits for two others."""
+    """Return a Fibonacci number, each step a task that waits for two others."""
     if number < 2:
         return number
     invocation = current_invocation.get()

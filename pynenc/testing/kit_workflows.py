@@ -38,7 +38,7 @@ def _task(task: Task[..., Any], name: str) -> Task[..., Any]:
 
 
 def square(number: int) -> int:
-    """Return A child."""
+    """Return a child."""
     EFFECTS[f"square {number}"] += 1
     return number * number
 
@@ -74,7 +74,7 @@ def everything(number: int) -> list[Any]:
 
 
 def undone(number: int) -> str:
-    """Return A saga that fails at its end."""
+    """Return a saga that fails at its end."""
     task, wf, seen = _here()
     with wf.saga() as saga:
         for each in range(number):
@@ -89,7 +89,7 @@ def _fail() -> None:
 
 
 def waits_to_be_cancelled(number: int) -> str:
-    """Return A saga that waits for something which does not come."""
+    """Return a saga that waits for something which does not come."""
     task, wf, seen = _here()
     with wf.saga() as saga:
         seen.append(wf.execute_task(_task(task, "square"), number).result)
@@ -114,7 +114,7 @@ def waits_for_order(number: int) -> Any:
 
 
 def waits_for_approval(number: int) -> str:
-    """Return A child workflow."""
+    """Return a child workflow."""
     _, wf, _ = _here()
     by: str = wf.wait_event("approved")["by"]
     EFFECTS[f"approved {number}"] += 1

@@ -1,4 +1,4 @@
-"""The kit's pytest plugin: `pytest --pyargs pynenc.testing --backend NAME`, and the report card.
+"""The kit's pytest plugin: `pytest --pyargs pynenc.testing --pynenc-backend NAME`, and the report card.
 
 It is loaded by every run of pytest where pynenc is installed, so it imports nothing before it is
 asked for something.
@@ -18,16 +18,13 @@ _KIT = "pynenc.testing."
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--backend`, unless another plugin has it."""
+    """Add `--pynenc-backend`; every option has a name that no project of a user's has."""
     group = parser.getgroup("pynenc", "pynenc conformance kit")
-    try:
-        group.addoption(
-            "--backend",
-            metavar="NAME",
-            help="The installed backend to prove with --pyargs pynenc.testing, by its alias (such as redis).",
-        )
-    except ValueError:
-        return  # the other plugin's value serves as well
+    group.addoption(
+        "--pynenc-backend",
+        metavar="NAME",
+        help="The installed backend to prove with --pyargs pynenc.testing, by its alias (such as redis).",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,8 +61,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("pynenc conformance")
     for suite, count in sorted(counts.items()):
         bad = count["failed"] + count["error"]
-        told = f"{count['passed']} passed" + (f", {bad} FAILED" if bad else "")
-        told += f", {count['skipped']} skipped" if count["skipped"] else ""
-        terminalreporter.write_line(f"{suite:<24} {told}", red=bool(bad), green=not bad)
+        line = f"{count['passed']} passed" + (f", {bad} FAILED" if bad else "")
+        line += f", {count['skipped']} skipped" if count["skipped"] else ""
+        terminalreporter.write_line(f"{suite:<24} {line}", red=bool(bad), green=not bad)
     for what, figure in sorted(measures.items()):
         terminalreporter.write_line(f"{what:<44} {figure}")

@@ -1,4 +1,4 @@
-"""All suites over the installed backend that `--backend` names, as its settings in the environment say."""
+"""All suites over the backend that `--pynenc-backend` names, with its settings from the environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pynenc.testing.storage_fixtures import MakeStorage
 
 
 def component_class(backend: str) -> type[Component]:
-    """Return A component of the backend that keeps data."""
+    """Return a component of the backend that keeps data."""
     family = plugin_registry().family(backend)
     kind = ComponentKind.ORCHESTRATOR if ComponentKind.ORCHESTRATOR in family else ComponentKind.BROKER
     return plugin_registry().load(kind, family[kind].name)
@@ -45,9 +45,9 @@ def open_storage(app_id: str, backend: str) -> Storage:
 @pytest.fixture(scope="session")
 def backend(pytestconfig: pytest.Config) -> str:
     """The backend that the command line names."""
-    name: str | None = pytestconfig.getoption("--backend")
+    name: str | None = pytestconfig.getoption("--pynenc-backend")
     if not name:
-        pytest.exit("say which backend to prove: pytest --pyargs pynenc.testing --backend NAME", 4)
+        pytest.exit("say which backend to prove: pytest --pyargs pynenc.testing --pynenc-backend NAME", 4)
     try:
         plugin_registry().family(name)
     except ConfigError as error:

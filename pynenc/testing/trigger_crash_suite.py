@@ -45,7 +45,7 @@ class TriggeredLife(Life):
     looked_at: float = 0.0
 
     def follow(self, trigger: TriggerBuilder) -> Task[..., Any]:
-        """Return A task that a trigger starts."""
+        """Return a task that a trigger starts."""
         task: Task[..., Any] = self.app.task(triggers=trigger)(kit_functions.follow)
         self.app.register_deferred_triggers()
         return task

@@ -19,7 +19,7 @@ _TASK = TaskId("kit", "task")
 
 
 def run_of(number: int, state: RunState = RunState.FIRED, trigger_id: str = "t") -> TriggerRun:
-    """Return A run whose number is its moment."""
+    """Return a run whose number is its moment."""
     return TriggerRun(f"run{number}", trigger_id, "kit.task", state, "cause", float(number), "", "[]")
 
 

@@ -29,7 +29,7 @@ _DAY_S = 86400.0
 
 
 def following(app: Pynenc, *triggers: Builder) -> Task[..., Any]:
-    """Return A task that triggers start, registered."""
+    """Return a task that triggers start, registered."""
     task: Task[..., Any] = app.task(triggers=list(triggers))(kit_functions.follow)
     app.register_deferred_triggers()
     return task

@@ -28,7 +28,7 @@ _HOUR_S = 3600.0
 
 
 def step(index: int, invocation_id: str = "i", name: str = "n") -> Step:
-    """Return A step whose number is its moment."""
+    """Return a step whose number is its moment."""
     key = step_id(invocation_id, 0, "", index)
     return Step(key, invocation_id, 0, "", index, "step", name, str(index), 0, float(index))
 

@@ -63,7 +63,7 @@ class CronSchedule:
         return None
 
     def local(self, tick: float) -> datetime:
-        """Return A tick as the clock of the time zone shows it."""
+        """Return a tick as the clock of the time zone shows it."""
         return datetime.fromtimestamp(tick, self._zone)
 
     def _naive_after(self, naive: datetime) -> datetime:

@@ -146,7 +146,7 @@ def _condition(fields: dict[str, Any]) -> Condition:
 
 
 def _with_functions(value: Any) -> Any:
-    """Return A stored value with functions in place of the references to them."""
+    """Return a stored value with functions in place of the references to them."""
     if isinstance(value, dict):
         if value.keys() == {_CALLABLE}:
             return ReferencedFunction(msgspec.convert(value[_CALLABLE], CallableReference))

@@ -12,7 +12,7 @@ _ABSENT = object()
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """Return A comparison that is false for what is absent or cannot be compared."""
+    """Return a comparison that is false for what is absent or cannot be compared."""
 
     def test(value: Any, wanted: Any) -> bool:
         try:

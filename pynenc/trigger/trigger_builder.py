@@ -290,14 +290,14 @@ def _statuses(given: Statuses) -> tuple[InvocationStatus, ...]:
 def on_cron(
     expression: str, timezone: str = "UTC", misfire: Misfire | str = Misfire.FIRE_ONCE
 ) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_cron`."""
+    """Return a builder that starts with `TriggerBuilder.on_cron`."""
     return TriggerBuilder().on_cron(expression, timezone, misfire)
 
 
 def on_event(
     code: str, payload_filter: Filter | None = None, filters: Filter | None = None
 ) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_event`."""
+    """Return a builder that starts with `TriggerBuilder.on_event`."""
     return TriggerBuilder().on_event(code, payload_filter, filters)
 
 
@@ -306,29 +306,29 @@ def on_status(
     statuses: Statuses = InvocationStatus.SUCCESS,
     call_arguments: Filter | None = None,
 ) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_status`."""
+    """Return a builder that starts with `TriggerBuilder.on_status`."""
     return TriggerBuilder().on_status(task, statuses, call_arguments)
 
 
 def on_result(
     task: TaskReference, filter_result: Any = None, call_arguments: Filter | None = None
 ) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_result`."""
+    """Return a builder that starts with `TriggerBuilder.on_result`."""
     return TriggerBuilder().on_result(task, filter_result, call_arguments)
 
 
 def on_any_result(task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_any_result`."""
+    """Return a builder that starts with `TriggerBuilder.on_any_result`."""
     return TriggerBuilder().on_any_result(task, call_arguments)
 
 
 def on_success(task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_success`."""
+    """Return a builder that starts with `TriggerBuilder.on_success`."""
     return TriggerBuilder().on_success(task, call_arguments)
 
 
 def on_failure(task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_failure`."""
+    """Return a builder that starts with `TriggerBuilder.on_failure`."""
     return TriggerBuilder().on_failure(task, call_arguments)
 
 
@@ -337,5 +337,5 @@ def on_exception(
     exception_types: Iterable[type[BaseException] | str] | type[BaseException] | str | None = None,
     call_arguments: Filter | None = None,
 ) -> TriggerBuilder:
-    """Return A builder that starts with `TriggerBuilder.on_exception`."""
+    """Return a builder that starts with `TriggerBuilder.on_exception`."""
     return TriggerBuilder().on_exception(task, exception_types, call_arguments)

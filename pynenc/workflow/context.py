@@ -65,7 +65,7 @@ class WorkflowContext(WaitingOperations):
     # --- values ------------------------------------------------------------------------
 
     def random(self) -> float:
-        """Return A random number from 0 up to 1."""
+        """Return a random number from 0 up to 1."""
         return float(self.run.perform("random", "", lambda _: random.random()))
 
     def utc_now(self) -> datetime:
@@ -74,7 +74,7 @@ class WorkflowContext(WaitingOperations):
         return datetime.fromtimestamp(moment, UTC)
 
     def uuid(self) -> str:
-        """Return A random UUID, as text."""
+        """Return a random UUID, as text."""
         return str(self.run.perform("uuid", "", lambda _: str(uuid.uuid4())))
 
     def set_data(self, key: str, value: Any) -> None:
@@ -82,7 +82,7 @@ class WorkflowContext(WaitingOperations):
         self.run.perform("set_data", key, lambda _: None, [(key, value)])
 
     def get_data(self, key: str, default: Any = None) -> Any:
-        """Return A value that the workflow shares, or the default if there is none."""
+        """Return a value that the workflow shares, or the default if there is none."""
 
         def read(_: Place) -> Any:
             found = self.run.journal.read_shared(key)
@@ -185,7 +185,7 @@ class WorkflowContext(WaitingOperations):
         return value
 
     def saga(self) -> Saga:
-        """Return A block whose compensations run if it is left by an exception; see `Saga`."""
+        """Return a block whose compensations run if it is left by an exception; see `Saga`."""
         return Saga(self)
 
     def continue_as_new(self, *args: Any, **kwargs: Any) -> None:

@@ -60,7 +60,7 @@ class Journal(Protocol):
         """Return the value of a step, or its exception."""
 
     def read_shared(self, name: str) -> tuple[Any] | None:
-        """Return A value that the workflow shares, or None if there is none with this name."""
+        """Return a value that the workflow shares, or None if there is none with this name."""
 
     def events(self) -> list[WorkflowEvent]:
         """Return all events that were sent to the invocation, oldest first."""

@@ -20,7 +20,7 @@ class WorkflowRuntime(Protocol):
         """Submit a child under an id; nothing happens if it is known already."""
 
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        """Return A handle on a child that was submitted before."""
+        """Return a handle on a child that was submitted before."""
 
     def continue_with(self, args: Any, kwargs: Any) -> None:
         """Store the arguments with which the invocation continues as new."""

@@ -117,7 +117,17 @@ def test_the_worked_example_passes_the_kit(tmp_path: Path) -> None:
     python = environment(tmp_path / "venv")
     install(python, example)
     (tmp_path / "empty").mkdir()
-    command = ["-m", "pytest", "--pyargs", "pynenc.testing", "--backend", "lmdb", "-q", "--timeout", "60"]
+    command = [
+        "-m",
+        "pytest",
+        "--pyargs",
+        "pynenc.testing",
+        "--pynenc-backend",
+        "lmdb",
+        "-q",
+        "--timeout",
+        "60",
+    ]
     told = run(python, *command, cwd=tmp_path / "empty")
     assert "FAILED" not in told
     assert "round trips, submit one                      1" in told

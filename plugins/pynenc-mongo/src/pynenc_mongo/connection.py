@@ -81,7 +81,7 @@ class Endpoint:
         return ",".join(f"{host}:{port}" if port else str(host) for host, port in parts["nodelist"])
 
     def connect(self) -> Client:
-        """Return A client; it connects at its first use."""
+        """Return a client; it connects at its first use."""
         conf = self._conf
         options: dict[str, Any] = {
             "maxPoolSize": conf.mongo_pool_max_connections,

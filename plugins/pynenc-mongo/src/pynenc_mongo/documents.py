@@ -73,7 +73,7 @@ def encode(values: Mapping[str, Scalar], table: Table) -> dict[str, Any]:
 def new_record(
     names: Names, table: Table, key: str, values: Mapping[str, Scalar], append: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return A whole record, without its identity."""
+    """Return a whole record, without its identity."""
     kept = {name: value for name, value in values.items() if value is not None}
     return {
         "_t": kind_of(table),
@@ -86,7 +86,7 @@ def new_record(
 
 
 def decode(document: Mapping[str, Any], table: Table, fields: Sequence[str]) -> Record:
-    """Return A document as the port promises it."""
+    """Return a document as the port promises it."""
     record: dict[str, Value] = {KEY: document["key"]}
     for name in fields or (*table.fields, *table.append_only):
         if name in table.append_only:
@@ -101,7 +101,7 @@ def decode(document: Mapping[str, Any], table: Table, fields: Sequence[str]) -> 
 
 
 def new_item(names: Names, queue: str, item: QueueItem, tick: int) -> dict[str, Any]:
-    """Return A queue item, without its identity."""
+    """Return a queue item, without its identity."""
     return {
         "_t": QUEUED,
         "_app": names.app,
@@ -116,5 +116,5 @@ def new_item(names: Names, queue: str, item: QueueItem, tick: int) -> dict[str, 
 
 
 def as_item(document: Mapping[str, Any]) -> QueueItem:
-    """Return A queue item as it was pushed, less its time."""
+    """Return a queue item as it was pushed, less its time."""
     return QueueItem(document["item"], document["payload"], -document["rank"])

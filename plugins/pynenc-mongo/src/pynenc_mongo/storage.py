@@ -298,7 +298,7 @@ class _Connection:
 
 
 def _bound(pair: Sequence[Any]) -> tuple[Any, ...]:
-    """Return A position in an index, comparable in Python: the ends are beyond every number and text."""
+    """Return a position in an index, comparable in Python: the ends are beyond every number and text."""
     return tuple(
         (-1, 0) if isinstance(each, MinKey) else (1, 0) if isinstance(each, MaxKey) else (0, each)
         for each in pair

@@ -67,7 +67,7 @@ class Endpoint:
         }
 
     def connect(self) -> Client:
-        """Return A client; it connects at its first use."""
+        """Return a client; it connects at its first use."""
         options = {**self._options, "retry_on_error": [redis.BusyLoadingError]}
         if self._scheme == _CLUSTER:
             return self._cluster()
@@ -139,7 +139,7 @@ class Endpoint:
 
 
 def listening_connection(client: Client, prefix: str) -> Connection:
-    """Return A connection of its own, to listen on; it waits for messages without a time limit."""
+    """Return a connection of its own, to listen on; it waits for messages without a time limit."""
     if isinstance(client, RedisCluster):
         node = client.get_node_from_key(prefix)
         if node is None:

@@ -12,7 +12,7 @@ NONE = "n"
 
 
 def encode(value: Scalar) -> str:
-    """Return A value as text."""
+    """Return a value as text."""
     if value is None:
         return NONE
     if isinstance(value, str):
@@ -70,7 +70,7 @@ def decode_fields(
     append_only: Sequence[str],
     orders: Sequence[str],
 ) -> dict[str, Value]:
-    """Return A record, as the port promises it: nothing is None, but 0 where it orders an index."""
+    """Return a record, as the port promises it: nothing is None, but 0 where it orders an index."""
     record: dict[str, Value] = {}
     for name, text in zip(names, texts, strict=True):
         if name in append_only:
