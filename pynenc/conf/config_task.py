@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -61,10 +62,12 @@ def _exception_classes(value: Any) -> Any:
     return tuple(_exception_class(item) for item in given)
 
 
-def _not_a_flag(value: Any) -> Any:
-    """Refuse True and False, which Python counts among the numbers."""
+def _plain_number(value: Any) -> Any:
+    """Refuse True and False, which Python counts among the numbers, and what is not finite."""
     if isinstance(value, bool):
         raise ValueError("it is True or False, not a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it is not a finite number")
     return value
 
 
@@ -79,8 +82,8 @@ def _clean_name(value: str) -> str:
 
 
 QueueName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_clean_name)]
-Priority = Annotated[float, BeforeValidator(_not_a_flag), Field(ge=-(2**53), le=2**53, allow_inf_nan=False)]
-Timeout = Annotated[float, BeforeValidator(_not_a_flag), Field(gt=0, allow_inf_nan=False)]
+Priority = Annotated[float, BeforeValidator(_plain_number), Field(ge=-(2**53), le=2**53, allow_inf_nan=False)]
+Timeout = Annotated[float, BeforeValidator(_plain_number), Field(gt=0, allow_inf_nan=False)]
 
 OPTION_TYPES: dict[str, TypeAdapter[Any]] = {
     "queue": TypeAdapter(QueueName),
