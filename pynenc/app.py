@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from pynenc.app_info import AppInfo
+from pynenc.app_info import AppInfo, calling_module
 from pynenc.application.components import ComponentProperty, ComponentProvider
 from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
 from pynenc.application.task_api import TaskApi
@@ -22,7 +22,7 @@ from pynenc.calls.inline_records import InlineRecords
 from pynenc.calls.interfaces import AnyInvocation
 from pynenc.client.workflow_runtime import send_event
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
-from pynenc.conf.base_config import ENV_PREFIX
+from pynenc.conf.base_config import settings_in
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
@@ -110,7 +110,7 @@ class Pynenc(TaskApi):
         self._app_id = app_id
         self._config_values = config_values
         self._config_filepath = config_filepath
-        self._module = _calling_module()
+        self._module = calling_module()
         self._registry = plugin_registry()
         self.settings_loader = loader
         loader.check_names(lambda: [ConfigPynenc, ConfigTask, *self._registry.settings_classes()])
@@ -119,7 +119,7 @@ class Pynenc(TaskApi):
         self._invocations = InvocationFinder(
             lambda: self.conf, lambda: self.components, self.find_task, self._inline_records
         )
-        self._environment = _environment()
+        self._environment = settings_in(os.environ)
         self._is_in_use = False
         self._start()
 
@@ -144,7 +144,7 @@ class Pynenc(TaskApi):
     def _use(self) -> None:
         """Read the settings again if the environment has changed before the first use."""
         self._is_in_use = True
-        if _environment() != self._environment:
+        if settings_in(os.environ) != self._environment:
             self._start()
             self._conf.app_id = self._app_id
 
@@ -396,19 +396,3 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables that settings come from."""
-    return {name: value for name, value in os.environ.items() if name.upper().startswith(ENV_PREFIX)}
-
-
-def _calling_module() -> str | None:
-    """Name of the module that makes the app."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "pynenc":
-        outer = frame.f_back
-        if outer is None:
-            return None
-        frame = outer
-    return str(frame.f_globals.get("__name__"))

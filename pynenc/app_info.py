@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,3 +24,14 @@ class AppInfo:
     app_variable: str | None = None
     config_values: dict[str, Any] | None = None
     config_filepath: str | None = None
+
+
+def calling_module() -> str | None:
+    """Name of the module that makes the app."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "pynenc":
+        outer = frame.f_back
+        if outer is None:
+            return None
+        frame = outer
+    return str(frame.f_globals.get("__name__"))

@@ -178,3 +178,8 @@ def environment_layer(cls: type[PynencConfig], environ: Mapping[str, str]) -> La
                 origins[name] = f"environment variable {key}"
                 break
     return Layer(values, origins)
+
+
+def settings_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that settings come from."""
+    return {name: value for name, value in environ.items() if name.upper().startswith(ENV_PREFIX)}
