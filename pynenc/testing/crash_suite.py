@@ -53,6 +53,7 @@ def put_faulty(app: Pynenc) -> CrashPlan:
 class CrashSuite(AppFixtures):
     """The promise of delivery, at every crash point."""
 
+    @pytest.mark.timeout(600)  # each crash point is a life of its own
     @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
     def test_a_crash_at_any_operation_loses_nothing(
         self, app: Pynenc, scenario: Callable[[Life], None]

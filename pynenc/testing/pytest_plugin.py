@@ -27,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark of pytest-timeout, which the kit uses, for runs without that plugin."""
+    config.addinivalue_line("markers", "timeout: the longest time that a test may take (pytest-timeout)")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Note which suite of the kit each test is from; the note travels with its report."""
     for item in items:

@@ -109,6 +109,7 @@ SCENARIOS: list[Callable[[TriggeredLife], None]] = [events, statuses, composites
 class TriggerCrashSuite(AppFixtures):
     """Each trigger starts its task once for each occurrence, at every crash point."""
 
+    @pytest.mark.timeout(600)  # each crash point is a life of its own
     @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
     def test_a_crash_of_an_evaluator_starts_nothing_twice(
         self, app: Pynenc, scenario: Callable[[TriggeredLife], None]

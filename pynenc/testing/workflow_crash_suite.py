@@ -120,6 +120,7 @@ SCENARIOS: list[tuple[Callable[[WorkflowLife], None], InvocationStatus, dict[str
 class WorkflowCrashSuite(AppFixtures):
     """A workflow comes to the same end wherever its runner dies."""
 
+    @pytest.mark.timeout(600)  # each crash point is a life of its own
     @pytest.mark.parametrize(("scenario", "status", "effects"), SCENARIOS, ids=lambda each: _name(each))
     def test_a_workflow_survives_a_crash_at_any_operation(
         self,
