@@ -206,7 +206,7 @@ def fire(state: CliState, trigger_id: str, payload: str | None, arguments: str |
 @_ID
 @click.pass_obj
 def pause(state: CliState, trigger_id: str) -> None:
-    """Keep a trigger from starting its task; what occurs meanwhile counts for nothing."""
+    """Keep a trigger from starting its task; whatever happens while it is paused is ignored."""
     _switch(state.app().trigger, trigger_id, BaseTrigger.pause, ("is paused", "was paused already"))
 
 

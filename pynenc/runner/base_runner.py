@@ -63,8 +63,8 @@ class BaseRunner(Component):
         """Execute invocations until stopped.
 
         In the main thread, SIGTERM and SIGINT stop it: it claims nothing more, gives running
-        invocations `shutdown_grace_seconds`, and hands the rest back. A second signal ends the
-        grace at once.
+        invocations `shutdown_grace_seconds`, and hands the rest back. A second signal cuts the
+        grace period short.
 
         Raises:
             RunnerError: It cannot work with this configuration.

@@ -82,7 +82,7 @@ class BaseTrigger(DataComponent, TriggerRecords):
             self.save_definitions(new)
 
     def pause(self, trigger_id: str) -> bool:
-        """Keep a trigger from starting its task; what occurs meanwhile counts for nothing.
+        """Keep a trigger from starting its task; whatever happens while it is paused is ignored.
 
         Returns:
             False if it was paused already.
