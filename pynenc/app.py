@@ -391,8 +391,9 @@ class Pynenc(TaskApi):
 
 def _after_fork_in_child() -> None:
     """Let the child process submit under an identity of its own."""
+    Pynenc._lock = threading.RLock()
     for app in Pynenc._instances.values():
-        app._provider.remake()
+        app._provider.renew()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

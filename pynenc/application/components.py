@@ -117,6 +117,11 @@ class ComponentProvider:
         self._made = None
         self._on_replaced()
 
+    def renew(self) -> None:
+        """Be ready for a new process: a thread that is not there may have held the lock."""
+        self._lock = threading.RLock()
+        self.remake()
+
     def is_built(self, kind: ComponentKind) -> bool:
         """Return whether the component is in use already."""
         return kind in self._built

@@ -103,3 +103,17 @@ def log(value: Any) -> None:
 
 def nothing() -> None:
     """Do nothing."""
+
+
+def echo_or_fail(value: Any) -> Any:
+    """Give back what it gets; a text is raised."""
+    if isinstance(value, str):
+        raise ValueError(value)
+    return value
+
+
+def remember(key: str, value: Any) -> None:
+    """Set a value that the workflow shares."""
+    invocation = current_invocation.get()
+    assert invocation is not None
+    invocation.task.wf.set_data(key, value)  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from pynenc import Pynenc, PynencBuilder
 from pynenc.app import _new_pynenc
 from pynenc.app_info import AppInfo
 from pynenc.broker.storage_broker import MemBroker, SQLiteBroker
+from pynenc.conf import retired
 from pynenc.exceptions import ConfigError, RunnerError, TaskNotFoundError, UnknownComponentError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.runner.external_runner import DummyRunner
@@ -213,3 +214,101 @@ def test_modules_that_cannot_be_imported_are_an_error() -> None:
     app = Pynenc({"app_id": "one", "trigger_task_modules": ["nowhere.tasks"]})
     with pytest.raises(ConfigError, match="'trigger_task_modules' names 'nowhere.tasks'"):
         app.import_task_modules()
+
+
+# --- settings and spellings ------------------------------------------------------------
+
+
+def test_the_environment_counts_until_the_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Pynenc({"app_id": "late", "max_pending_seconds": 1})
+    app.task(plain_tasks.add)
+    monkeypatch.setenv("PYNENC__MAX_PENDING_SECONDS", "7")
+    monkeypatch.setenv("PYNENC__APP_ID", "another")
+    assert (app.conf.max_pending_seconds, app.conf.app_id, app.app_id) == (7, "late", "late")
+    monkeypatch.setenv("PYNENC__MAX_PENDING_SECONDS", "9")
+    assert app.conf.max_pending_seconds == 7
+
+
+def test_a_wrong_environment_is_an_error_at_the_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Pynenc({"app_id": "late"})
+    monkeypatch.setenv("PYNENC__MAX_PENDING_SECONDS", "soon")
+    with pytest.raises(ConfigError, match="environment variable PYNENC__MAX_PENDING_SECONDS"):
+        app.task(plain_tasks.add)(1)
+
+
+def test_settings_of_other_versions_are_told_once_and_do_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(retired, "_told", set())
+    monkeypatch.setenv("PYNENC__QUEUE_TIMEOUT_SEC", "0.1")
+    monkeypatch.setenv("PYNENC__CONFIGBROKER__QUEUE_TIMEOUT_SEC", "0.1")
+    with caplog.at_level("WARNING", "pynenc.conf"):
+        Pynenc({"app_id": "old", "arg_cache_cls": "MemArgCache", "orchestrator": {"cycle_control": True}})
+        PynencBuilder().app_id("old2").task_control(queue_timeout_sec=0.1).build()
+    assert [record.getMessage().partition(" (from ")[0] for record in caplog.records] == [
+        "setting 'arg_cache_cls'",
+        "setting 'cycle_control'",
+        "setting 'queue_timeout_sec'",
+    ]
+    assert "use 'client_data_store_cls'" in caplog.text
+
+
+def test_spellings_of_other_versions_are_accepted() -> None:
+    builder = PynencBuilder().app_id("spelt").trigger_task_modules(["json", "math"])
+    builder.logging_colors(use_colors=False).logging_format(fmt="json").logging(
+        level="error", stream="stdout"
+    )
+    app = builder.build()
+    conf = app.conf
+    assert conf.trigger_task_modules == ("json", "math")
+    assert (conf.log_use_colors, conf.log_format, conf.logging_level) == (False, "json", "error")
+    assert Pynenc({"app_id": "spelt2", "backend": "memory", "broker_cls": "memory"}).broker is not None
+    task = app.task(plain_tasks.add)
+    group = task.parallelize(param_iter=[(1,), (2,)])
+    assert len(group) == 2
+    assert len(task.options(priority=1).parallelize(param_iter=[(1,)])) == 1
+    for wrong in ({}, {"items": [(1,)], "param_iter": [(1,)]}):
+        with pytest.raises(TypeError, match="'items' or 'param_iter', one of them"):
+            task.parallelize(**wrong)
+    assert group[0].workflow.parent_workflow_id is None
+
+
+def test_a_runner_that_was_not_chosen_is_an_error_that_says_which_there_are() -> None:
+    with pytest.raises(RunnerError, match="Set 'runner_cls' to ThreadRunner or PersistentProcessRunner"):
+        Pynenc({"app_id": "none"}).runner.run()
+
+
+def test_a_child_process_submits_under_an_identity_of_its_own() -> None:
+    app = Pynenc({"app_id": "forked"})
+    before = app.components
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writer, app.components.client_identity.runner_id.encode())
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    identity = os.read(reader, 100).decode()
+    assert len(identity) == len(before.client_identity.runner_id)
+    assert identity != before.client_identity.runner_id
+    assert app.components is before
+
+
+def test_what_replaces_a_component_is_used_at_once() -> None:
+    app, other = Pynenc({"app_id": "replaced"}), Pynenc({"app_id": "other"})
+    task = app.task(plain_tasks.add)
+    task(1)
+    app.broker = other.broker
+    task(2)
+    assert app.components.broker is other.broker
+    assert other.broker.depth(["default"])["default"].ready == 1
+
+
+def test_a_task_that_was_taken_out_is_not_known_any_more() -> None:
+    app = Pynenc({"app_id": "tasks"})
+    task = app.task(plain_tasks.add)
+    assert app.find_task("plain_tasks.add") is app.find_task(task.task_id) is task
+    del app.tasks[task.task_id]
+    with pytest.raises(TaskNotFoundError, match=r"task 'plain_tasks.add' is not known here"):
+        app.find_task("plain_tasks.add")
+    with pytest.raises(TaskNotFoundError, match="task 'nodot' is not known here"):
+        app.find_task("nodot")
