@@ -18,7 +18,7 @@ class Interruption:
         self._lock = threading.Lock()
         self._error: BaseException | None = None
         self._wakers: list[Callable[[], None]] = []
-        self._is_heard = False
+        self._is_acknowledged = False
         self.is_cooperative = False
         """Whether waits of coroutines raise the error, too; otherwise their task is cancelled."""
 
@@ -45,17 +45,17 @@ class Interruption:
 
     def check(self) -> None:
         """Raise the error if the body was asked to end and has not heard of it."""
-        if self._error is not None and not self._is_heard:
+        if self._error is not None and not self._is_acknowledged:
             raise self._error
 
     def acknowledge(self) -> None:
         """Note that the body has heard; from now on it may wait again, to clear up."""
-        self._is_heard = True
+        self._is_acknowledged = True
 
     @property
-    def is_heard(self) -> bool:
+    def is_acknowledged(self) -> bool:
         """True if the body was told."""
-        return self._is_heard
+        return self._is_acknowledged
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:

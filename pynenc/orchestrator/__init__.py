@@ -1,6 +1,6 @@
 """The life of an invocation: register, claim, finish, wait, recover."""
 
-from pynenc.doors import lazy_door
+from pynenc.identifiers.doors import lazy_door
 
 __getattr__, __dir__, __all__ = lazy_door(
     __name__,

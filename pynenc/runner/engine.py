@@ -302,7 +302,7 @@ class Engine:
     # --- upkeep ------------------------------------------------------------------------
 
     def _look_after(self, may_be_cancelled: bool) -> float | None:
-        """Return what the keeper does after each rest; how long the next may be."""
+        """Look after what runs, after each rest of the heartbeat; return how long the next may be."""
         running = self._running.ids() if may_be_cancelled else []
         if running:
             self._running.cancel(cancelled_among(self.app.components, running))

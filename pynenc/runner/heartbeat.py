@@ -35,7 +35,7 @@ class Heartbeat:
         self._is_sound = is_sound
         self._stopped = threading.Event()
         self._subscription = components.orchestrator.subscribe(map(runner_channel, self._runner_ids))
-        self._thread = threading.Thread(target=self._run, name="pynenc-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="pynenc-heartbeat", daemon=True)
 
     def start(self) -> None:
         """Give the first sign of life, then go on beside."""

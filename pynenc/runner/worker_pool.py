@@ -110,7 +110,7 @@ class WorkerPool:
             worker = self._ended.get()
             if worker is None:
                 return
-            self._bury(worker)
+            self._take_back(worker)
             if self._stopping.is_set():
                 continue
             if worker.process.returncode == 0:  # it ended by itself, as it was told
@@ -130,7 +130,7 @@ class WorkerPool:
                 self.start_worker()
             self._delay_s = min(self._delay_s * 2, _LONGEST_DELAY_S)
 
-    def _bury(self, worker: WorkerHandle) -> None:
+    def _take_back(self, worker: WorkerHandle) -> None:
         """Take back what a dead worker owned."""
         with self._lock:
             self._workers.discard(worker)
@@ -158,7 +158,7 @@ class WorkerPool:
             self._signal(workers, signal.SIGKILL)
             self._wait(workers, _KILL_AFTER_S, threading.Event())
         for worker in workers:
-            self._bury(worker)
+            self._take_back(worker)
         self._ended.put(None)
 
     @staticmethod

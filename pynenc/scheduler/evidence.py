@@ -176,16 +176,16 @@ class Evidence:
         return ExceptionContext(invocation_id, self.code, arguments, name.rpartition(".")[2], text)
 
 
-def _unpack_arguments(facts: Sequence[Evidence]) -> list[Any]:
+def _unpack_arguments(found: Sequence[Evidence]) -> list[Any]:
     return list(
-        facts[0].components.values.unpack_arguments(
-            [evidence.data.arguments for evidence in facts if evidence.data]
+        found[0].components.values.unpack_arguments(
+            [evidence.data.arguments for evidence in found if evidence.data]
         )
     )
 
 
-def _load_outcomes(facts: Sequence[Evidence]) -> list[Any]:
-    return load_results(facts[0].components, [Ended(evidence.state) for evidence in facts if evidence.state])
+def _load_outcomes(found: Sequence[Evidence]) -> list[Any]:
+    return load_results(found[0].components, [Ended(evidence.state) for evidence in found if evidence.state])
 
 
 def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
@@ -202,8 +202,8 @@ def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
 
 def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Evidence]:
     """Return the facts behind occurrences, in four round trips at most."""
-    facts = [Evidence(components, each) for each in occurrences]
-    statuses = [evidence for evidence in facts if evidence.occurrence.kind == STATUS]
+    found = [Evidence(components, each) for each in occurrences]
+    statuses = [evidence for evidence in found if evidence.occurrence.kind == STATUS]
     if statuses:
         ids = [evidence.status.invocation_id for evidence in statuses]
         group = Group()
@@ -227,7 +227,7 @@ def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Ev
         later = components.orchestrator.read_states(ids) if ids else []
         for evidence, state in zip(confirmed, later, strict=True):
             evidence.state = state or evidence.state
-    return facts
+    return found
 
 
 def _is(state: InvocationState | HistoryEntry, wanted: StatusPayload) -> bool:

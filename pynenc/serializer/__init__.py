@@ -1,6 +1,6 @@
 """Serializers: values to text and back."""
 
-from pynenc.doors import lazy_door
+from pynenc.identifiers.doors import lazy_door
 
 __getattr__, __dir__, __all__ = lazy_door(
     __name__,

@@ -1,6 +1,6 @@
 """State backends: what invocations are and what came of them."""
 
-from pynenc.doors import lazy_door
+from pynenc.identifiers.doors import lazy_door
 
 __getattr__, __dir__, __all__ = lazy_door(
     __name__,

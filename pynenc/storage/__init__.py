@@ -1,6 +1,6 @@
 """The storage port: records, queues, signals and blobs, and the drivers for it."""
 
-from pynenc.doors import lazy_door
+from pynenc.identifiers.doors import lazy_door
 
 __getattr__, __dir__, __all__ = lazy_door(
     __name__,

@@ -1,6 +1,6 @@
 """Triggers: tasks started by time, events and what becomes of other tasks."""
 
-from pynenc.doors import lazy_door
+from pynenc.identifiers.doors import lazy_door
 
 __getattr__, __dir__, __all__ = lazy_door(
     __name__,

@@ -174,7 +174,7 @@ class WorkflowContext(WaitingOperations):
         branch, place = self.run.begin("step", name)
         step = self.run.recorded(branch, place, "step", name)
         if step is None:
-            self.run.tell_cancelled(place)
+            self.run.raise_cancelled(place)
             with self.waits.busy():
                 try:
                     entry = Entry(place, "step", name, await attempts.run_async(function))

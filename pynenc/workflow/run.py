@@ -105,7 +105,7 @@ class DurableRun:
         at(place)
         step = self.recorded(branch, place, kind, name)
         if step is None:
-            self.tell_cancelled(place)
+            self.raise_cancelled(place)
             step = self.record(branch, self._acted(kind, name, place, act, keep_errors), shared)
         return self.outcome(step)
 
@@ -211,12 +211,12 @@ class DurableRun:
     # --- cancelling --------------------------------------------------------------------
 
     @property
-    def _is_to_be_told(self) -> bool:
-        if self.interruption.is_heard:
+    def _is_cancelling(self) -> bool:
+        if self.interruption.is_acknowledged:
             return False
         return self._cancel_requested or isinstance(self.interruption.error, InvocationCancelledError)
 
-    def tell_cancelled(self, place: Place, where: str = "") -> None:
+    def raise_cancelled(self, place: Place, where: str = "") -> None:
         """Raise the cancelling in the body of a workflow, once, and record where.
 
         Raises:
@@ -224,14 +224,14 @@ class DurableRun:
         """
         if not self.is_workflow:
             self.interruption.check()
-        elif self._is_to_be_told:
+        elif self._is_cancelling:
             self._new.append(self.journal.record(Entry(place, CANCELLED, where, None)))
             raise self._cancelling()
         else:
             self.interruption.check()
 
-    def tell_cancelled_ahead(self, where: str) -> None:
-        """Do the same as `tell_cancelled` between two operations: at a wait."""
+    def raise_cancelled_ahead(self, where: str) -> None:
+        """Do the same as `raise_cancelled` between two operations: at a wait."""
         branch = self.branches.current()
         step = self.known.get(branch.ahead)
         if step is not None:
@@ -239,8 +239,8 @@ class DurableRun:
                 branch.take(CANCELLED, where)
                 raise self._cancelling()
             return
-        if not self.is_workflow or self._is_to_be_told:
-            self.tell_cancelled(branch.take(CANCELLED, where) if self.is_workflow else branch.ahead, where)
+        if not self.is_workflow or self._is_cancelling:
+            self.raise_cancelled(branch.take(CANCELLED, where) if self.is_workflow else branch.ahead, where)
 
     def _cancelling(self) -> InvocationCancelledError:
         """Return the error that tells the body; it may wait again afterwards, to compensate."""
@@ -258,12 +258,12 @@ class DurableRun:
         if not self.is_workflow:
             yield
             return
-        self.tell_cancelled_ahead(where)
+        self.raise_cancelled_ahead(where)
         try:
             yield
         except InvocationCancelledError as error:
-            if error is self.interruption.error and not self.interruption.is_heard:
-                self.tell_cancelled_ahead(where)
+            if error is self.interruption.error and not self.interruption.is_acknowledged:
+                self.raise_cancelled_ahead(where)
             raise
 
     # --- parking -----------------------------------------------------------------------

@@ -47,7 +47,7 @@ class WaitingOperations:
         self._runtime = runtime
         self._park_after_s = park_after_s
         self.first_look_s = max(park_after_s, SOON_S)
-        self._heard = 0
+        self._events_seen = 0
 
     def sleep(self, duration: float | timedelta) -> None:
         """Wait; for long waits the body is left and runs again when the time is over.
@@ -89,8 +89,8 @@ class WaitingOperations:
         """
         deadline, branch, place = self._begin_wait(code, filter, timeout)
         while (step := self._listen(branch, place, code, filter, deadline)) is None:
-            self._sit_out(self._parking(deadline, f"event '{code}'", self._heard))
-        return self._told_of(step, code)
+            self._sit_out(self._parking(deadline, f"event '{code}'", self._events_seen))
+        return self._payload_of(step, code)
 
     async def async_wait_event(
         self, code: str, filter: Filter | None = None, timeout: float | timedelta | None = None
@@ -99,11 +99,11 @@ class WaitingOperations:
         deadline, branch, place = self._begin_wait(code, filter, timeout)
         step = self._listen(branch, place, code, filter, deadline)
         if step is None:
-            parking = self._parking(deadline, f"event '{code}'", self._heard)
+            parking = self._parking(deadline, f"event '{code}'", self._events_seen)
             step = await self._sit_out_async(
                 parking, lambda: self._listen(branch, place, code, filter, deadline)
             )
-        return self._told_of(step, code)
+        return self._payload_of(step, code)
 
     def park_for(self, invocation_ids: Sequence[str]) -> None:
         """Leave the body if what it waits for is a child workflow which is parked itself.
@@ -155,7 +155,7 @@ class WaitingOperations:
         return float(self.run.perform(SLEEP, "", lambda _: self.run.journal.now() + seconds))
 
     def _is_over(self, due: float) -> bool:
-        self.run.tell_cancelled_ahead(SLEEP)
+        self.run.raise_cancelled_ahead(SLEEP)
         return due <= self.run.journal.now()
 
     def _begin_wait(
@@ -180,11 +180,11 @@ class WaitingOperations:
         if step is not None:
             return step
         try:
-            self.run.tell_cancelled(place)
+            self.run.raise_cancelled(place)
         except InvocationCancelledError:
             self._runtime.expect_no_more(place)
             raise
-        self._heard = self._runtime.events_counted()  # first, so that none slips through
+        self._events_seen = self._runtime.events_counted()  # first, so that none slips through
         events = self.run.journal.events()
         used = self.run.used_events()
         for event in events:
@@ -192,18 +192,18 @@ class WaitingOperations:
                 payload = msgspec.json.decode(event.payload)
                 if passes(filter, payload):
                     value = {"event_id": event.event_id, "payload": payload}
-                    return self._heard_it(branch, Entry(place, EVENT, code, value))
+                    return self._received(branch, Entry(place, EVENT, code, value))
         if deadline <= self.run.journal.now():
-            return self._heard_it(branch, Entry(place, EVENT, code, None))
+            return self._received(branch, Entry(place, EVENT, code, None))
         self._runtime.expect(place, code, filter)
         return None
 
-    def _heard_it(self, branch: Branch, entry: Entry) -> Step:
+    def _received(self, branch: Branch, entry: Entry) -> Step:
         step = self.run.record(branch, entry)
         self._runtime.expect_no_more(entry.place)
         return step
 
-    def _told_of(self, step: Step, code: str) -> Any:
+    def _payload_of(self, step: Step, code: str) -> Any:
         value = self.run.journal.value(step)
         if value is None:
             raise EventTimeoutError(f"no event '{code}' came in time")
@@ -224,7 +224,7 @@ class WaitingOperations:
                 listening.enter_context(self._runtime.subscribe(over.set))
                 if self._runtime.events_counted() != parking.events_seen:
                     return
-            if not self.run.interruption.is_requested or self.run.interruption.is_heard:
+            if not self.run.interruption.is_requested or self.run.interruption.is_acknowledged:
                 over.wait(max(0.0, min(remaining, _LONGEST_S)))
 
     async def _sit_out_async(self, parking: Parking, ready: Callable[[], R | None]) -> R:
