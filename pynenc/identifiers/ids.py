@@ -28,13 +28,7 @@ def new_id() -> str:
     The first 64 bits are the time in nanoseconds and the other 64 are random, so ids of one
     process rise strictly and ids of different processes do not collide.
     """
-    global _last_tick
-    with _lock:
-        tick = time.time_ns()
-        if tick <= _last_tick:
-            tick = _last_tick + 1
-        _last_tick = tick
-    return f"{tick:016x}{os.urandom(8).hex()}"
+    return f"{monotonic_tick():016x}{os.urandom(8).hex()}"
 
 
 def derived_id(*cause: str) -> str:

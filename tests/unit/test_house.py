@@ -220,7 +220,7 @@ def test_the_walk_of_a_submission_is_short(app: Pynenc) -> None:
     task, walk = app.task(plain_tasks.add), Walk()
     task(0)
     walk.run(lambda: task(1, 2))
-    check(walk, 24, 14)
+    check(walk, 25, 14)
     assert walk.files[:3] == ["task.py", "calls/arguments.py", "client/submitting.py"]
 
 
