@@ -9,7 +9,7 @@ from typing import Any
 
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.claiming import claim
-from pynenc.lifecycle.execution import Finished, advance
+from pynenc.lifecycle.execution import Finished, finish_and_start
 
 _COUNT = 20
 
@@ -39,9 +39,9 @@ def counted(
         marks.append(sent())
         finished: list[Finished] = []
         for claimed in claims:
-            (started,) = advance(app.components, "bench", finished, [claimed]).started
+            (started,) = finish_and_start(app.components, "bench", finished, [claimed]).started
             finished = [Finished(started, InvocationStatus.SUCCESS, "1")]
-        advance(app.components, "bench", finished, [])
+        finish_and_start(app.components, "bench", finished, [])
         marks.append(sent())
     app.purge()
     steps = ("submit", f"claim (batch of {_COUNT})", "start and finish")

@@ -283,3 +283,12 @@ def test_an_event_costs_four_calls_of_the_storage(app: Pynenc) -> None:
     with counting([storage]) as calls:
         assert evaluating.evaluator.evaluate() is None
     assert len(calls) == 1, calls
+
+
+@pytest.mark.parametrize("script", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda script: script.stem)
+def test_a_benchmark_asks_only_for_what_is_there(script: Path) -> None:
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pynenc"):
+            found = importlib.import_module(node.module or "")
+            for alias in node.names:
+                assert hasattr(found, alias.name), f"{node.module}.{alias.name}"
