@@ -44,6 +44,7 @@ docs: $(VENV)/.dev
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.handles_run
 	$(BIN)/python -m benchmarks.redis_run
 	$(BIN)/python -m benchmarks.triggers_run
 	$(BIN)/python -m benchmarks.workflows_run

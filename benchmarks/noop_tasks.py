@@ -17,3 +17,7 @@ def add(x: int, y: int) -> int:
 @app.task
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
+
+
+def nothing() -> None:
+    """Do nothing; `handles_run` makes a task of it for an app of its own."""
