@@ -24,7 +24,6 @@ from pynenc.client.workflow_runtime import send_event
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import settings_in
 from pynenc.conf.config_pynenc import ConfigPynenc
-from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
 from pynenc.context import running_runner
 from pynenc.exceptions import ConfigError
@@ -113,7 +112,6 @@ class Pynenc(TaskApi):
         self._module = calling_module()
         self._registry = plugin_registry()
         self.settings_loader = loader
-        loader.check_names(lambda: [ConfigPynenc, ConfigTask, *self._registry.settings_classes()])
         self._registered_tasks = TaskRegistry(self)
         self._inline_records = InlineRecords()
         self._invocations = InvocationFinder(
@@ -124,6 +122,7 @@ class Pynenc(TaskApi):
         self._start()
 
     def _start(self) -> None:
+        self.settings_loader.check_names(self._registry.known_settings)
         self._conf = self.settings_loader.load(ConfigPynenc)
         self._logger = app_logger(self._conf)
         self._provider = self._new_provider()
@@ -143,10 +142,14 @@ class Pynenc(TaskApi):
 
     def _use(self) -> None:
         """Read the settings again if the environment has changed before the first use."""
-        self._is_in_use = True
-        if settings_in(os.environ) != self._environment:
-            self._start()
-            self._conf.app_id = self._app_id
+        with self._lock:
+            if self._is_in_use:
+                return
+            if settings_in(os.environ) != self._environment:
+                self.settings_loader = SettingsLoader(self._config_values, self._config_filepath)
+                self._start()
+                self._conf.app_id = self._app_id
+            self._is_in_use = True
 
     def _check_same(self, config_values: dict[str, Any] | None, config_filepath: str | None) -> None:
         """Refuse a second app with the same id and other settings."""
@@ -245,6 +248,8 @@ class Pynenc(TaskApi):
 
     @logger.setter
     def logger(self, logger: logging.Logger) -> None:
+        if not self._is_in_use:
+            self._use()
         self._logger = logger
 
     @property
@@ -361,11 +366,7 @@ class Pynenc(TaskApi):
         limit: int = 100,
         only_workflows: bool = False,
     ) -> list[tuple[InvocationData, InvocationState]]:
-        """Return what is stored of invocations, newest first; their tasks need not be importable here.
-
-        Parameters are those of `find_invocations`; `only_workflows` leaves those that began a
-        workflow by `@app.workflow` or `force_new_workflow`.
-        """
+        """Return what is stored of invocations, newest first; their tasks need not be importable here."""
         return self._invocations.find_records(task, statuses, since, limit, only_workflows)
 
     def workflow_data(self, workflow_id: str) -> dict[str, Any]:

@@ -45,9 +45,9 @@ class Task(BaseTask[Params, Result]):
     def __init__(self, app: App, func: Func[Params, Result], options: Mapping[str, Any]) -> None:
         self.app = app
         self.func = func
+        check_importable(func)
         self.task_id = TaskId(func.__module__, func.__name__)
         self.key = self.task_id.key
-        check_importable(func)
         self.binder = ArgumentBinder(func)
         self.conf: ConfigTask = app.settings_loader.load_task(self.task_id, options)
         unknown = [name for name in self.conf.key_arguments if name not in self.binder.signature.parameters]

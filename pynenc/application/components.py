@@ -20,8 +20,8 @@ from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.component import Component, ComponentContext, DataComponent
-from pynenc.plugins.kinds import STORES, ComponentKind
-from pynenc.plugins.registry import PluginRegistry
+from pynenc.plugins.kinds import KINDS, STORES, ComponentKind
+from pynenc.plugins.registry import PluginRegistry, import_object
 from pynenc.scheduler.catalog import FindLive, TriggerCatalog
 from pynenc.scheduler.watch import StatusWatch
 from pynenc.serializer.base_serializer import BaseSerializer
@@ -199,4 +199,7 @@ class ComponentProperty(Generic[K]):
         return cast(K, app.component_provider.get(self._kind))
 
     def __set__(self, app: HasComponents, component: K) -> None:
+        base = import_object(KINDS[self._kind].base)
+        if not isinstance(component, cast("type[Any]", base)):
+            raise TypeError(f"{component!r} is not a {self._kind.words}")
         app.component_provider.put(self._kind, component)

@@ -147,6 +147,9 @@ class TaskApi(ABC):
         """
         given = given_options(cast(Any, options), ("parallel_func", "aggregate_func"))
         parallel_func, aggregate_func = options.get("parallel_func"), options.get("aggregate_func")
+        for name, value in (("parallel_func", parallel_func), ("aggregate_func", aggregate_func)):
+            if value is not None and not callable(value):
+                raise TaskDefinitionError(f"{name}={value!r} of a direct task is not a function")
 
         def decorate(function: Func[..., Any]) -> Func[..., Any]:
             return make_direct_task(self.task_registry.add(function, given), parallel_func, aggregate_func)

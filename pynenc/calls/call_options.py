@@ -11,9 +11,6 @@ from pydantic import ValidationError
 from pynenc.conf.base_config import unknown_setting
 from pynenc.conf.config_task import OPTION_TYPES, ConfigTask
 
-LONGEST_DELAY_S = 100 * 365.25 * 86400
-"""The longest delay of a call, in seconds."""
-
 
 class CallOptionValues(TypedDict, total=False):
     """The options of one call, as `task.options(...)` takes them. None leaves an option as it is.
@@ -86,15 +83,21 @@ class CallOptions:
             _checked(conf, "queue", options.get("queue")),
             _checked(conf, "priority", options.get("priority")),
             _checked(conf, "timeout", _seconds(options.get("timeout"))),
-            _delay_s(delay),
-            eta.astimezone(UTC) if eta is not None else None,
+            0.0 if delay is None else _valid("delay", _seconds(delay)),
+            _in_utc(eta) if eta is not None else None,
         )
 
 
 def _checked(conf: ConfigTask, name: str, value: Any) -> Any:
     """Return the value of an option, checked as the setting of that name is."""
-    if value is None:
-        return getattr(conf, name)
+    return getattr(conf, name) if value is None else _valid(name, value)
+
+
+def _valid(name: str, value: Any) -> Any:
+    if name != "queue" and isinstance(value, (str, bytes)):  # only the environment gives numbers as text
+        raise ValueError(f"{name}={value!r} is not a number")
+    if name == "queue" and not isinstance(value, str):
+        raise ValueError(f"{name}={value!r} is not a string")
     try:
         return OPTION_TYPES[name].validate_python(value)
     except ValidationError as error:
@@ -102,16 +105,24 @@ def _checked(conf: ConfigTask, name: str, value: Any) -> Any:
         raise ValueError(f"{name}={value!r} is not valid: {reasons}") from None
 
 
-def _delay_s(delay: float | timedelta | None) -> float:
-    seconds = _seconds(delay)
-    if seconds is None:
-        return 0.0
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise ValueError(f"delay={delay!r} is not a number of seconds or a timedelta")
-    if not 0 <= seconds <= LONGEST_DELAY_S:
-        raise ValueError(f"delay={delay!r} is not between 0 and {LONGEST_DELAY_S:.0f} seconds (100 years)")
-    return float(seconds)
+def _in_utc(eta: datetime) -> datetime:
+    try:
+        return eta.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"eta={eta!r} is not a moment that can be stored") from None
 
 
 def _seconds(value: float | timedelta | None) -> float | None:
     return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def check_timeout(timeout_s: float | None) -> None:
+    """Refuse a longest wait that is not a number of seconds.
+
+    Raises:
+        ValueError: It is not None, and not a number, or it is nan.
+    """
+    if timeout_s is None:
+        return
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, (int, float)) or timeout_s != timeout_s:
+        raise ValueError(f"timeout_s={timeout_s!r} is not a number of seconds")

@@ -63,11 +63,15 @@ class GroupResults(Generic[Member, Result]):
         Raises:
             TimeoutError: Some have not ended in time; nothing is cancelled.
         """
-        return list(self._in_order(timeout_s))
+        for _ in self._settled(timeout_s):
+            pass
+        return [each.result for each in self.invocations]
 
     async def async_result(self, timeout_s: float | None = None) -> list[Result]:
         """Return all results, like `wait`, without blocking the event loop."""
-        return [result async for result in self._in_order_async(timeout_s)]
+        async for _ in self._settled_async(timeout_s):
+            pass
+        return [each.result for each in self.invocations]
 
     @property
     def results(self) -> Iterator[Result]:
@@ -139,18 +143,20 @@ class GroupResults(Generic[Member, Result]):
 
     def _in_order(self, timeout_s: float | None) -> Iterator[Result]:
         at = 0
+        while at < len(self.invocations) and self.invocations[at].is_settled:
+            yield self.invocations[at].result
+            at += 1
         for _ in self._settled(timeout_s):
             while at < len(self.invocations) and self.invocations[at].is_settled:
                 yield self.invocations[at].result
                 at += 1
-        for invocation in self.invocations[at:]:
-            yield invocation.result
 
     async def _in_order_async(self, timeout_s: float | None) -> AsyncIterator[Result]:
         at = 0
+        while at < len(self.invocations) and self.invocations[at].is_settled:
+            yield self.invocations[at].result
+            at += 1
         async for _ in self._settled_async(timeout_s):
             while at < len(self.invocations) and self.invocations[at].is_settled:
                 yield self.invocations[at].result
                 at += 1
-        for invocation in self.invocations[at:]:
-            yield invocation.result

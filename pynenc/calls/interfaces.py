@@ -19,6 +19,7 @@ from pynenc.calls.inline_records import InlineRecords
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
+from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus
@@ -370,8 +371,9 @@ class InvocationGroup(GroupResults[BaseInvocation[Params, Result], Result], Gene
 
     @property
     def status(self) -> dict[InvocationStatus, int]:
-        """The number of invocations with each status."""
-        return dict(Counter(each.status for each in self.invocations))
+        """The number of invocations with each status; those that are not stored any more do not count."""
+        known = [each for each in self.invocations if not isinstance(each.error, InvocationNotFoundError)]
+        return dict(Counter(each.status for each in known))
 
     @property
     def error(self) -> list[BaseException | None]:

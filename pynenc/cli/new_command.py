@@ -11,7 +11,7 @@ from string import Template
 import click
 import importlib_metadata
 
-from pynenc.plugins.registry import plugin_registry
+from pynenc.plugins.registry import ALIASES, plugin_registry
 
 _PLACES = {
     "pyproject.toml": "pyproject.toml",
@@ -47,9 +47,10 @@ def backend(name: str, folder: Path | None) -> None:
             f"'{name}': lower-case letters, digits and hyphens, a letter first", param_hint="NAME"
         )
     taken = {spec.alias: plugin for plugin, spec in plugin_registry().components()}
-    if name in taken:
+    name_of_ours = ALIASES.get(name, name)
+    if name_of_ours in taken:
         raise click.BadParameter(
-            f"'{name}' is the alias of what {taken[name].distribution} offers", param_hint="NAME"
+            f"'{name}' is the alias of what {taken[name_of_ours].distribution} offers", param_hint="NAME"
         )
     target = folder or Path(f"pynenc-{name}")
     if target.exists() and any(target.iterdir()):

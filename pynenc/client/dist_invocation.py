@@ -6,9 +6,11 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
+from pynenc.calls.call_options import check_timeout
 from pynenc.calls.interfaces import App, BaseInvocation, BaseTask, InvocationGroup
 from pynenc.client.waiting import wait_ended, wait_ended_async
 from pynenc.context import get_current_runner
+from pynenc.exceptions import InvocationNotFoundError
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -89,7 +91,11 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     @property
     def error(self) -> BaseException | None:
         if self._outcome is None:
-            state = self._current_state()
+            try:
+                state = self._current_state()
+            except InvocationNotFoundError as lost:
+                self.lose(lost)
+                return lost
             if not state.status.final or state.status == InvocationStatus.SUCCESS:
                 return None
             self.settle(state, load_results(self._components, [Ended(state)])[0])
@@ -97,11 +103,14 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         return value.error if isinstance(value, RaisedError) else None
 
     def cancel(self) -> None:
-        self.cancel_all([self])
+        cancel(self._components, [self.invocation_id], get_current_runner().runner_id)
+        self._read_at = float("-inf")  # what was known may be out of date
 
     def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]]) -> None:
-        ids = [each.invocation_id for each in members]
-        cancel(self._components, ids, get_current_runner().runner_id)
+        states = self._components.orchestrator.read_states(_ids(members))
+        known = [state.invocation_id for state in states if state is not None]
+        if known:
+            cancel(self._components, known, get_current_runner().runner_id)
         for each in members:
             if isinstance(each, DistributedInvocation):
                 each._read_at = float("-inf")  # what was known may be out of date
@@ -109,6 +118,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     # --- results -----------------------------------------------------------------------
 
     def wait(self, timeout_s: float | None = None) -> Result:
+        check_timeout(timeout_s)
         if self._outcome is None:
             state = self._state
             if state is not None and state.status.final:
@@ -120,6 +130,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         return self._value()
 
     async def async_result(self, timeout_s: float | None = None) -> Result:
+        check_timeout(timeout_s)
         if self._outcome is None:
             async for ended in wait_ended_async(self._components, [self.invocation_id], timeout_s):
                 _settle([self], ended)
@@ -138,6 +149,10 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         self._state = state
         self._outcome = (value,)
 
+    def lose(self, error: InvocationNotFoundError) -> None:
+        """Note that the invocation is not stored any more."""
+        self._outcome = (RaisedError(error),)
+
     @property
     def is_settled(self) -> bool:
         return self._outcome is not None
@@ -145,14 +160,31 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     def settle_all(
         self, members: Sequence[BaseInvocation[Params, Result]], timeout_s: float | None
     ) -> Iterator[list[BaseInvocation[Params, Result]]]:
-        for ended in wait_ended(self._components, _ids(members), timeout_s):
-            yield _settle(members, ended)
+        waiting, deadline = _ids(members), _deadline(timeout_s)
+        while waiting:
+            try:
+                for ended in wait_ended(self._components, waiting, _remaining(deadline, timeout_s)):
+                    done = {each.state.invocation_id for each in ended}
+                    waiting = [each for each in waiting if each not in done]
+                    yield _settle(members, ended)
+            except InvocationNotFoundError as error:
+                waiting = [each for each in waiting if each != error.invocation_id]
+                yield _lose(members, error)
 
     async def settle_all_async(
         self, members: Sequence[BaseInvocation[Params, Result]], timeout_s: float | None
     ) -> AsyncIterator[list[BaseInvocation[Params, Result]]]:
-        async for ended in wait_ended_async(self._components, _ids(members), timeout_s):
-            yield _settle(members, ended)
+        waiting, deadline = _ids(members), _deadline(timeout_s)
+        while waiting:
+            try:
+                remaining = _remaining(deadline, timeout_s)
+                async for ended in wait_ended_async(self._components, waiting, remaining):
+                    done = {each.state.invocation_id for each in ended}
+                    waiting = [each for each in waiting if each not in done]
+                    yield _settle(members, ended)
+            except InvocationNotFoundError as error:
+                waiting = [each for each in waiting if each != error.invocation_id]
+                yield _lose(members, error)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.app, self.invocation_id)
@@ -160,6 +192,30 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
 
 def _ids(members: Sequence[BaseInvocation[Params, Result]]) -> list[str]:
     return list(dict.fromkeys(each.invocation_id for each in members))
+
+
+def _deadline(timeout_s: float | None) -> float | None:
+    check_timeout(timeout_s)
+    return None if timeout_s is None else time.monotonic() + timeout_s
+
+
+def _remaining(deadline: float | None, timeout_s: float | None) -> float | None:
+    """Return the rest of a timeout; all of it at the beginning, so that messages name what was given."""
+    if deadline is None or timeout_s is None:
+        return None
+    rest = max(0.0, deadline - time.monotonic())
+    return timeout_s if timeout_s - rest < 0.001 else rest
+
+
+def _lose(
+    members: Sequence[BaseInvocation[Params, Result]], error: InvocationNotFoundError
+) -> list[BaseInvocation[Params, Result]]:
+    """Note that an invocation is not stored any more, and return its handles."""
+    lost = [each for each in members if each.invocation_id == error.invocation_id]
+    for each in lost:
+        if isinstance(each, DistributedInvocation):
+            each.lose(error)
+    return lost
 
 
 def _settle(

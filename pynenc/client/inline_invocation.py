@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pynenc.calls.body import run_function, wants_retry
 from pynenc.calls.body_record import BodyRecord
+from pynenc.calls.call_options import check_timeout
 from pynenc.calls.interfaces import (
     AnyInvocation,
     BaseInvocation,
@@ -70,7 +71,10 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                 self.journal, self.body_record = None, None
                 self._become(InvocationStatus.RETRY)
                 continue
-            except Exception as error:  # noqa: BLE001 - kept for who asks for the result
+            except KeyboardInterrupt as error:
+                self._fail(error)
+                raise  # the user has pressed Ctrl-C
+            except BaseException as error:  # noqa: BLE001 - kept for who asks for the result
                 if wants_retry(self.task, error, self._retries):
                     self._retries += 1
                     if self.body_record is not None:
@@ -78,11 +82,14 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                         self.body_record = None
                     self._become(InvocationStatus.RETRY)
                     continue
-                self._error = error
-                self._become(InvocationStatus.FAILED)
+                self._fail(error)
             else:
                 self._become(InvocationStatus.SUCCESS)
             return
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = error
+        self._become(InvocationStatus.FAILED)
 
     def continue_with(self, arguments: dict[str, Any]) -> None:
         """Take other arguments for the next run."""
@@ -113,12 +120,13 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         return self._record.status.final
 
     def wait(self, timeout_s: float | None = None) -> Result:
+        check_timeout(timeout_s)
         if self._error is not None:
             raise self._error
         return cast(Result, self._result)
 
     async def async_result(self, timeout_s: float | None = None) -> Result:
-        return self.wait()
+        return self.wait(timeout_s)
 
     def cancel(self) -> None:
         """Do nothing: an inline invocation has ended before the caller gets its handle."""

@@ -85,12 +85,18 @@ QueueName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_
 Priority = Annotated[float, BeforeValidator(_plain_number), Field(ge=-(2**53), le=2**53, allow_inf_nan=False)]
 Timeout = Annotated[float, BeforeValidator(_plain_number), Field(gt=0, allow_inf_nan=False)]
 
+LONGEST_DELAY_S = 100 * 365.25 * 86400
+"""The longest delay of a call, in seconds."""
+
+Delay = Annotated[float, BeforeValidator(_plain_number), Field(ge=0, le=LONGEST_DELAY_S)]
+
 OPTION_TYPES: dict[str, TypeAdapter[Any]] = {
     "queue": TypeAdapter(QueueName),
     "priority": TypeAdapter(Priority),
     "timeout": TypeAdapter(Timeout),
+    "delay": TypeAdapter(Delay),
 }
-"""The types of the settings that a single call may give as well."""
+"""The types of what a single call may say; most are settings of the task as well."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(names_from_text)]
 ExceptionClasses = Annotated[tuple[type[BaseException], ...], BeforeValidator(_exception_classes)]

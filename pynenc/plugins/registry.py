@@ -14,6 +14,8 @@ import importlib_metadata
 import pluggy
 
 from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.conf.config_task import ConfigTask
 from pynenc.exceptions import PluginError, UnknownComponentError
 from pynenc.plugins import builtin, hookspecs
 from pynenc.plugins.component import BuilderMethod, CommandSpec, Component, ComponentSpec
@@ -27,7 +29,7 @@ CORE_DISTRIBUTION = "pynenc"
 KNOWN_PLUGINS = {"redis": "pynenc-redis", "mongo": "pynenc-mongo"}
 """Distributions that are ours to recommend, by the alias of what they offer."""
 
-_ALIASES = {"memory": "mem"}
+ALIASES = {"memory": "mem"}
 """Other spellings of aliases."""
 
 
@@ -131,7 +133,7 @@ class PluginRegistry:
         """
         specs = [(plugin, spec) for plugin, spec in self.components() if spec.kind == kind]
         for _, spec in specs:
-            if name in (spec.name, spec.alias) or _ALIASES.get(name) == spec.alias:
+            if name in (spec.name, spec.alias) or ALIASES.get(name) == spec.alias:
                 return spec
         if "." in name or ":" in name:
             return ComponentSpec(kind, name.replace(":", ".").rpartition(".")[2], name)
@@ -164,7 +166,7 @@ class PluginRegistry:
         Raises:
             UnknownComponentError: No storage family has this alias; lists those there are.
         """
-        known = _ALIASES.get(alias, alias)
+        known = ALIASES.get(alias, alias)
         found = {spec.kind: spec for _, spec in self.components() if spec.alias == known}
         if not any(KINDS[kind].keeps_data for kind in found):
             families = sorted({spec.alias for _, spec in self.components() if spec.alias and _stores(spec)})
@@ -205,6 +207,10 @@ class PluginRegistry:
             if isinstance(cls, type) and issubclass(cls, PynencConfig):
                 found.append(cls)
         return found
+
+    def known_settings(self) -> list[type[PynencConfig]]:
+        """Return every settings class there is, those of apps and tasks first."""
+        return [ConfigPynenc, ConfigTask, *self.settings_classes()]
 
     def builder_methods(self) -> dict[str, BuilderMethod]:
         """Return methods that plugins add to the builder, by name."""

@@ -64,7 +64,7 @@ class TriggerService:
                 next_tick_s = self._ticker.tick()
                 recheck_s = self._evaluator.evaluate()
                 pause_s = 0.1
-            except Exception:
+            except BaseException:
                 self._app.logger.exception("triggers could not be evaluated; next try in %.1f s", pause_s)
                 self._stopped.wait(pause_s)
                 pause_s = min(pause_s * 2, _LAST_PAUSE_S)
@@ -72,3 +72,4 @@ class TriggerService:
             waits = [each for each in (next_tick_s, recheck_s, self._look_s) if each is not None]
             if DEFINED in subscription.wait(max(0.0, min(waits))):
                 self._catalog.expire()
+                self._evaluator.forget_others()

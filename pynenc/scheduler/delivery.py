@@ -86,6 +86,6 @@ def _passes(
 ) -> bool:
     try:
         return passes(filter, payload)
-    except Exception as error:  # noqa: BLE001 - a function of the user's; the body looks again
+    except BaseException as error:  # noqa: BLE001 - a function of the user's; the body looks again
         components.logger.warning("the filter of a wait of %s failed: %r", wait.invocation_id, error)
         return True

@@ -90,8 +90,12 @@ class Evaluator:
         """Release the lease, unless something that was begun is still to be completed."""
         if self._is_clean and self._leased_until > 0:
             held = Mark(_LEASE, self._runner_id, self._leased_until)
-            self._store.swap_marks([(held, Mark(_LEASE, _NOBODY, 0.0))])
+            self._store.swap_marks([(held, Mark(_LEASE, _NOBODY, 0.0))], wake=True)
             self._leased_until = 0.0
+
+    def forget_others(self) -> None:
+        """Look at the lease again: its holder may have released it."""
+        self._others_until = 0.0
 
     # --- the lease ---------------------------------------------------------------------
 
@@ -100,7 +104,8 @@ class Evaluator:
         (lease,) = self._store.read_marks([_LEASE])
         now = self._store.now()
         is_other = lease is not None and lease.text not in (_NOBODY, self._runner_id)
-        if lease is not None and is_other and lease.number > now:
+        # A lease that ends later than one taken now is of a clock that was set back since.
+        if lease is not None and is_other and now < lease.number <= now + _LEASE_S:
             self._others_until = lease.number + _RECHECK_S
             return self._others_until - now
         is_own = lease is not None and lease.text == self._runner_id and self._is_clean

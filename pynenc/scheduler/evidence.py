@@ -289,7 +289,7 @@ def match_conditions(
             context = evidence.context(index, definition.conditions[index])
         except StorageUnavailableError:
             raise
-        except Exception as error:  # noqa: BLE001 - a function of the user's; the run tells of it
+        except BaseException as error:  # noqa: BLE001 - a function of the user's; the run tells of it
             problem = f"its filter failed: {type(error).__name__}: {error}"
             continue
         if context is not None:

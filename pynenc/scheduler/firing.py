@@ -127,7 +127,7 @@ class Firing:
                     continue
                 except StorageUnavailableError:
                     raise
-                except Exception as error:  # noqa: BLE001 - a function of the user's; the run tells of it
+                except BaseException as error:  # noqa: BLE001 - a function of the user's; the run tells of it
                     refusal = RunState.FAILED, f"its arguments could not be made: {_described(error)}"
             runs[at] = _run(each, now + at * _APART_S, *refusal)
         reasons = self.starter([start for _, start in starts]) if starts else []
@@ -236,5 +236,5 @@ def _arguments(met: MatchedTrigger) -> dict[str, Any]:
     return arguments
 
 
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -161,7 +161,7 @@ class WorkflowSuite(AppFixtures):
         assert app.state_backend.count_events(root.invocation_id) == 1
         with pytest.raises(InvocationNotFoundError):
             app.send_event("unknown", "approved")
-        with pytest.raises(SerializationError, match="event 'approved' is no JSON"):
+        with pytest.raises(SerializationError, match="event 'approved' cannot be written as JSON"):
             app.send_event(root.invocation_id, "approved", {"by": object()})
 
     def test_a_workflow_that_is_cancelled_compensates(self, app: Pynenc) -> None:

@@ -42,10 +42,14 @@ def check_code(code: str) -> None:
     """Refuse what is not a code of an event.
 
     Raises:
-        ValueError: It is not a string, or empty.
+        ValueError: It is not a string, empty, or cannot be stored.
     """
     if not isinstance(code, str) or not code:
         raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
+    try:
+        code.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the code {code!r} of an event contains a lone surrogate") from None
 
 
 def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
@@ -58,8 +62,10 @@ def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
     check_code(code)
     try:
         return msgspec.json.encode(dict(payload or {})).decode()
-    except (TypeError, ValueError) as error:
-        raise SerializationError(f"the payload of event '{code}' is no JSON: {error}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise SerializationError(
+            f"the payload of event '{code}' cannot be written as JSON: {error}"
+        ) from error
 
 
 class RunState(StrEnum):
