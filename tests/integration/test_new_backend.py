@@ -77,8 +77,10 @@ def test_a_new_backend_with_a_driver_is_certified(tmp_path: Path) -> None:
     (plugin / "src" / "pynenc_nats" / "storage.py").write_text(STAND_IN)
     python = environment(tmp_path / "venv")
     install(python, plugin)
-    told = run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", cwd=plugin)
-    for suite in ("RecordSuite", "QueueSuite", "LifeSuite", "CrashSuite", "WorkflowCrashSuite"):
+    # The crashes of SQLite's own driver are proved elsewhere; here it is the scaffold that is on trial.
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", "-k", "not crash"]
+    told = run(python, *command, cwd=plugin)
+    for suite in ("RecordSuite", "QueueSuite", "LifeSuite", "ConcurrencySuite", "WorkflowSuite"):
         assert f"{suite} " in told
     assert "FAILED" not in told
 
@@ -95,7 +97,12 @@ def test_a_new_backend_is_clean(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Big", "lower-case letters"), ("9lives", "a letter first"), ("sqlite", "is the alias of what pynenc")],
+    [
+        ("Big", "lower-case letters"),
+        ("9lives", "a letter first"),
+        ("sqlite", "is the alias of what pynenc"),
+        ("memory", "is the alias of"),
+    ],
 )
 def test_a_name_that_does_not_do_is_refused(name: str, message: str, tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["new", "backend", name, "--folder", str(tmp_path / "x")])

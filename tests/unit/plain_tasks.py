@@ -117,3 +117,9 @@ def remember(key: str, value: Any) -> None:
     invocation = current_invocation.get()
     assert invocation is not None
     invocation.task.wf.set_data(key, value)  # type: ignore[attr-defined]
+
+
+def raise_it(error: BaseException | None) -> None:
+    """Raise what it gets."""
+    if error is not None:
+        raise error

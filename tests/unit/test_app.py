@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import plain_tasks
@@ -234,6 +235,53 @@ def test_a_wrong_environment_is_an_error_at_the_first_use(monkeypatch: pytest.Mo
     monkeypatch.setenv("PYNENC__MAX_PENDING_SECONDS", "soon")
     with pytest.raises(ConfigError, match="environment variable PYNENC__MAX_PENDING_SECONDS"):
         app.task(plain_tasks.add)(1)
+
+
+def test_a_wrong_environment_is_an_error_as_long_as_it_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Pynenc({"app_id": "late"})
+    monkeypatch.setenv("PYNENC__BACKEND", "sqlite")
+    monkeypatch.setenv("PYNENC__MAX_PENDINGSECONDS", "5")
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="did you mean 'max_pending_seconds'"):
+            app.task(plain_tasks.add)(1)
+    monkeypatch.delenv("PYNENC__MAX_PENDINGSECONDS")
+    assert isinstance(app.broker, SQLiteBroker)
+
+
+def test_threads_that_use_an_app_first_get_the_same_components(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for number in range(20):
+        app = Pynenc({"app_id": f"first{number}"})
+        monkeypatch.setenv("PYNENC__SQLITE_DB_PATH", str(tmp_path / f"{number}.db"))
+        monkeypatch.setenv("PYNENC__BACKEND", "sqlite")
+        start, seen = threading.Barrier(4), []
+
+        def use(app: Pynenc = app, start: threading.Barrier = start, seen: list[object] = seen) -> None:
+            start.wait()
+            seen.append(app.broker)
+
+        threads = [threading.Thread(target=use) for _ in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        monkeypatch.delenv("PYNENC__BACKEND")
+        assert len({id(each) for each in seen}) == 1
+        assert isinstance(seen[0], SQLiteBroker)
+
+
+def test_a_logger_that_was_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, own = Pynenc({"app_id": "late"}), logging.getLogger("own")
+    monkeypatch.setenv("PYNENC__MAX_PENDING_SECONDS", "7")
+    app.logger = own
+    assert (app.logger, app.conf.max_pending_seconds) == (own, 7)
+
+
+def test_a_component_of_another_kind_is_refused() -> None:
+    app = Pynenc({"app_id": "mixed"})
+    with pytest.raises(TypeError, match="is not a broker"):
+        app.broker = app.orchestrator  # type: ignore[assignment]
 
 
 def test_settings_of_other_versions_are_told_once_and_do_nothing(

@@ -63,6 +63,17 @@ def test_an_unknown_option_names_the_nearest(app: Pynenc) -> None:
         app.direct_task(paralel_func=3)(plain_tasks.add)  # type: ignore[call-overload]
 
 
+@pytest.mark.parametrize("decorator", ["task", "workflow", "direct_task"])
+def test_what_is_not_a_function_is_refused_by_every_decorator(app: Pynenc, decorator: str) -> None:
+    with pytest.raises(TaskDefinitionError, match="'x' cannot be a task because it is not a function"):
+        getattr(app, decorator)("x")
+
+
+def test_functions_of_a_direct_task_must_be_functions(app: Pynenc) -> None:
+    with pytest.raises(TaskDefinitionError, match="parallel_func=1 of a direct task is not a function"):
+        app.direct_task(parallel_func=1)
+
+
 def test_a_wrong_option_is_refused_at_once(app: Pynenc) -> None:
     with pytest.raises(ConfigError, match="'max_retries'.*decorator of task plain_tasks.add.*-1"):
         app.task(max_retries=-1)(plain_tasks.add)

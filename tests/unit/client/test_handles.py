@@ -78,6 +78,13 @@ def running(app: Pynenc) -> Iterator[None]:
         thread.join()
 
 
+def run_all(app: Pynenc) -> None:
+    """Run what is queued, past messages of what was cancelled."""
+    runner = InlineRunner(app)
+    while app.broker.depth(["default"])["default"].ready:
+        runner.run_due()
+
+
 def test_every_handle_has_the_same_members(app: Pynenc) -> None:
     with running(app):
         invocation, group = app.task(plain_tasks.add)(1), app.task(plain_tasks.add).parallelize([(1,), (2,)])
@@ -197,9 +204,7 @@ def test_the_error_of_what_never_ran_says_why(waiting_app: Pynenc) -> None:
     task = waiting_app.task(plain_tasks.wait_for_add, running_concurrency="task")
     waiting_app.task(plain_tasks.add)
     outer, blocked = task(1), task(2)
-    runner = InlineRunner(waiting_app)
-    runner.run_due()  # takes the message of what was cancelled
-    runner.run_due()
+    run_all(waiting_app)
     assert outer.result == 2
     assert isinstance(blocked.error, ConcurrencyControlledError)
 
@@ -248,6 +253,85 @@ def test_a_waiter_without_any_runner_is_warned(
     with caplog.at_level(logging.WARNING), pytest.raises(TimeoutError):
         wait()
     assert "no runner of app 'handles' is alive" in caplog.text
+
+
+def test_results_that_are_there_come_at_once(waiting_app: Pynenc) -> None:
+    task = waiting_app.task(plain_tasks.echo)
+    first = task(1)
+    InlineRunner(waiting_app).run_due()
+    group = InvocationGroup(task, [first, task(2)])
+    assert first.result == 1
+    assert next(group.results) == 1  # the other has not run
+
+    async def main() -> int:
+        return await anext(group.async_results().__aiter__())
+
+    assert asyncio.run(main()) == 1
+
+
+def test_a_member_that_was_purged_spoils_nothing_for_the_others(waiting_app: Pynenc) -> None:
+    waiting_app.conf.cached_status_time = 0.0
+    task = waiting_app.task(plain_tasks.echo)
+    group = task.parallelize([(1,), (2,), (3,), (4,)])
+    gone = group[1]
+    (state,) = waiting_app.orchestrator.read_states([gone.invocation_id])
+    assert state is not None
+    waiting_app.orchestrator.delete([state])
+    group[3].cancel()
+    group.cancel()
+    assert group.status == {InvocationStatus.CANCELLED: 3}
+    assert isinstance(group.error[1], InvocationNotFoundError)
+    again = task.parallelize([(1,), (2,), (3,)])
+    (state,) = waiting_app.orchestrator.read_states([again[1].invocation_id])
+    assert state is not None
+    waiting_app.orchestrator.delete([state])
+    run_all(waiting_app)
+    one, lost, three = again.outcomes(timeout_s=60)
+    assert (one, three, type(lost)) == (1, 3, InvocationNotFoundError)
+    assert {each.invocation_id for each in again.as_completed()} == {each.invocation_id for each in again}
+    with pytest.raises(InvocationNotFoundError):
+        again.wait()
+
+    async def main() -> list[Any]:
+        return await InvocationGroup(task, [gone, again[0]]).async_outcomes(timeout_s=60)
+
+    lost, one = asyncio.run(main())
+    assert (type(lost), one) == (InvocationNotFoundError, 1)
+
+
+@pytest.mark.parametrize("timeout_s", [float("nan"), "1", True])
+def test_a_timeout_that_is_not_a_number_is_refused(app: Pynenc, timeout_s: Any) -> None:
+    task = app.task(plain_tasks.add)
+    invocation, group = task(1), task.parallelize([(1,)])
+    for wait in (invocation.wait, group.wait, group.outcomes):
+        if app.conf.dev_mode_force_sync_tasks and wait != invocation.wait:
+            continue  # nothing is waited for
+        with pytest.raises(ValueError, match=r"timeout_s=.* is not a number of seconds"):
+            wait(timeout_s)
+    with pytest.raises(ValueError, match=r"timeout_s=.* is not a number of seconds"):
+        asyncio.run(invocation.async_result(timeout_s))
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), GeneratorExit(), asyncio.CancelledError(), StopIteration(1)]
+)
+def test_whatever_a_body_raises_is_its_error(app: Pynenc, error: BaseException) -> None:
+    task = app.task(plain_tasks.raise_it)
+    with running(app):
+        group = task.parallelize([(error,), (None,)])
+        raised, nothing = group.outcomes(timeout_s=60)
+    assert (type(raised), nothing) == (type(error), None)
+    assert group[0].status == InvocationStatus.FAILED
+    with pytest.raises(type(error)):
+        group.wait()
+
+
+def test_ctrl_c_in_an_inline_body_reaches_the_user_and_the_record() -> None:
+    app = Pynenc({"app_id": "handles", "dev_mode_force_sync_tasks": True})
+    with pytest.raises(KeyboardInterrupt):
+        app.task(plain_tasks.raise_it)(KeyboardInterrupt())
+    (found,) = app.find_invocations()
+    assert (found.status, type(found.error)) == (InvocationStatus.FAILED, KeyboardInterrupt)
 
 
 # --- inline ----------------------------------------------------------------------------
