@@ -8,25 +8,50 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
+from pynenc.broker.base_broker import BaseBroker
 from pynenc.broker.storage_broker import StorageBroker
 from pynenc.builder import PynencBuilder
+from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.client_data_store.storage_client_data_store import StorageClientDataStore
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.orchestrator.storage_orchestrator import StorageOrchestrator
 from pynenc.plugins.component import ComponentContext
 from pynenc.plugins.kinds import KINDS, ComponentKind
+from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.state_backend.storage_state_backend import StorageStateBackend
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageDriver
+from pynenc.storage.operations import Cursor
+from pynenc.storage.record_store import Amend, Lookup, RecordSpec, Remove, Save, Wake, key_of
+from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.storage_trigger import StorageTrigger
 
 __all__ = [
+    "Amend",
+    "BaseBroker",
+    "BaseClientDataStore",
+    "BaseOrchestrator",
+    "BaseStateBackend",
+    "BaseTrigger",
     "ClientDataStoreMethod",
     "ComponentContext",
+    "Cursor",
+    "Lookup",
+    "RecordSpec",
+    "Remove",
+    "Save",
     "Storage",
+    "StorageBroker",
+    "StorageClientDataStore",
     "StorageDriver",
     "StorageFamily",
+    "StorageOrchestrator",
+    "StorageStateBackend",
+    "StorageTrigger",
     "TriggerMethod",
+    "Wake",
     "client_data_store_method",
+    "key_of",
     "storage_family",
     "trigger_method",
 ]

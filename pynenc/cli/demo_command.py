@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -138,16 +137,16 @@ def _kill_one(
     group: InvocationGroup[[int, float], tuple[int, int]],
     console: Console,
 ) -> int:
-    """Kill a worker that runs something just now."""
-    owners: Counter[str] = Counter()
-    while not owners:
-        states = runner.app.orchestrator.find_states(InvocationStatus.RUNNING, limit=len(group))
-        owners.update(state.runner_id for state in states if state.runner_id)
-    busy = [worker for worker in runner.workers if worker.identity.runner_id in owners]
-    worker = (busy or runner.workers)[0]
-    os.kill(worker.pid, signal.SIGKILL)
-    console.print(f"killed worker process {worker.pid} in the middle of its work")
-    return worker.pid
+    """Kill a worker while it runs something: it is frozen first, so that the look at its work stays true."""
+    while True:
+        for worker in runner.workers:
+            os.kill(worker.pid, signal.SIGSTOP)
+            running = runner.app.orchestrator.find_states(InvocationStatus.RUNNING, limit=len(group))
+            if any(state.runner_id == worker.identity.runner_id for state in running):
+                os.kill(worker.pid, signal.SIGKILL)
+                console.print(f"killed worker process {worker.pid} in the middle of its work")
+                return worker.pid
+            os.kill(worker.pid, signal.SIGCONT)
 
 
 def _show(progress: Progress, bar: TaskID, app: Pynenc, done: int, begun: float) -> None:

@@ -130,7 +130,7 @@ class RecordStore(ABC):
 
     def find_all(self, record_type: type[R], lookup: Lookup) -> list[R]:
         """Return everything that a lookup finds."""
-        order = self._order_of(lookup)
+        order = self.order_of(lookup)
         found: list[R] = []
         after: Cursor | None = None
         while True:
@@ -144,7 +144,8 @@ class RecordStore(ABC):
         """Return how many records a lookup finds."""
         return len(self.find_all(lookup.record_type, lookup))
 
-    def _order_of(self, lookup: Lookup) -> str:
+    def order_of(self, lookup: Lookup) -> str:
+        """Return the field by which the records of a lookup are ordered."""
         spec = next(each for each in self.records if each.record_type is lookup.record_type)
         return next(index.order for index in spec.indexes if set(index.by) == set(lookup.equals))
 

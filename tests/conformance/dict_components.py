@@ -75,7 +75,7 @@ class DictRecords(DataComponent, RecordStore):
     def find(
         self, record_type: type[Any], lookup: Lookup, limit: int, after: Cursor | None = None
     ) -> list[Any]:
-        order = self._order_of(lookup)
+        order = self.order_of(lookup)
         with self.guard:
             found = [
                 (getattr(each, order), key, each)
