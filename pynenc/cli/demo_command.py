@@ -138,7 +138,7 @@ def _kill_one(
     console: Console,
 ) -> int:
     """Kill a worker while it runs something: it is frozen first, so that the look at its work stays true."""
-    while True:
+    while runner.app.orchestrator.count_states(InvocationStatus.SUCCESS) <= len(group):
         for worker in runner.workers:
             os.kill(worker.pid, signal.SIGSTOP)
             running = runner.app.orchestrator.find_states(InvocationStatus.RUNNING, limit=len(group))
@@ -147,6 +147,7 @@ def _kill_one(
                 console.print(f"killed worker process {worker.pid} in the middle of its work")
                 return worker.pid
             os.kill(worker.pid, signal.SIGCONT)
+    return 0  # everything has ended before a worker was found at work
 
 
 def _show(progress: Progress, bar: TaskID, app: Pynenc, done: int, begun: float) -> None:
