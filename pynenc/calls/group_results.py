@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -80,11 +81,11 @@ class GroupResults(Generic[Member, Result]):
         Raises:
             Exception: What the task raised, where the iteration comes to that invocation.
         """
-        return self._in_order(None)
+        return self._in_order()
 
     def async_results(self) -> AsyncIterator[Result]:
         """Return the results like `results`, without blocking the event loop."""
-        return self._in_order_async(None)
+        return self._in_order_async()
 
     def outcomes(self, timeout_s: float | None = None) -> list[Result | BaseException]:
         """Return for each call, in order, its result, or the exception with which it failed.
@@ -141,22 +142,22 @@ class GroupResults(Generic[Member, Result]):
             async for ended in waiting[0].settle_all_async(waiting, timeout_s):
                 yield ended
 
-    def _in_order(self, timeout_s: float | None) -> Iterator[Result]:
-        at = 0
-        while at < len(self.invocations) and self.invocations[at].is_settled:
-            yield self.invocations[at].result
-            at += 1
-        for _ in self._settled(timeout_s):
-            while at < len(self.invocations) and self.invocations[at].is_settled:
-                yield self.invocations[at].result
-                at += 1
+    def _in_order(self) -> Iterator[Result]:
+        waiting = deque(self.invocations)
+        yield from _taken(waiting)
+        for _ in self._settled(None):
+            yield from _taken(waiting)
 
-    async def _in_order_async(self, timeout_s: float | None) -> AsyncIterator[Result]:
-        at = 0
-        while at < len(self.invocations) and self.invocations[at].is_settled:
-            yield self.invocations[at].result
-            at += 1
-        async for _ in self._settled_async(timeout_s):
-            while at < len(self.invocations) and self.invocations[at].is_settled:
-                yield self.invocations[at].result
-                at += 1
+    async def _in_order_async(self) -> AsyncIterator[Result]:
+        waiting = deque(self.invocations)
+        for result in _taken(waiting):
+            yield result
+        async for _ in self._settled_async(None):
+            for result in _taken(waiting):
+                yield result
+
+
+def _taken(waiting: deque[Any]) -> Iterator[Any]:
+    """Take the settled ones from the front, and return their results one by one."""
+    while waiting and waiting[0].is_settled:
+        yield waiting.popleft().result
