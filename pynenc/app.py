@@ -112,7 +112,7 @@ class Pynenc(TaskApi):
         self._module = calling_module()
         self._registry = plugin_registry()
         self.settings_loader = loader
-        self._registered_tasks = TaskRegistry(self)
+        self.task_registry = TaskRegistry(self)
         self._inline_records = InlineRecords()
         self._invocations = InvocationFinder(
             lambda: self.conf, lambda: self.components, self.find_task, self._inline_records
@@ -311,11 +311,6 @@ class Pynenc(TaskApi):
     def purge(self) -> None:
         """Delete everything that is stored for this app: messages, records, results, triggers."""
         self.component_provider.purge()
-
-    @property
-    def task_registry(self) -> TaskRegistry:
-        """The registry of tasks."""
-        return self._registered_tasks
 
     # --- invocations -------------------------------------------------------------------
 

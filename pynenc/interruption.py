@@ -9,18 +9,23 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 
+@dataclass(eq=False, slots=True)
 class Interruption:
-    """A request to one run of a body to end, with the reason."""
+    """A request to one run of a body to end, with the reason.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._error: BaseException | None = None
-        self._wakers: list[Callable[[], None]] = []
-        self._is_acknowledged = False
-        self.is_cooperative = False
-        """Whether waits of coroutines raise the error, too; otherwise their task is cancelled."""
+    Attributes:
+        is_cooperative: Whether waits of coroutines raise the error, too; otherwise their task is
+            cancelled.
+    """
+
+    is_cooperative: bool = False
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _error: BaseException | None = field(default=None, init=False)
+    _wakers: list[Callable[[], None]] = field(default_factory=list, init=False)
+    _is_acknowledged: bool = field(default=False, init=False)
 
     @property
     def is_requested(self) -> bool:

@@ -23,7 +23,6 @@ from pynenc.plugins.component import Component, ComponentContext, DataComponent
 from pynenc.plugins.kinds import KINDS, STORES, ComponentKind
 from pynenc.plugins.registry import PluginRegistry, import_object
 from pynenc.scheduler.catalog import FindLive, TriggerCatalog
-from pynenc.scheduler.watch import StatusWatch
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.trigger.base_trigger import BaseTrigger
@@ -76,7 +75,6 @@ class ComponentProvider:
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
         self.catalog = TriggerCatalog(self._trigger, find_live)
-        self._watch = StatusWatch(self.catalog, self._trigger)
 
     def selected(self, kind: ComponentKind) -> str:
         """Return the name, alias or path that the settings select."""
@@ -151,7 +149,7 @@ class ComponentProvider:
                 external_runner(),
                 orchestrator.now,
                 self._loader.load(ConfigRunner).invocation_wait_results_sleep_time_sec,
-                self._watch,
+                self.catalog,
             )
             return self._made
 

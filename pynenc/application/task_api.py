@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar, Unpack, cast, overload
 
@@ -35,13 +34,14 @@ class DirectTaskDecorator(Protocol):
     def __call__(self, func: F, /) -> F: ...
 
 
-class TaskApi(ABC):
-    """The decorators and look-ups of an app, on top of its registry of tasks."""
+class TaskApi:
+    """The decorators and look-ups of an app, on top of its registry of tasks.
 
-    @property
-    @abstractmethod
-    def task_registry(self) -> TaskRegistry:
-        """The registry of tasks."""
+    Attributes:
+        task_registry: The registry of tasks.
+    """
+
+    task_registry: TaskRegistry
 
     @overload
     def task(

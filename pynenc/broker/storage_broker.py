@@ -34,7 +34,7 @@ class StorageBroker(StorageComponent, BaseBroker):
 
     def take(self, queues: Sequence[str], limit: int, timeout_s: float | None) -> list[Delivery]:
         lease_s = self.conf.queue_lease_seconds
-        taken = self.storage.pop(queues, limit, lease_s, timeout_s, self._first_look_s)
+        taken = self.storage.blocking.pop(queues, limit, lease_s, timeout_s, self._first_look_s)
         return [_delivery(queue, item) for queue, item in taken]
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
@@ -53,7 +53,7 @@ class StorageBroker(StorageComponent, BaseBroker):
         self.storage.purge(queues=True)
 
     def interrupt(self) -> None:
-        self.storage.interrupt()
+        self.storage.blocking.interrupt()
 
 
 def _delivery(queue: str, item: QueueItem) -> Delivery:

@@ -40,13 +40,17 @@ class Arguments:
 
 
 class ArgumentBinder:
-    """Binds calls of one function."""
+    """Binds calls of one function.
+
+    Attributes:
+        is_simple: Whether the function can be called with keyword arguments only.
+    """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
         self.signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
-        self._simple = all(parameter.kind in _SIMPLE for parameter in parameters)
+        self.is_simple = all(parameter.kind in _SIMPLE for parameter in parameters)
         positional = [each for each in parameters if each.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD]
         self._positional = tuple(each.name for each in positional)
         self._names = frozenset(each.name for each in parameters)
@@ -60,7 +64,7 @@ class ArgumentBinder:
         Raises:
             TypeError: The arguments do not fit, with Python's own words.
         """
-        if self._simple and len(args) <= len(self._positional):
+        if self.is_simple and len(args) <= len(self._positional):
             bound = dict(zip(self._positional, args, strict=False))
             if not bound.keys() & kwargs.keys():
                 bound.update(kwargs)
@@ -73,7 +77,7 @@ class ArgumentBinder:
 
     def call_with(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and keyword arguments with which to call the function."""
-        if self._simple:
+        if self.is_simple:
             return (), dict(arguments)
         bound = inspect.BoundArguments(self.signature, dict(arguments))
         return bound.args, bound.kwargs

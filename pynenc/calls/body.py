@@ -7,7 +7,7 @@ import contextvars
 import inspect
 import random
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from pynenc.calls.interfaces import BaseTask
@@ -21,11 +21,18 @@ _LONGEST_PAUSE_S = 366 * 86400.0
 
 def run_function(task: BaseTask[Params, Result], arguments: dict[str, Any]) -> Result:
     """Call the function of a task and give its result; a coroutine is run to its end."""
-    args, kwargs = task.binder.call_with(arguments)
-    returned = task.func(*args, **kwargs)
+    returned = call_function(task, arguments)
     if inspect.iscoroutine(returned):
         return cast(Result, run_coroutine(returned))
     return cast(Result, returned)
+
+
+def call_function(task: BaseTask[Params, Result], arguments: dict[str, Any]) -> Any:
+    """Call the function of a task with bound arguments; return its result, or its coroutine."""
+    if task.binder.is_simple:
+        return cast("Callable[..., Any]", task.func)(**arguments)
+    args, kwargs = task.binder.call_with(arguments)
+    return task.func(*args, **kwargs)
 
 
 def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -118,7 +118,8 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     # --- results -----------------------------------------------------------------------
 
     def wait(self, timeout_s: float | None = None) -> Result:
-        check_timeout(timeout_s)
+        if timeout_s is not None:
+            check_timeout(timeout_s)
         if self._outcome is None:
             state = self._state
             if state is not None and state.status.final:

@@ -49,16 +49,3 @@ class OutcomeData(msgspec.Struct, frozen=True):
     outcome_id: str = msgspec.field(name="key")
     is_error: int
     payload: str
-
-
-def outcome_id(invocation_id: str, claim: int) -> str:
-    """Return the id of what came of one claim."""
-    return f"{invocation_id}:{claim}"
-
-
-def recovery_outcome_id(invocation_id: str, claim: int) -> str:
-    """Return the id of the outcome that recovery gives to an invocation whose runner is gone.
-
-    It differs from that of the claim, which the lost runner may still write.
-    """
-    return f"{invocation_id}:{claim}:recovery"

@@ -178,3 +178,16 @@ def is_done(change: Change, reply: ChangeOutcome) -> bool:
     target = change.target
     wanted = (target.status, target.runner_id, target.claim)
     return (reply.status, reply.runner_id, reply.claim) == wanted
+
+
+def outcome_id(invocation_id: str, claim: int) -> str:
+    """Return the id of the outcome of one claim."""
+    return f"{invocation_id}:{claim}"
+
+
+def recovery_outcome_id(invocation_id: str, claim: int) -> str:
+    """Return the id of the outcome that recovery gives to an invocation whose runner is gone.
+
+    The id differs from that of the claim, which the lost runner may still write.
+    """
+    return f"{invocation_id}:{claim}:recovery"

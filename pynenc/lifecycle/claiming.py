@@ -14,8 +14,8 @@ import msgspec
 from pynenc.broker.base_broker import Delivery
 from pynenc.exceptions import InvocationError
 from pynenc.invocation.claim import Claim
-from pynenc.invocation.data import OutcomeData, outcome_id
-from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed
+from pynenc.invocation.data import InvocationData, OutcomeData
+from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed, outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.cancellation import end_cancelled
 from pynenc.lifecycle.components import Components
@@ -54,7 +54,7 @@ def claim(
     outcomes = components.stage_change(group, changes, runner_id)
     components.broker.stage_ack(group, deliveries)
     states = components.orchestrator.stage_read_states(group, ids)
-    data = components.state_backend.stage_read_invocations(group, ids)
+    data = components.state_backend.stage_read(group, InvocationData, ids)
     group.send()
     claims: list[Claim] = []
     bare: list[InvocationState] = []
@@ -102,7 +102,7 @@ def claim_awaited(
     group = Group()
     outcomes = components.stage_change(group, changes, runner_id)
     ids = [change.target.invocation_id for change in changes]
-    data = components.state_backend.stage_read_invocations(group, ids)
+    data = components.state_backend.stage_read(group, InvocationData, ids)
     group.send()
     claims = [
         Claim(known, change.target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,7 +22,13 @@ from pynenc.trigger.base_trigger import BaseTrigger
 
 
 class WatchesStatus(Protocol):
-    """Notes changes of status that somebody waits for."""
+    """Notes changes of status that a trigger waits for.
+
+    Attributes:
+        quiet_until: Until when there is nothing to note (monotonic seconds).
+    """
+
+    quiet_until: float
 
     def stage(self, group: Group, targets: Sequence[InvocationState]) -> None:
         """Note that records are about to get these states, as a step before the change itself."""
@@ -56,13 +63,13 @@ class Components:
     client_identity: RunnerContext
     now: Callable[[], float]
     first_look_s: float
-    watch: WatchesStatus | None = None
+    watch: WatchesStatus
 
     def stage_change(
         self, group: Group, changes: Sequence[Change], actor_id: str | None
     ) -> Pending[list[ChangeOutcome]]:
         """Change records as a step of a group, and note before it what somebody waits for."""
-        if self.watch is not None:
+        if time.monotonic() >= self.watch.quiet_until:
             self.watch.stage(group, [each.target for each in changes])
         return self.orchestrator.stage_change(group, changes, actor_id)
 
@@ -70,7 +77,7 @@ class Components:
         self, group: Group, states: Sequence[InvocationState], actor_id: str | None
     ) -> Pending[list[ChangeOutcome]]:
         """Register records as a step of a group, and note before it what somebody waits for."""
-        if self.watch is not None:
+        if time.monotonic() >= self.watch.quiet_until:
             self.watch.stage(group, states)
         changes = [Registration(each) for each in states]
         return self.orchestrator.stage_change(group, changes, actor_id)

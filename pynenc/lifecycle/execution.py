@@ -14,8 +14,8 @@ import msgspec
 
 from pynenc.exceptions import WaitCycleError
 from pynenc.invocation.claim import Claim
-from pynenc.invocation.data import OutcomeData, outcome_id
-from pynenc.invocation.state import Change, InvocationState, changed, is_done
+from pynenc.invocation.data import OutcomeData
+from pynenc.invocation.state import Change, InvocationState, changed, is_done, outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import deadlocks as deadlocks
 from pynenc.lifecycle import slots

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 import msgspec
 
 from pynenc.exceptions import RecoveryLimitError
-from pynenc.invocation.data import OutcomeData, recovery_outcome_id
-from pynenc.invocation.state import Change, InvocationState, changed
+from pynenc.invocation.data import OutcomeData
+from pynenc.invocation.state import Change, InvocationState, changed, recovery_outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components

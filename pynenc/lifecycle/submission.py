@@ -10,6 +10,7 @@ new invocation. Until then it is not accepted: if another call was quicker, it i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -43,7 +44,7 @@ def submit(components: Components, new: Sequence[NewInvocation]) -> None:
     if hooks.before_submit.get_hookimpls():
         _call(components, "before_submit", new)
     components.state_backend.stage_write(group, [Save(each.data) for each in new])
-    if components.watch is not None:
+    if time.monotonic() >= components.watch.quiet_until:
         components.watch.stage(group, states)
     submitter = new[0].data.submitter_id if new else None
     components.orchestrator.stage_change(group, [Registration(state) for state in states], submitter)

@@ -22,8 +22,8 @@ from pynenc.exceptions import (
     StorageUnavailableError,
 )
 from pynenc.interruption import Interruption, current_interruption
-from pynenc.invocation.data import OutcomeData, outcome_id
-from pynenc.invocation.state import InvocationState
+from pynenc.invocation.data import OutcomeData
+from pynenc.invocation.state import InvocationState, outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.storage.group import Group

@@ -151,11 +151,14 @@ class Engine:
 
     def _work(self) -> None:
         backoff_s = FIRST_PAUSE_S
+        ended: list[Finished] = []
         while True:
-            running: Claim | None = None
+            running = self._next_started()
+            if running is not None and ended:
+                self._finish_buffer.add(ended.pop())
             try:
-                running = self._next_started()
-                if running is None and not self._finish_and_start() and not self._fetch():
+                own, ended = ended, []
+                if running is None and not self._finish_and_start(own) and not self._fetch():
                     return
                 backoff_s = FIRST_PAUSE_S
             except Exception:
@@ -163,7 +166,7 @@ class Engine:
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
             if running is not None:
-                self._finish_buffer.add(self._execute(running), soon=bool(self._started))
+                ended = [self._execute(running)]
 
     def _next_started(self) -> Claim | None:
         with self._changed:
@@ -176,9 +179,11 @@ class Engine:
             count = min(share, self._prefetch.starts())
             return [self._claimed.popleft() for _ in range(count)]
 
-    def _finish_and_start(self) -> bool:
-        """Write ends, and the start of what comes next; False if there is neither."""
-        ends, starting = self._finish_buffer.take(), self._some_claimed()
+    def _finish_and_start(self, ended: Sequence[Finished] = ()) -> bool:
+        """Write ends, those held back too, and the start of what comes next; False if there is neither."""
+        ends, starting = list(ended), self._some_claimed()
+        if self._finish_buffer.waiting:
+            ends += self._finish_buffer.take()
         if not (ends or starting):
             return False
         try:

@@ -19,40 +19,43 @@ class FinishBuffer:
 
     Args:
         write: Writes ends that have waited too long; does not raise.
+
+    Attributes:
+        waiting: The ends that are held back.
     """
 
     def __init__(self, write: Callable[[Sequence[Finished]], None]) -> None:
         self._write = write
         self._changed = threading.Condition()
-        self._waiting: list[Finished] = []
+        self.waiting: list[Finished] = []
         self._since = 0.0
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def add(self, end: Finished, soon: bool) -> None:
-        """Hold one more; `soon` says that another body begins before anything is written."""
+    def add(self, end: Finished) -> None:
+        """Hold one more, because another body begins before anything is written."""
         with self._changed:
-            if not self._waiting:
+            if not self.waiting:
                 self._since = time.monotonic()
-            self._waiting.append(end)
-            if not soon or self._closed:
+            self.waiting.append(end)
+            if self._closed:
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="pynenc-ends", daemon=True)
                 self._thread.start()
-            elif len(self._waiting) == 1:
+            elif len(self.waiting) == 1:
                 self._changed.notify()
 
     def take(self) -> list[Finished]:
         """Return all of them, to be written by the caller."""
         with self._changed:
-            taken, self._waiting = self._waiting, []
+            taken, self.waiting = self.waiting, []
             return taken
 
     def put_back(self, ends: Sequence[Finished]) -> None:
         """Return what could not be written."""
         with self._changed:
-            self._waiting[:0] = ends
+            self.waiting[:0] = ends
 
     def close(self) -> None:
         """Write what is left, and hold nothing back any more."""
@@ -66,15 +69,15 @@ class FinishBuffer:
     def _watch(self) -> None:
         while not self._closed:
             with self._changed:
-                while not self._waiting and not self._closed:
+                while not self.waiting and not self._closed:
                     self._changed.wait()
                 since = self._since
             # No wait for a signal here: while work flows, one look in each span is all it takes.
             time.sleep(_LINGER_S)
             with self._changed:
-                overdue = self._waiting and self._since == since
-                ends = self._waiting if overdue else []
+                overdue = self.waiting and self._since == since
+                ends = self.waiting if overdue else []
                 if overdue:
-                    self._waiting = []
+                    self.waiting = []
             if ends:
                 self._write(ends)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, cast
+from typing import Any
 
-from pynenc.calls.body import retry_pause, run_function, wants_retry
+from pynenc.calls.body import call_function, retry_pause, run_function, wants_retry
 from pynenc.calls.interfaces import App, current_invocation
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.workflow_runtime import latest_arguments, workflow_of
@@ -122,13 +122,12 @@ async def invoke_async(
         if own is not None:
             loop.call_soon_threadsafe(own.cancel)
 
-    args, kwargs = invocation.task.binder.call_with(invocation.kwargs)
     body_task.set(own)
     result: Any = None
     failure: BaseException | None = None
     try:
         with nullcontext() if interruption.is_cooperative else interruption.waking(stop):
-            result = await cast("Coroutine[Any, Any, Any]", invocation.task.func(*args, **kwargs))
+            result = await call_function(invocation.task, invocation.kwargs)
     except asyncio.CancelledError as error:
         is_asked = interruption.error is not None and not interruption.is_cooperative
         is_parked = invocation.body_record is not None and invocation.body_record.parking is not None

@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
+from pynenc.scheduler.occurrences import status_occurrence
+from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Condition
 from pynenc.trigger.conditions.cron import CronCondition
@@ -19,6 +22,9 @@ from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.records import pause_mark, tick_mark
+
+KNOWN_FOR_S = 15.0
+"""How long a process may not know of a trigger that another has registered."""
 
 FindLive = Callable[[StoredTrigger], TriggerDefinition | None]
 """Gives the definition that the code of this process has for a stored trigger, if it has one."""
@@ -63,8 +69,8 @@ class TriggerCatalog:
         find_live: Gives what the code of this process says of a trigger.
 
     Attributes:
-        read_at: When the store was read (monotonic seconds).
-        awaits_statuses: Whether any trigger waits for a status of an invocation.
+        quiet_until: Until when no trigger is known to wait for a status (monotonic seconds). Before
+            that, `stage` has nothing to do.
     """
 
     def __init__(self, store: Callable[[], BaseTrigger], find_live: FindLive) -> None:
@@ -72,25 +78,28 @@ class TriggerCatalog:
         self._find_live = find_live
         self._lock = threading.Lock()
         self._known = _Known()
-        self.read_at = float("-inf")
-        self.awaits_statuses = False
+        self._read_at = self.quiet_until = float("-inf")
+        self._expired = 0
         self._definitions: dict[str, TriggerDefinition] = {}
 
     # --- reading -----------------------------------------------------------------------
 
     def expire(self) -> None:
         """Read anew at the next use."""
-        self.read_at = float("-inf")
+        self._expired += 1
+        self._read_at = self.quiet_until = float("-inf")
 
     def refresh(self, older_than_s: float = 0.0) -> None:
         """Read the store, if that was longer ago than this."""
-        if time.monotonic() - self.read_at < older_than_s:
+        if time.monotonic() - self._read_at < older_than_s:
             return
         with self._lock:
-            if time.monotonic() - self.read_at >= older_than_s:
+            if time.monotonic() - self._read_at >= older_than_s:
+                expired = self._expired
                 self._known = self._read()
-                self.awaits_statuses = bool(self._known.statuses)
-                self.read_at = time.monotonic()
+                if expired == self._expired:  # otherwise what was read may be out of date already
+                    self._read_at = time.monotonic()
+                    self.quiet_until = float("-inf") if self._known.statuses else self._read_at + KNOWN_FOR_S
 
     def _read(self) -> _Known:
         store = self._store()
@@ -106,6 +115,23 @@ class TriggerCatalog:
             trigger_id: found for trigger_id, found in self._definitions.items() if trigger_id in known.stored
         }
         return known
+
+    # --- watching ----------------------------------------------------------------------
+
+    def stage(self, group: Group, targets: Sequence[InvocationState]) -> None:
+        """Note that records are about to get these states, as a step of a group.
+
+        Only what a trigger waits for is noted. The occurrence is written before the change, so a
+        crash between the two leaves an occurrence of something that did not happen; whoever
+        evaluates it reads the record.
+        """
+        self.refresh(KNOWN_FOR_S)
+        if self._known.statuses:
+            noted = [
+                status_occurrence(each) for each in targets if self.is_of_interest(each.task_id, each.status)
+            ]
+            if noted:
+                self._store().stage_occurrences(group, noted)
 
     # --- asking ------------------------------------------------------------------------
 

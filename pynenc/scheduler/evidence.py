@@ -17,7 +17,7 @@ from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
-from pynenc.scheduler.watch import StatusPayload
+from pynenc.scheduler.occurrences import StatusPayload
 from pynenc.storage.group import Group
 from pynenc.trigger.conditions.base import Condition
 from pynenc.trigger.conditions.composite import AnyContext
@@ -131,7 +131,7 @@ class Evidence:
         if isinstance(condition, EventCondition):
             if kind != EVENT or condition.code != self.occurrence.code:
                 return None
-            if not passes(condition.payload_filter, self.payload):
+            if condition.payload_filter is not None and not passes(condition.payload_filter, self.payload):
                 return None
             return EventContext(self.occurrence.occurrence_id, condition.code, self.payload, moment)
         if isinstance(condition, CronCondition):

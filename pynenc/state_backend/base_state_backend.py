@@ -9,7 +9,8 @@ import msgspec
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_state_backend import ConfigStateBackend
-from pynenc.invocation.data import InvocationData, OutcomeData, outcome_id, recovery_outcome_id
+from pynenc.invocation.data import InvocationData, OutcomeData
+from pynenc.invocation.state import outcome_id, recovery_outcome_id
 from pynenc.plugins.component import DataComponent
 from pynenc.state_backend.workflow_records import WORKFLOW_RECORDS, WorkflowRecords
 from pynenc.storage.group import Group, Pending

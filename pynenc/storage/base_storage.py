@@ -109,29 +109,6 @@ class Storage(ABC):
         """Remove items that were taken."""
         self.execute([Ack(tuple(item_ids))])
 
-    def pop(
-        self,
-        queues: Sequence[str],
-        limit: int,
-        lease_s: float,
-        timeout_s: float | None,
-        first_look_s: float | None = None,
-    ) -> tuple[tuple[str, QueueItem], ...]:
-        """Take like `take`, but block until something is ready or the timeout has passed.
-
-        Args:
-            queues: Where to look, most important first.
-            limit: Most items to take.
-            lease_s: Seconds until an unacknowledged item can be taken again.
-            timeout_s: Longest wait in seconds, 0 for none, None for no bound.
-            first_look_s: When to look by itself for the first time, in case a wake-up was lost.
-        """
-        return self.blocking.pop(queues, limit, lease_s, timeout_s, first_look_s)
-
-    def interrupt(self) -> None:
-        """Make the blocked takes of this process return early, with nothing."""
-        self.blocking.interrupt()
-
     # --- signals -----------------------------------------------------------------------
 
     @abstractmethod
@@ -164,9 +141,8 @@ class Storage(ABC):
 
     # --- the engine --------------------------------------------------------------------
 
-    def now(self) -> float:
-        """Return seconds since the epoch by the clock that all users of the engine share."""
-        return time.time()
+    now: Callable[[], float] = staticmethod(time.time)
+    """Returns seconds since the epoch by the clock that all users of the engine share."""
 
     @abstractmethod
     def ping(self) -> EngineInfo:

@@ -70,9 +70,17 @@ class BlockingTake:
         limit: int,
         lease_s: float,
         timeout_s: float | None,
-        first_look_s: float | None,
+        first_look_s: float | None = None,
     ) -> Items:
-        """Return what `Storage.pop` promises."""
+        """Take like `Storage.take`, but block until something is ready or the timeout has passed.
+
+        Args:
+            queues: Where to look, most important first.
+            limit: Most items to take.
+            lease_s: Seconds until an unacknowledged item can be taken again.
+            timeout_s: Longest wait in seconds, 0 for none, None for no bound.
+            first_look_s: When to look without a wake-up for the first time, in case one was lost.
+        """
         interrupts = self._interrupts
         channels = (*map(queue_channel, queues), self._interrupt_channel)
         subscription = self._kept.pop(channels, None)

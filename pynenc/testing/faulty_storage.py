@@ -82,7 +82,7 @@ class FaultyStorage(Storage):
         self.plan = plan
         real_now = inner.now
         # Leases and not-before times must follow the clock that the test puts forward.
-        inner.now = lambda: real_now() + plan.clock_offset_s  # type: ignore[method-assign]
+        inner.now = lambda: real_now() + plan.clock_offset_s
 
     # --- what changes something --------------------------------------------------------
 

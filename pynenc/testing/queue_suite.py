@@ -81,7 +81,7 @@ class QueueSuite(StorageFixtures):
         storage.push("q", [QueueItem("kept", priority=1), QueueItem("lost")])
         assert len(storage.take(["q"], 2, 0.05).items) == 2
         storage.ack(["kept"])
-        assert [item.item_id for _, item in storage.pop(["q"], 2, _LEASE_S, None)] == ["lost"]
+        assert [item.item_id for _, item in storage.blocking.pop(["q"], 2, _LEASE_S, None)] == ["lost"]
 
     def test_nothing_is_taken_before_its_time(self, storage: Storage) -> None:
         now = storage.now()
@@ -90,7 +90,7 @@ class QueueSuite(StorageFixtures):
         taken = storage.take(["q"], 5, _LEASE_S)
         assert taken.items == ()
         assert taken.next_due is not None
-        assert [item.item_id for _, item in storage.pop(["q"], 5, _LEASE_S, None)] == ["soon"]
+        assert [item.item_id for _, item in storage.blocking.pop(["q"], 5, _LEASE_S, None)] == ["soon"]
         assert storage.now() >= now + 0.05
 
     def test_depth_tells_ready_from_waiting(self, storage: Storage) -> None:
@@ -101,15 +101,15 @@ class QueueSuite(StorageFixtures):
         assert storage.queue_names() == ["q"]
 
     def test_pop_ends_with_its_time(self, storage: Storage) -> None:
-        assert storage.pop(["q"], 1, _LEASE_S, 0) == ()
-        assert storage.pop(["q"], 1, _LEASE_S, 0.02) == ()
+        assert storage.blocking.pop(["q"], 1, _LEASE_S, 0) == ()
+        assert storage.blocking.pop(["q"], 1, _LEASE_S, 0.02) == ()
 
     def test_a_push_wakes_who_is_blocked(self, storage: Storage, no_timed_looks: None) -> None:
         taken: list[str] = []
 
         def wait() -> None:
             for _ in range(3):
-                for _, item in storage.pop(["other", "q"], 1, _LEASE_S, None):
+                for _, item in storage.blocking.pop(["other", "q"], 1, _LEASE_S, None):
                     taken.append(item.item_id)
                     storage.ack([item.item_id])
                     done.release()
@@ -125,7 +125,7 @@ class QueueSuite(StorageFixtures):
 
     def test_who_waits_after_a_close_is_woken_as_well(self, storage: Storage, no_timed_looks: None) -> None:
         for name in ("before", "after"):
-            thread = threading.Thread(target=lambda: storage.pop(["q"], 1, _LEASE_S, None))
+            thread = threading.Thread(target=lambda: storage.blocking.pop(["q"], 1, _LEASE_S, None))
             thread.start()
             storage.push("q", [QueueItem(name)])
             thread.join()
@@ -136,13 +136,13 @@ class QueueSuite(StorageFixtures):
         ended = threading.Event()
 
         def wait() -> None:
-            assert storage.pop(["q"], 1, _LEASE_S, None) == ()
+            assert storage.blocking.pop(["q"], 1, _LEASE_S, None) == ()
             ended.set()
 
         thread = threading.Thread(target=wait)
         thread.start()
         while not ended.wait(0.01):
-            storage.interrupt()
+            storage.blocking.interrupt()
         thread.join()
 
     def test_processes_share_a_queue_without_taking_twice(

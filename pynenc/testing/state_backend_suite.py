@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pynenc.app import Pynenc
-from pynenc.invocation.data import InvocationData, OutcomeData, outcome_id, recovery_outcome_id
+from pynenc.invocation.data import InvocationData, OutcomeData
+from pynenc.invocation.state import outcome_id, recovery_outcome_id
 from pynenc.state_backend.base_state_backend import RunnerData
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor

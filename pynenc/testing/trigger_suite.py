@@ -115,7 +115,6 @@ class TriggerSuite(AppFixtures):
         meant = msgspec.structs.replace(state, status=InvocationStatus.SUCCESS, claim=0)
         app.component_provider.catalog.refresh()
         group = Group()
-        assert app.components.watch is not None
         app.components.watch.stage(group, [meant])
         group.send()
         evaluating = Evaluating(app)
@@ -136,7 +135,6 @@ class TriggerSuite(AppFixtures):
         ).started
         target = msgspec.structs.replace(running_claim.state, status=InvocationStatus.FAILED)
         group = Group()
-        assert app.components.watch is not None
         app.components.watch.stage(group, [target])
         group.send()
         histories = app.orchestrator.histories

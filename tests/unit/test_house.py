@@ -17,6 +17,7 @@ from walks import PACKAGE, Walk
 from pynenc import Pynenc
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
+from pynenc.invocation.claim import Claim
 from pynenc.runner.engine import Engine
 from pynenc.storage.base_storage import Storage
 from pynenc.testing.evaluating import Evaluating
@@ -221,29 +222,41 @@ def test_the_walk_of_a_submission_is_short(app: Pynenc) -> None:
     task, walk = app.task(plain_tasks.add), Walk()
     task(0)
     walk.run(lambda: task(1, 2))
-    check(walk, 25, 14)
+    check(walk, 22, 12)
     assert walk.files[:3] == ["task.py", "calls/arguments.py", "client/submitting.py"]
 
 
 def test_the_walk_from_claim_to_finish_is_short(app: Pynenc) -> None:
-    task, walk = app.task(plain_tasks.add), Walk()
+    task = app.task(plain_tasks.add)
     engine = Engine(app, RunnerContext("ThreadRunner"), ConfigRunner(), 1)
+    claiming, running, finishing = Walk(), Walk(), Walk()
 
-    def work() -> None:
-        """What a worker does, one step after the other, in this thread."""
+    def start() -> Claim:
         engine._fetch()
         engine._finish_and_start()
         started = engine._next_started()
         assert started is not None
-        engine._finish_buffer.add(engine._execute(started), soon=False)
-        engine._finish_and_start()
+        return started
+
+    def work() -> None:
+        """Do what a worker does, one step after the other, in this thread."""
+        started = claiming.run(start)
+        ended = running.run(lambda: engine._execute(started))
+        finishing.run(lambda: engine._finish_and_start([ended]))
 
     task(0)
     work()
     invocation = task(1, 2)
-    walk.run(work)
+    for each in (claiming, running, finishing):
+        each.functions.clear()
+    work()
     assert invocation.result == 3
-    check(walk, 70, 28)
+    check(claiming, 35, 11)
+    check(running, 19, 10)
+    check(finishing, 26, 10)
+    whole = Walk()
+    whole.functions = {**claiming.functions, **running.functions, **finishing.functions}
+    check(whole, 60, 19)
 
 
 def test_the_walk_of_a_wait_is_short(app: Pynenc) -> None:
@@ -252,7 +265,7 @@ def test_the_walk_of_a_wait_is_short(app: Pynenc) -> None:
     invocation = task(1, 2)
     InlineRunner(app).run_due()
     assert walk.run(lambda: invocation.result) == 3
-    check(walk, 27, 12)
+    check(walk, 26, 11)
     assert not any(file.startswith("conf/") for file in walk.files)
 
 
@@ -265,6 +278,24 @@ def test_the_result_of_what_is_known_to_have_ended_subscribes_to_nothing(app: Py
     assert walk.run(lambda: invocation.result) == 3
     check(walk, 15, 9)
     assert not any(name.endswith("subscribe") for _, name in walk.functions)
+
+
+def test_the_walk_of_an_event_is_short(app: Pynenc) -> None:
+    task, emitting, evaluating_walk = app.task(plain_tasks.echo), Walk(), Walk()
+    app._store_deferred_trigger(task, on_event("paid").with_arguments({"value": 1}))
+    app.register_deferred_triggers()
+    evaluating = Evaluating(app)
+    for _ in range(2):
+        app.trigger.emit_event("paid")
+        evaluating.work()
+    emitting.run(lambda: app.trigger.emit_event("paid"))
+    check(emitting, 18, 9)
+    evaluating_walk.run(evaluating.evaluator.evaluate)
+    assert len(app.find_invocations(task)) == 3
+    functions = list(evaluating_walk.functions)
+    submission = functions.index(("client/trigger_starts.py", "start_tasks"))
+    evaluating_walk.functions = dict.fromkeys(functions[:submission])
+    check(evaluating_walk, 43, 12)
 
 
 def test_an_event_costs_four_calls_of_the_storage(app: Pynenc) -> None:

@@ -92,9 +92,9 @@ def test_a_body_may_wait_for_one_that_started_together_with_it(app: Pynenc) -> N
 def test_ends_that_could_not_be_written_are_kept() -> None:
     written: list[Any] = []
     ends = FinishBuffer(written.extend)
-    ends.add("one", soon=False)  # type: ignore[arg-type]
+    ends.add("one")  # type: ignore[arg-type]
     taken = ends.take()
-    ends.add("two", soon=False)  # type: ignore[arg-type]
+    ends.add("two")  # type: ignore[arg-type]
     ends.put_back(taken)
     ends.close()
     assert written == ["one", "two"]
