@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pynenc.app_info import AppInfo, calling_module
 from pynenc.application.components import ComponentProperty, ComponentProvider
+from pynenc.application.handles import register_handles
 from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
 from pynenc.application.task_api import TaskApi
 from pynenc.application.task_registry import TaskRegistry
@@ -135,6 +136,7 @@ class Pynenc(TaskApi):
             self._logger,
             self.live_trigger,
             self._forget_components,
+            lambda serializer: register_handles(serializer, self, self._instances.get),
         )
 
     def _forget_components(self) -> None:

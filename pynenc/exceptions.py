@@ -68,7 +68,25 @@ class TaskNotFoundError(TaskError):
 
 
 class SerializationError(PynencError):
-    """A value cannot be turned into text, or a text cannot be turned back."""
+    """A value cannot be turned into text, or a text cannot be turned back.
+
+    Attributes:
+        why: The reason.
+        path: Where the reason lies, such as `argument 'order' → lines[3].price`; empty if that is
+            the whole value.
+    """
+
+    def __init__(self, why: str, path: str = "") -> None:
+        self.why = why
+        self.path = path
+        super().__init__(why, path)
+
+    def inside(self, whole: str) -> SerializationError:
+        """Return this error, told of a value that is a part of something named."""
+        return SerializationError(self.why, f"{whole} → {self.path}" if self.path else whole)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.why}" if self.path else self.why
 
 
 class ClientDataNotFoundError(PynencError):

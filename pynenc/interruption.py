@@ -74,6 +74,11 @@ class Interruption:
                 self._wakers.remove(wake)
 
 
+def is_key_press(error: BaseException) -> bool:
+    """Return whether an exception may be that of the user's interrupt key: only the main thread gets it."""
+    return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+
+
 current_interruption: ContextVar[Interruption | None] = ContextVar("pynenc_interruption", default=None)
 """The interruption of the body that runs in this context."""
 

@@ -63,6 +63,7 @@ class ComponentProvider:
         logger: logging.Logger,
         find_live: FindLive,
         on_replaced: Callable[[], None],
+        on_serializer: Callable[[BaseSerializer], None],
     ) -> None:
         self._loader = loader
         self._registry = registry
@@ -72,6 +73,7 @@ class ComponentProvider:
         self._built: dict[ComponentKind, Component] = {}
         self._made: Components | None = None
         self._on_replaced = on_replaced
+        self._on_serializer = on_serializer
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
         self.catalog = TriggerCatalog(self._trigger, find_live)
@@ -101,11 +103,21 @@ class ComponentProvider:
                 found = self._built.get(kind)
                 if found is None:
                     found = self.component_class(kind)(self.context)
+                    self._prepare(found)
                     self._built[kind] = found
         return found
 
+    def _prepare(self, component: Component) -> None:
+        """Tell a serializer what the app and the plugins let it carry."""
+        if not isinstance(component, BaseSerializer):
+            return
+        self._on_serializer(component)
+        for spec in self._registry.converters():
+            component.register_path(spec.cls, _late(spec.to_plain), _late(spec.from_plain))
+
     def put(self, kind: ComponentKind, component: Component) -> None:
         """Use this component from now on."""
+        self._prepare(component)
         with self._lock:
             self._built[kind] = component
         self.remake()
@@ -168,6 +180,11 @@ class ComponentProvider:
         with self._lock:
             for component in self._built.values():
                 component.close()
+
+
+def _late(path: str) -> Callable[[Any], Any]:
+    """Return a function that is imported when it is called for the first time."""
+    return lambda value: cast("Callable[[Any], Any]", import_object(path))(value)
 
 
 class HasComponents(Protocol):

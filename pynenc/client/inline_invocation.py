@@ -17,7 +17,9 @@ from pynenc.calls.interfaces import (
     current_invocation,
 )
 from pynenc.context import current_invocation_id
+from pynenc.exceptions import RemoteTaskError
 from pynenc.identifiers.ids import new_id
+from pynenc.identifiers.texts import error_text, type_name
 from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus, StatusRecord, change_status, initial_record
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -82,7 +84,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                         self.body_record = None
                     self._become(InvocationStatus.RETRY)
                     continue
-                self._fail(error)
+                self._fail(error if isinstance(error, Exception) else _stand_in(error))
             else:
                 self._become(InvocationStatus.SUCCESS)
             return
@@ -143,6 +145,13 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
 
     def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]]) -> None:
         """Do nothing: they have all ended."""
+
+
+def _stand_in(error: BaseException) -> RemoteTaskError:
+    """Return what a caller gets in place of an exception that would end it, such as `SystemExit`."""
+    stand_in = RemoteTaskError(type_name(type(error)), error_text(error))
+    stand_in.__cause__ = error
+    return stand_in
 
 
 def _entry(record: StatusRecord) -> HistoryEntry:

@@ -46,7 +46,7 @@ class ConfigPynenc(PynencConfig):
     state_backend_cls: str = Field("MemStateBackend", description="State backend, likewise.")
     trigger_cls: str = Field("MemTrigger", description="Trigger store, likewise.")
     client_data_store_cls: str = Field("MemClientDataStore", description="Client data store, likewise.")
-    serializer_cls: str = Field("JsonPickleSerializer", description="Serializer, likewise.")
+    serializer_cls: str = Field("JsonSerializer", description="Serializer, likewise.")
     runner_cls: str = Field("DummyRunner", description="Runner, likewise.")
     trigger_task_modules: Names = Field((), description="Modules that runners import at start.")
     dev_mode_force_sync_tasks: bool = Field(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
 from pynenc.client_data_store.base_client_data_store import LITERAL, BaseClientDataStore
 from pynenc.exceptions import SerializationError
+from pynenc.identifiers.texts import error_text, type_name
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_data import pack_exception, unpack_exception
+from pynenc.serializer.kinds import is_passed_on
 
 PackedArguments = dict[str, str]
 """Parameter name to packed text."""
@@ -50,8 +52,10 @@ class ValueCodec:
             for name, value in call.items():
                 try:
                     text = serialize(value)
-                except SerializationError as error:
-                    raise SerializationError(f"argument '{name}': {error}") from error
+                    if not text.isascii():
+                        text.encode()
+                except BaseException as error:  # noqa: BLE001 - see `_refuse`
+                    _refuse(error, f"argument '{name}'")
                 if len(text) >= large_from and name not in inline:
                     large.append((texts, name))
                 elif text[:1] == "@":
@@ -71,13 +75,27 @@ class ValueCodec:
             SerializationError: A text cannot be read.
             ClientDataNotFoundError: A large value is gone.
         """
-        packed = [msgspec.json.decode(text, type=dict[str, str]) for text in stored]
-        texts = iter(self._unpacked([text for call in packed for text in call.values()]))
-        deserialize = self._serializer.deserialize
-        return [{name: deserialize(next(texts)) for name in call} for call in packed]
+        deserialize, calls = self._serializer.deserialize, []
+        for packed in self._unpacked_calls(stored):
+            call: dict[str, Any] = {}
+            for name, text in packed.items():
+                try:
+                    call[name] = deserialize(text)
+                except BaseException as error:  # noqa: BLE001 - see `_refuse`
+                    _refuse(error, f"argument '{name}'")
+            calls.append(call)
+        return calls
 
-    def _unpacked(self, texts: Sequence[str]) -> Sequence[str]:
-        return self._store.unpack(texts) if any(text[:1] == "@" for text in texts) else texts
+    def _unpacked_calls(self, stored: Sequence[str]) -> list[PackedArguments]:
+        """Return the texts of arguments, those of the client data store among them."""
+        try:
+            calls = [msgspec.json.decode(text, type=PackedArguments) for text in stored]
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise SerializationError(f"they cannot be read: {error}", "stored arguments") from error
+        if any(text[:1] == "@" for call in calls for text in call.values()):
+            texts = iter(self._store.unpack([text for call in calls for text in call.values()]))
+            calls = [{name: next(texts) for name in call} for call in calls]
+        return calls
 
     # --- outcomes ----------------------------------------------------------------------
 
@@ -89,8 +107,10 @@ class ValueCodec:
         """
         try:
             text = self._serializer.serialize(result)
-        except SerializationError as error:
-            raise SerializationError(f"the result of the task: {error}") from error
+            if not text.isascii():
+                text.encode()
+        except BaseException as error:  # noqa: BLE001 - see `_refuse`
+            _refuse(error, "result")
         conf = self._store.conf
         if text[:1] != "@" and (conf.disable_client_data_store or len(text) < conf.min_size_to_cache):
             return text
@@ -102,9 +122,16 @@ class ValueCodec:
 
     def unpack_results(self, stored: Sequence[str]) -> list[Any]:
         """Return results out of their stored form."""
-        return [self._serializer.deserialize(text) for text in self._unpacked(stored)]
+        results: list[Any] = []
+        texts = self._store.unpack(stored) if any(text[:1] == "@" for text in stored) else stored
+        for text in texts:
+            try:
+                results.append(self._serializer.deserialize(text))
+            except BaseException as error:  # noqa: BLE001 - see `_refuse`
+                _refuse(error, "result")
+        return results
 
-    def unpack_error(self, stored: str) -> BaseException:
+    def unpack_error(self, stored: str) -> Exception:
         """Return an exception out of its stored form, with the remote traceback attached."""
         return unpack_exception(self._serializer, self._store.unpack([stored])[0])
 
@@ -115,5 +142,21 @@ def encode_arguments(packed: PackedArguments) -> str:
 
 
 def decode_arguments(stored: str) -> PackedArguments:
-    """Return the packed arguments in a stored text."""
-    return msgspec.json.decode(stored, type=dict[str, str])
+    """Return the packed arguments in a stored text.
+
+    Raises:
+        SerializationError: The text does not hold arguments.
+    """
+    try:
+        return msgspec.json.decode(stored, type=dict[str, str])
+    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+        raise SerializationError(f"they cannot be read: {error}", "stored arguments") from error
+
+
+def _refuse(error: BaseException, what: str) -> NoReturn:
+    """Raise what a serializer raised, whatever that is, as the one error for it."""
+    if is_passed_on(error):
+        raise error
+    if not isinstance(error, SerializationError):
+        error = SerializationError(f"the serializer raised {type_name(type(error))}: {error_text(error)}")
+    raise error.inside(what) from error

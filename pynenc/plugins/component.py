@@ -50,6 +50,23 @@ class BuilderMethod:
 
 
 @dataclass(frozen=True, slots=True)
+class ConverterSpec:
+    """A pair of functions by which serializers carry the objects of a class.
+
+    Nothing is imported until an object of the class is written or read.
+
+    Attributes:
+        cls: `module:Qualified.Name` of the class.
+        to_plain: `package.module:function`, which returns a value that the serializer carries.
+        from_plain: `package.module:function`, which returns the object that such a value stands for.
+    """
+
+    cls: str
+    to_plain: str
+    from_plain: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandSpec:
     """A command that a plugin adds to the command line: `package.module:command` (click)."""
 

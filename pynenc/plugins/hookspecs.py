@@ -13,7 +13,7 @@ import pluggy
 
 from pynenc.context import RunnerContext
 from pynenc.invocation.status import StatusRecord
-from pynenc.plugins.component import BuilderMethod, CommandSpec, ComponentSpec
+from pynenc.plugins.component import BuilderMethod, CommandSpec, ComponentSpec, ConverterSpec
 
 PROJECT = "pynenc"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -38,6 +38,12 @@ def pynenc_builder_methods() -> Iterable[BuilderMethod]:
 @hookspec
 def pynenc_cli_commands() -> Iterable[CommandSpec]:
     """Return commands for the `pynenc` command line."""
+    raise NotImplementedError
+
+
+@hookspec
+def pynenc_converters() -> Iterable[ConverterSpec]:
+    """Return converters: how serializers carry the objects of further classes."""
     raise NotImplementedError
 
 

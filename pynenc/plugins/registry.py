@@ -18,7 +18,7 @@ from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_task import ConfigTask
 from pynenc.exceptions import PluginError, UnknownComponentError
 from pynenc.plugins import builtin, hookspecs
-from pynenc.plugins.component import BuilderMethod, CommandSpec, Component, ComponentSpec
+from pynenc.plugins.component import BuilderMethod, CommandSpec, Component, ComponentSpec, ConverterSpec
 from pynenc.plugins.kinds import KINDS, ComponentKind
 
 logger = logging.getLogger("pynenc.plugins")
@@ -216,6 +216,11 @@ class PluginRegistry:
         """Return methods that plugins add to the builder, by name."""
         offered: list[Iterable[BuilderMethod]] = self.manager.hook.pynenc_builder_methods()
         return {method.name: method for methods in offered for method in methods}
+
+    def converters(self) -> list[ConverterSpec]:
+        """Return how serializers carry the objects of further classes."""
+        offered: list[Iterable[ConverterSpec]] = self.manager.hook.pynenc_converters()
+        return [converter for converters in offered for converter in converters]
 
     def commands(self) -> dict[str, CommandSpec]:
         """Return commands that plugins add to the command line, by name."""

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_serializer import ConfigSerializer
 from pynenc.plugins.component import Component
+
+ToPlain = Callable[[Any], Any]
+"""Returns the value that stands for an object; the serializer must carry it."""
+FromPlain = Callable[[Any], Any]
+"""Returns the object that such a value stands for."""
 
 
 class BaseSerializer(Component):
@@ -32,12 +38,24 @@ class BaseSerializer(Component):
                 does not exist here.
         """
 
+    def register(self, cls: type, to_plain: ToPlain, from_plain: FromPlain) -> None:
+        """Carry objects of a class with a pair of functions, in this process.
 
-def describe(value: object) -> str:
-    """Return a value for error messages: its type, and its text if that is short."""
-    kind = type(value).__qualname__
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a broken __repr__ must not hide the real error
-        return f"an object of {kind}"
-    return f"{text} ({kind})" if len(text) <= 80 else f"an object of {kind}"
+        Every process that reads such objects must register the class as well, as one does next to
+        the app. Serializers that write objects of all classes ignore this.
+
+        Args:
+            cls: The class; objects of its subclasses are not meant.
+            to_plain: Returns a value of kinds that are carried, such as a dictionary.
+            from_plain: Returns the object that such a value stands for.
+        """
+        self.register_path(f"{cls.__module__}:{cls.__qualname__}", to_plain, from_plain)
+
+    def register_path(self, path: str, to_plain: ToPlain, from_plain: FromPlain) -> None:
+        """Do the same for a class that is not imported yet.
+
+        Args:
+            path: `module:Qualified.Name` of the class.
+            to_plain: As for `register`.
+            from_plain: As for `register`.
+        """

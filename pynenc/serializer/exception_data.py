@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import traceback
-
 import msgspec
 
 from pynenc.exceptions import RemoteTaskError, RemoteTraceback, SerializationError
+from pynenc.identifiers.texts import error_text, traceback_text, type_name
 from pynenc.serializer.base_serializer import BaseSerializer
+from pynenc.serializer.kinds import is_passed_on
+
+_MOST_CAUSES = 50
 
 
 class ExceptionData(msgspec.Struct, frozen=True):
@@ -28,38 +30,47 @@ class ExceptionData(msgspec.Struct, frozen=True):
 
 def pack_exception(serializer: BaseSerializer, error: BaseException) -> str:
     """Return an exception as text. Never raises for an odd exception."""
-    cls = type(error)
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a broken __str__ must not hide the error
-        message = f"<its text cannot be made: {type(broken).__name__}>"
-    text = "".join(traceback.format_exception(cls, error, error.__traceback__))
-    payload: str | None
+    payload: str | None = None
     try:
         payload = serializer.serialize(error)
-    except SerializationError:
+        payload.encode()
+    except BaseException as refused:
+        if is_passed_on(refused):
+            raise
         payload = None
-    data = ExceptionData(f"{cls.__module__}.{cls.__qualname__}", message, text, payload)
+    data = ExceptionData(type_name(type(error)), error_text(error), traceback_text(error), payload)
     return msgspec.json.encode(data).decode()
 
 
-def unpack_exception(serializer: BaseSerializer, text: str) -> BaseException:
-    """Return the exception, with the remote traceback as its cause.
+def unpack_exception(serializer: BaseSerializer, text: str) -> Exception:
+    """Return the exception of a task, with the remote traceback at the end of its causes.
 
     Returns:
         The original exception, or a `RemoteTaskError` that stands for it where it cannot be
-        rebuilt here.
+        rebuilt here, or where it is one that would end who reads it, such as `SystemExit`.
     """
-    data = msgspec.json.decode(text, type=ExceptionData)
-    error: BaseException | None = None
+    try:
+        data = msgspec.json.decode(text, type=ExceptionData)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        return SerializationError(f"the stored exception of the task cannot be read: {error}")
+    found: object = None
     if data.payload is not None:
         try:
             found = serializer.deserialize(data.payload)
-        except SerializationError:
-            found = None
-        if isinstance(found, BaseException):
-            error = found
-    if error is None:
-        error = RemoteTaskError(data.type_name, data.message)
-    error.__cause__ = RemoteTraceback(data.traceback)
-    return error
+        except BaseException as error:
+            if is_passed_on(error):
+                raise
+    told = found if isinstance(found, Exception) else RemoteTaskError(data.type_name, data.message)
+    _attach(told, RemoteTraceback(data.traceback))
+    return told
+
+
+def _attach(error: BaseException, remote: RemoteTraceback) -> None:
+    """Make the traceback of the worker the last in the chain of causes, unless that is very long."""
+    last = error
+    for _ in range(_MOST_CAUSES):
+        if last.__cause__ is None:
+            last.__cause__ = remote
+            return
+        last = last.__cause__
+    error.__cause__ = remote

@@ -1,103 +1,238 @@
-"""JSON, safe to read from untrusted places.
+"""JSON, faithful and safe to read from untrusted places: the default.
 
-Reading never imports a module and runs no code but the `from_json` of classes that this
-process has imported already. What plain JSON lacks is written as an object with the key
-`__pynenc__`.
+What comes back has the type and the value of what went in; a value that cannot be carried is
+refused when it is written. Reading runs no code but `from_json` and registered converters, and
+builds only objects of classes that this process has imported or that `serializer_modules` allows.
+What plain JSON lacks is written as an object with the key `__pynenc__`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from enum import Enum
+from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
-from pynenc.exceptions import SerializationError
-from pynenc.serializer.base_serializer import BaseSerializer, describe
+from pynenc.conf.config_serializer import ConfigSerializer
+from pynenc.identifiers.texts import described
+from pynenc.plugins.component import ComponentContext
+from pynenc.serializer.base_serializer import BaseSerializer, FromPlain, ToPlain
+from pynenc.serializer.builtin_kinds import BUILTIN_KINDS, DICT, FLOAT, INT, TEXT
+from pynenc.serializer.class_kinds import CLASS_KINDS, ClassKind
+from pynenc.serializer.class_paths import find_class, path_of
+from pynenc.serializer.exception_kind import EXCEPTION
+from pynenc.serializer.kinds import MARK, Kind, RefusedError, exactly, is_passed_on, told, user_call
+from pynenc.serializer.library_kinds import LIBRARY_KINDS
+from pynenc.serializer.stored_names import present_path
 
-_MARK = "__pynenc__"
+DEEPEST = 200
+"""How many values may be nested in each other."""
+
+_LARGEST_PLAIN_INT = 1 << 1024
+_FOREIGN_MARKS = ("py/", "json://")  # of jsonpickle
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+_BY_TYPE: dict[type, Kind] = {**BUILTIN_KINDS, **LIBRARY_KINDS}
+_OF_CLASSES: tuple[ClassKind, ...] = (CLASS_KINDS[0], EXCEPTION, *CLASS_KINDS[1:])
+KINDS: tuple[Kind, ...] = tuple(
+    dict.fromkeys((INT, FLOAT, TEXT, DICT, *_BY_TYPE.values(), *(each.kind for each in _OF_CLASSES)))
+)
+"""All kinds of values that plain JSON lacks."""
+
+_BY_TAG = {kind.tag: kind for kind in KINDS}
+_CONVERTED = "converted"
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
 
 
 class JsonSerializer(BaseSerializer):
-    """JSON types, enumerations, exceptions and classes with `to_json` and `from_json`.
+    """JSON that carries the values of Python and its standard library, data classes and exceptions.
 
-    A tuple comes back as a list. Keys of dictionaries must be strings.
+    The manual has a table of what it carries.
     """
 
+    def __init__(self, context: ComponentContext) -> None:
+        super().__init__(context)
+        self._allowed = tuple(context.settings(ConfigSerializer).serializer_modules)
+        self._converters: dict[str, tuple[ToPlain, FromPlain]] = {}
+
+    def register_path(self, path: str, to_plain: ToPlain, from_plain: FromPlain) -> None:
+        self._converters[path] = to_plain, from_plain
+
     def serialize(self, value: Any) -> str:
+        if type(value) is int and -_LARGEST_PLAIN_INT < value < _LARGEST_PLAIN_INT:
+            return repr(value)
         try:
-            return json.dumps(_to_plain(value), ensure_ascii=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise SerializationError(
-                f"cannot write {describe(value)} as JSON: {error}. Pass JSON types, enumerations, "
-                f"exceptions or objects with 'to_json' and 'from_json', or choose another serializer."
-            ) from error
+            if _is_plain(value, DEEPEST):
+                text = _encode(value)
+                if text.isascii() or _is_storable(text):
+                    return text
+        except (ValueError, RuntimeError):  # a float or int that is not JSON, or another thread changes it
+            pass
+        try:
+            return _encode(_Writer(self._converters).plain(value))
+        except BaseException as error:
+            if is_passed_on(error):
+                raise
+            raise told(error) from error
 
     def deserialize(self, text: str) -> Any:
         try:
-            return _from_plain(json.loads(text))
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise SerializationError(f"cannot read a value from JSON: {error}") from error
+            if MARK not in text and not any(mark in text for mark in _FOREIGN_MARKS):
+                return json.loads(text)
+            return json.loads(text, object_hook=self._read)
+        except BaseException as error:
+            if is_passed_on(error):
+                raise
+            raise told(error).inside("stored JSON") from error
+
+    def _read(self, data: dict[str, Any]) -> Any:
+        """Return what a JSON object stands for; what it holds is read already."""
+        tag = data.get(MARK)
+        if tag is None:
+            if any(name.startswith(_FOREIGN_MARKS) for name in data):
+                raise RefusedError("jsonpickle has written this; set serializer_cls='JsonPickleSerializer'")
+            return data
+        if tag == _CONVERTED:
+            path = present_path(exactly(data, "class", str))
+            if path not in self._converters:
+                raise RefusedError(f"no converter is registered for {described(path)}")
+            return user_call(f"the converter for {path}", self._converters[path][1], data.get("data"))
+        kind = _BY_TAG.get(tag) if type(tag) is str else None
+        if kind is None:
+            raise RefusedError(f"{described(tag)} is not a kind of values; newer code may have written this")
+        return kind.read(data, self)
+
+    def find_class(self, path: str) -> type:
+        """Return a class that stored text names, if this process may build its objects.
+
+        Raises:
+            RefusedError: It may not, or there is no such class.
+        """
+        return find_class(path, self._allowed)
 
 
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return {_MARK: "enum", "class": _path(type(value)), "name": value.name}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_to_plain(item) for item in value]
-    if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise TypeError(f"the dictionary key {key!r} is not a string")
-        if _MARK in value:
-            return {_MARK: "dict", "items": [[key, _to_plain(item)] for key, item in value.items()]}
-        return {key: _to_plain(item) for key, item in value.items()}
-    if isinstance(value, BaseException):
-        return {_MARK: "exception", "class": _path(type(value)), "args": _to_plain(list(value.args))}
-    if hasattr(value, "to_json") and hasattr(type(value), "from_json"):
-        return {_MARK: "object", "class": _path(type(value)), "data": _to_plain(value.to_json())}
-    raise TypeError(f"{describe(value)} is not a JSON type")
+def _is_storable(text: str) -> bool:
+    """Return whether a text holds no lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
-def _from_plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_from_plain(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kind = value.get(_MARK)
-    if kind is None:
-        return {key: _from_plain(item) for key, item in value.items()}
-    if kind == "dict":
-        return {key: _from_plain(item) for key, item in value["items"]}
-    cls = _known_class(value["class"])
-    if kind == "enum" and issubclass(cls, Enum):
-        return cls[value["name"]]
-    if kind == "exception" and issubclass(cls, BaseException):
-        args = tuple(_from_plain(value["args"]))
-        error = cls.__new__(cls, *args)
-        error.args = args
-        return error
-    if kind == "object" and hasattr(cls, "from_json"):
-        return cls.from_json(_from_plain(value["data"]))
-    raise ValueError(f"{value['class']} cannot stand for '{kind}'")
+def _is_plain(value: Any, depth: int) -> bool:
+    """Return whether JSON gives back exactly this value, apart from odd numbers and surrogates."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return True
+    if kind is list:
+        if not depth:
+            return False
+        for item in value:  # noqa: SIM110 - a generator takes twice as long
+            if type(item) not in _ATOMS and not _is_plain(item, depth - 1):
+                return False
+        return True
+    if kind is dict:
+        if not depth:
+            return False
+        for key, item in value.items():
+            if type(key) is not str or key == MARK or key.startswith(_FOREIGN_MARKS):
+                return False
+            if type(item) not in _ATOMS and not _is_plain(item, depth - 1):
+                return False
+        return True
+    return False
 
 
-def _path(cls: type) -> str:
-    if "<locals>" in cls.__qualname__:
-        raise TypeError(f"the class {cls.__qualname__} is defined inside a function")
-    return f"{cls.__module__}:{cls.__qualname__}"
+class _Writer:
+    """One run of writing; finds what plain JSON lacks, values that hold themselves, and their paths."""
+
+    def __init__(self, converters: Mapping[str, tuple[ToPlain, FromPlain]]) -> None:
+        self._converters = converters
+        self._open: set[int] = set()
+
+    def plain(self, value: Any) -> Any:
+        cls = type(value)
+        if value is None or cls is bool:
+            return value
+        if cls is str:
+            return value if value.isascii() or _is_storable(value) else self._tagged(TEXT, value)
+        if cls is int:
+            is_short = -_LARGEST_PLAIN_INT < value < _LARGEST_PLAIN_INT
+            return value if is_short else self._tagged(INT, value)
+        if cls is float:
+            return value if isfinite(value) else self._tagged(FLOAT, value)
+        if id(value) in self._open:
+            raise RefusedError("a circular reference: the value contains itself")
+        if len(self._open) >= DEEPEST:
+            raise RefusedError(f"more than {DEEPEST} values are nested in each other")
+        self._open.add(id(value))
+        try:
+            return self._container(cls, value)
+        finally:
+            self._open.discard(id(value))
+
+    def _container(self, cls: type, value: Any) -> Any:
+        if cls is list:
+            return self.items(value)
+        if cls is dict:
+            return self.fields(value) if _has_plain_keys(value) else self._tagged(DICT, value)
+        kind = _BY_TYPE.get(cls)
+        if kind is not None:
+            return self._tagged(kind, value)
+        path = f"{type.__getattribute__(cls, '__module__')}:{type.__getattribute__(cls, '__qualname__')}"
+        if path in self._converters:
+            data = user_call(f"the converter for {path}", self._converters[path][0], value)
+            return {MARK: _CONVERTED, "class": path, "data": self.plain(data)}
+        for of_classes in _OF_CLASSES:
+            if of_classes.fits(cls):
+                return self._tagged(of_classes.kind, value)
+        raise RefusedError(
+            f"{described(value)} is not carried. Make the class a dataclass, give it 'to_json' and "
+            f"'from_json', register a converter (app.serializer.register), pass what it is made of, or "
+            f"choose the JsonPickleSerializer"
+        )
+
+    def _tagged(self, kind: Kind, value: Any) -> dict[str, Any]:
+        return {MARK: kind.tag, **kind.write(value, self)}
+
+    def items(self, values: Iterable[Any]) -> list[Any]:
+        found: list[Any] = []
+        for value in values:
+            try:
+                found.append(self.plain(value))
+            except RefusedError as refused:
+                raise refused.inside(f"[{len(found)}]") from None
+        return found
+
+    def pairs(self, mapping: Mapping[Any, Any]) -> list[list[Any]]:
+        found: list[list[Any]] = []
+        for key, value in mapping.items():
+            try:
+                found.append([self.plain(key), self.plain(value)])
+            except RefusedError as refused:
+                raise refused.inside(f"[{described(key)}]") from None
+        return found
+
+    def fields(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in values.items():
+            if type(name) is not str or name == MARK or not (name.isascii() or _is_storable(name)):
+                raise RefusedError(f"{described(name)} cannot be the name of a field")
+            try:
+                found[name] = self.plain(value)
+            except RefusedError as refused:
+                raise refused.inside(f".{name}") from None
+        return found
+
+    def path_of(self, cls: type) -> str:
+        return path_of(cls)
 
 
-def _known_class(path: str) -> type:
-    """Return a class by its path, among the modules that are imported already."""
-    module, _, qualname = path.partition(":")
-    found: Any = sys.modules.get(module)
-    if found is None:
-        raise ValueError(f"the module '{module}' of {path} is not imported in this process")
-    for name in qualname.split("."):
-        found = getattr(found, name, None)
-    if not isinstance(found, type):
-        raise ValueError(f"the class {path} does not exist here")
-    return found
+def _has_plain_keys(value: dict[Any, Any]) -> bool:
+    return all(
+        type(key) is str
+        and key != MARK
+        and not key.startswith(_FOREIGN_MARKS)
+        and (key.isascii() or _is_storable(key))
+        for key in value
+    )

@@ -7,8 +7,8 @@ import io
 import pickle
 from typing import Any
 
-from pynenc.exceptions import SerializationError
-from pynenc.serializer.base_serializer import BaseSerializer, describe
+from pynenc.serializer.base_serializer import BaseSerializer
+from pynenc.serializer.kinds import is_passed_on, told
 from pynenc.serializer.stored_names import find_stored
 
 
@@ -17,15 +17,29 @@ class PickleSerializer(BaseSerializer):
 
     def serialize(self, value: Any) -> str:
         try:
-            return base64.b64encode(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)).decode("ascii")
-        except Exception as error:
-            raise SerializationError(f"cannot pickle {describe(value)}: {error}") from error
+            return pickled(value)
+        except BaseException as error:
+            if is_passed_on(error):
+                raise
+            raise told(error) from error
 
     def deserialize(self, text: str) -> Any:
         try:
-            return _Unpickler(io.BytesIO(base64.b64decode(text, validate=True))).load()
-        except Exception as error:
-            raise SerializationError(f"cannot read a pickled value: {error}") from error
+            return unpickled(text)
+        except BaseException as error:
+            if is_passed_on(error):
+                raise
+            raise told(error).inside("stored pickled value") from error
+
+
+def pickled(value: Any) -> str:
+    """Return a value as the base64 of its pickle."""
+    return base64.b64encode(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)).decode("ascii")
+
+
+def unpickled(text: str) -> Any:
+    """Return the value of a base64 pickle."""
+    return _Unpickler(io.BytesIO(base64.b64decode(text, validate=True))).load()
 
 
 class _Unpickler(pickle.Unpickler):

@@ -21,6 +21,8 @@ STORED_NAMES: dict[str, str] = {
     "pynenc.calls.call_options.CallOptions": "pynenc.calls.call_options.CallOptions",
     "pynenc.calls.interfaces.Call": "pynenc.calls.interfaces.Call",
     "pynenc.calls.interfaces.InvocationGroup": "pynenc.calls.interfaces.InvocationGroup",
+    "pynenc.client.dist_invocation.DistributedInvocation": f"{_DISTRIBUTED}.DistributedInvocation",
+    "pynenc.client.dist_invocation.ReusedInvocation": f"{_DISTRIBUTED}.ReusedInvocation",
     "pynenc.client.dist_invocation._restore": f"{_DISTRIBUTED}._restore",
     "pynenc.identifiers.task_id.TaskId": "pynenc.identifiers.task_id.TaskId",
     "pynenc.invocation.state.HistoryEntry": "pynenc.invocation.state.HistoryEntry",
@@ -29,6 +31,7 @@ STORED_NAMES: dict[str, str] = {
     "pynenc.invocation.workflow_identity.WorkflowIdentity": (
         "pynenc.invocation.workflow_identity.WorkflowIdentity"
     ),
+    "pynenc.task.Task": "pynenc.task.Task",
     "pynenc.task.TaskWithOptions": "pynenc.task.TaskWithOptions",
     "pynenc.task._restore": "pynenc.task._restore",
     "pynenc.trigger.conditions.composite.CompositeLogic": f"{_CONDITIONS}.composite.CompositeLogic",
@@ -68,6 +71,13 @@ STORED_NAMES: dict[str, str] = {
     "pynenc.workflow.identity.WorkflowIdentity": "pynenc.invocation.workflow_identity.WorkflowIdentity",
 }
 """Stored name to present name, both as `module.name`."""
+
+
+def present_path(path: str) -> str:
+    """Return the present path of a class, `module:Qualified.Name`, for one that may have been stored earlier."""
+    present = STORED_NAMES.get(path.replace(":", "."))
+    return path if present is None else ":".join(present.rsplit(".", 1))
+
 
 _MENTIONED = re.compile(r'"(pynenc\.[A-Za-z_.]+)"')
 

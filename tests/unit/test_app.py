@@ -136,7 +136,7 @@ def test_in_memory_components_are_the_default() -> None:
         "MemOrchestrator",
         "MemStateBackend",
         "MemTrigger",
-        "JsonPickleSerializer",
+        "JsonSerializer",
         "MemClientDataStore",
         "DummyRunner",
     ]

@@ -100,8 +100,13 @@ def test_a_group_from_before_the_move_is_read(
 def names_in(text: str) -> Iterator[str]:
     """Every class or function of the package that a text names, in either form."""
     if text.startswith(("{", "[", '"')):
-        yield from re.findall(r'"py/(?:object|type|function)": "(pynenc\.[\w.]+)"', text)
-        return
+        yield from (
+            name.replace(":", ".") for name in re.findall(r'"class": "(pynenc\.[\w.]+:[\w.]+)"', text)
+        )
+        pickled = json.loads(text).get("py/pickle")
+        if pickled is None:
+            return
+        text = pickled
     strings: list[str] = []
     for operation, argument, _ in pickletools.genops(base64.b64decode(text)):
         if operation.name == "STACK_GLOBAL":

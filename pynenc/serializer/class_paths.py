@@ -1,0 +1,69 @@
+"""Classes by their paths, `module:Qualified.Name`, without running any code of theirs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Collection
+
+from pynenc.identifiers.texts import described, type_name
+from pynenc.serializer.kinds import RefusedError, user_call
+from pynenc.serializer.stored_names import STORED_NAMES, present_path
+
+
+def path_of(cls: type) -> str:
+    """Return the path by which a reader finds a class.
+
+    Raises:
+        RefusedError: No other process could find it.
+    """
+    module: str = type.__getattribute__(cls, "__module__")
+    qualname: str = type.__getattribute__(cls, "__qualname__")
+    if "<locals>" in qualname:
+        raise RefusedError(f"the class {qualname} is defined inside a function; define it in a module")
+    if module == "__main__":
+        raise RefusedError(
+            f"the class {qualname} is defined in the script that is being run, where no runner finds it; "
+            f"move it to a module"
+        )
+    if _look_up(module, qualname) is not cls:
+        raise RefusedError(f"the class {type_name(cls)} is not what a reader finds under that name")
+    return f"{module}:{qualname}"
+
+
+def find_class(path: str, allowed_modules: Collection[str]) -> type:
+    """Return a class by its path.
+
+    Only modules that this process has imported are looked at, and those below the allowed
+    packages, which are imported. Names are looked up in the dictionaries of modules and classes,
+    so neither a module's `__getattr__` nor a descriptor runs.
+
+    Raises:
+        RefusedError: There is no such class here.
+    """
+    module, _, qualname = present_path(path).partition(":")
+    if module not in sys.modules:
+        is_ours = path.replace(":", ".") in STORED_NAMES
+        if not is_ours and not any(f"{module}.".startswith(f"{each}.") for each in allowed_modules):
+            raise RefusedError(
+                f"the module '{module}' of {path} is not imported in this process: import it, or name it "
+                f"in the setting 'serializer_modules'"
+            )
+        user_call(f"importing '{module}'", importlib.import_module, module)
+    found = _look_up(module, qualname)
+    if not isinstance(found, type):
+        raise RefusedError(f"the class {described(path)} does not exist here")
+    return found
+
+
+def _look_up(module: str, qualname: str) -> object:
+    found: object = sys.modules.get(module)
+    for name in qualname.split("."):
+        names = getattr(found, "__dict__", {}) if found is not None else {}
+        found = names.get(name)
+    return found
+
+
+def defines(cls: type, name: str) -> bool:
+    """Return whether a class or one of its bases defines an attribute, without looking it up."""
+    return any(name in vars(base) for base in type.__getattribute__(cls, "__mro__"))
