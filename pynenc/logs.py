@@ -11,6 +11,8 @@ from typing import Any
 
 from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
 from pynenc.context import current_invocation_id, current_runner
+from pynenc.identifiers.texts import error_text, shown, storable, type_name
+from pynenc.interruption import is_key_press
 
 ROOT = "pynenc"
 _PARTS = ("storage", "plugins", "conf")
@@ -101,11 +103,27 @@ class _CurrentStreamHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
+            text = self._text(record)
             stream = getattr(sys, self._stream_name)
-            stream.write(self.format(record) + "\n")
+            try:
+                stream.write(text + "\n")
+            except UnicodeEncodeError:  # the stream's encoding lacks a character
+                stream.write(text.encode("ascii", "backslashreplace").decode("ascii") + "\n")
             stream.flush()
-        except (ValueError, OSError):
+        except (ValueError, OSError, AttributeError):
             self.handleError(record)
+
+    def _text(self, record: logging.LogRecord) -> str:
+        """Return a record as text; one whose arguments do not fit or raise is shown without them."""
+        try:
+            return storable(self.format(record))
+        except BaseException as error:
+            if is_key_press(error):
+                raise
+            why = f"{type_name(type(error))}: {error_text(error)}"
+            record.msg = f"{shown(record.msg)} [its arguments cannot be shown: {why}]"
+            record.args = record.exc_info = record.exc_text = None
+            return storable(self.format(record))
 
 
 def app_logger(conf: ConfigPynenc) -> logging.Logger:
@@ -150,11 +168,4 @@ def shown_arguments(conf: ConfigPynenc, arguments: Mapping[str, object]) -> str:
     if mode == ArgumentPrintMode.KEYS:
         return ", ".join(arguments)
     limit = conf.truncate_arguments_length if mode == ArgumentPrintMode.TRUNCATED else None
-    return ", ".join(f"{name}={_shown(value, limit)}" for name, value in arguments.items())
-
-
-def _shown(value: object, limit: int | None) -> str:
-    if limit is not None and isinstance(value, (str, bytes)):
-        value = value[: limit + 1]  # a huge value is not written out to be cut
-    text = repr(value)
-    return text if limit is None or len(text) <= limit else f"{text[:limit]}..."
+    return ", ".join(f"{name}={shown(value, limit)}" for name, value in arguments.items())

@@ -11,6 +11,8 @@ from pynenc.calls.interfaces import App
 from pynenc.core_tasks import CoreTaskDefinition, core_tasks_registry
 from pynenc.exceptions import ConfigError, TaskDefinitionError, TaskNotFoundError
 from pynenc.identifiers.task_id import TaskId
+from pynenc.identifiers.texts import error_text, type_name
+from pynenc.interruption import is_key_press
 from pynenc.task import Task
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.trigger_builder import TriggerBuilder
@@ -55,8 +57,10 @@ class TaskRegistry:
         try:
             if module:
                 importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001 - whatever its import raises, the task is not there
-            reason = f"importing '{module}' failed: {type(error).__name__}: {error}"
+        except BaseException as error:
+            if is_key_press(error):
+                raise
+            reason = f"importing '{module}' failed: {type_name(type(error))}: {error_text(error)}"
         found = self._by_key.get(key)
         if found is None or found.task_id not in self.tasks:
             raise TaskNotFoundError(key, [each.key for each in self.tasks], reason)

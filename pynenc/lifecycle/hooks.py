@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import pluggy
 
+from pynenc.identifiers.texts import traceback_text
+from pynenc.interruption import is_key_press
 from pynenc.invocation.state import InvocationState
 
 logger = logging.getLogger("pynenc.plugins")
@@ -42,8 +44,12 @@ class LifeCycleHooks:
         for implementation in implementations:
             try:
                 implementation.function(*(known[argument] for argument in implementation.argnames))
-            except Exception:
-                logger.exception("hook %s of plugin %s failed", name, implementation.plugin_name)
+            except BaseException as error:
+                if is_key_press(error):
+                    raise
+                logger.error(
+                    "hook %s of plugin %s failed: %s", name, implementation.plugin_name, traceback_text(error)
+                )
 
     def status_changed(self, states: Sequence[InvocationState]) -> None:
         """Tell that this process changed records."""

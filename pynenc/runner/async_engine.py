@@ -7,30 +7,34 @@ what starts and ends while it is writing goes out together in the next write.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.exceptions import ValueTooLargeError
+from pynenc.exceptions import StorageUnavailableError
+from pynenc.identifiers.texts import error_text, traceback_text
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.cancellation import cancelled_among
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.heartbeat import Heartbeat
-from pynenc.runner.invoking import current_claim, invoke_async
-from pynenc.runner.oversized import finish_apart
+from pynenc.runner.invoking import current_claim, invoke_async, set_apart
 from pynenc.runner.pausing import paused
+from pynenc.runner.refused_writes import one_by_one
 from pynenc.runner.running_set import RunningSet, grace_s
 
 _LONGEST_TAKE_S = 30.0
 _MOST_AT_ONCE = 200
+_CANCEL_S = 2.0
 
 
 class AsyncEngine:
@@ -59,7 +63,10 @@ class AsyncEngine:
         self._starting: list[tuple[Claim, asyncio.Future[Claim | None]]] = []
         self._finished: list[tuple[Finished, asyncio.Future[None]]] = []
         self._is_writing = False
-        self._heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after)
+        self._loop_may_end = False
+        self._heartbeat = Heartbeat(
+            app.components, [identity.runner_id], self._look_after, lambda: self._loop_thread.is_alive()
+        )
 
     @property
     def app_id(self) -> str:
@@ -70,9 +77,9 @@ class AsyncEngine:
 
     def start(self) -> None:
         """Begin to work."""
-        self._heartbeat.start()
-        self._loop_thread = threading.Thread(target=self._loop.run_forever, name="pynenc-loop", daemon=True)
+        self._loop_thread = threading.Thread(target=self._run_loop, name="pynenc-loop", daemon=True)
         self._loop_thread.start()
+        self._heartbeat.start()
         threading.Thread(target=self._claim, name="pynenc-claimer", daemon=True).start()
 
     def stop(self, grace_s: float, hurry: threading.Event) -> None:
@@ -96,17 +103,37 @@ class AsyncEngine:
         if left:
             self.app.logger.warning("%d running invocation(s) are handed back", len(left))
             hand_back_running(self.app.components, left, self.identity.runner_id)
-        asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._loop_thread.join()
-        self._loop.close()
-        self._writer.shutdown()
+        self._leave_loop()
+        self._writer.shutdown(wait=False)
         self._heartbeat.stop()
+
+    def _run_loop(self) -> None:
+        """Run the event loop until the engine stops, whatever bodies do to it."""
+        asyncio.set_event_loop(self._loop)
+        while not self._loop_may_end:
+            try:
+                self._loop.run_forever()
+                told = "" if self._loop_may_end else "something has called its 'stop'"
+            except BaseException as error:  # noqa: BLE001 - such as SystemExit in a task that a body has started
+                told = traceback_text(error)
+            if told:
+                self.app.logger.error("the event loop was left and goes on: %s", told)
+
+    def _leave_loop(self) -> None:
+        """Cancel what is left in the event loop, and end it; what does not listen is left behind."""
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._cancel_all(), self._loop).result(2 * _CANCEL_S)
+        self._loop_may_end = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop_thread.join(_CANCEL_S)
+        if not self._loop_thread.is_alive():
+            self._loop.close()
 
     async def _cancel_all(self) -> None:
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CANCEL_S)
 
     # --- claiming ----------------------------------------------------------------------
 
@@ -125,8 +152,9 @@ class AsyncEngine:
                     self.app.components, self.identity.runner_id, self._conf.queues, limit, _LONGEST_TAKE_S
                 )
                 backoff_s = FIRST_PAUSE_S
-            except Exception:
-                self.app.logger.exception("claiming failed; it is tried again in %.1f s", backoff_s)
+            except BaseException as error:  # noqa: BLE001 - nothing may end this thread
+                told = traceback_text(error)
+                self.app.logger.error("claiming failed; it is tried again in %.1f s: %s", backoff_s, told)
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
                 continue
@@ -146,9 +174,14 @@ class AsyncEngine:
 
     def _begin(self, claims: Sequence[Claim]) -> None:
         for each in claims:
-            task = self._loop.create_task(self._live(each))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._live(each))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a task of the engine's own."""
+        task = self._loop.create_task(work)
+        set_apart(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # --- one invocation ----------------------------------------------------------------
 
@@ -181,9 +214,7 @@ class AsyncEngine:
     def _begin_writing(self) -> None:
         if not self._is_writing:
             self._is_writing = True
-            writing = self._loop.create_task(self._write())
-            self._tasks.add(writing)
-            writing.add_done_callback(self._tasks.discard)
+            self._start(self._write())
 
     async def _write(self) -> None:
         backoff_s = FIRST_PAUSE_S
@@ -197,8 +228,9 @@ class AsyncEngine:
                     [each for each, _ in finished],
                     [each for each, _ in starting],
                 )
-            except Exception:
-                self.app.logger.exception("writing failed; it is tried again in %.1f s", backoff_s)
+            except Exception as error:  # noqa: BLE001 - whatever it is, others wait to be written
+                told = traceback_text(error)
+                self.app.logger.error("writing failed; it is tried again in %.1f s: %s", backoff_s, told)
                 self._starting[:0] = starting
                 self._finished[:0] = finished
                 await asyncio.sleep(backoff_s)
@@ -218,10 +250,11 @@ class AsyncEngine:
         components, runner_id = self.app.components, self.identity.runner_id
         try:
             return finish_and_start(components, runner_id, finished, starting)
-        except ValueTooLargeError:
-            if not finished:
-                raise
-            return finish_apart(components, runner_id, finished, starting)
+        except StorageUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever else a driver raises, it would raise again
+            self.app.logger.warning("ends and starts are written one by one: %s", error_text(error))
+            return one_by_one(components, runner_id, finished, starting)
 
     # --- waiting and upkeep ------------------------------------------------------------
 

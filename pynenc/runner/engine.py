@@ -20,7 +20,8 @@ from functools import partial
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.exceptions import ValueTooLargeError
+from pynenc.exceptions import StorageUnavailableError
+from pynenc.identifiers.texts import error_text, traceback_text
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.cancellation import cancelled_among
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
@@ -28,10 +29,10 @@ from pynenc.lifecycle.execution import Finished, finish_and_start, hand_back_run
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.finish_buffer import FinishBuffer
 from pynenc.runner.heartbeat import Heartbeat
-from pynenc.runner.invoking import current_claim, ended_by_force, invoke
-from pynenc.runner.oversized import finish_apart
+from pynenc.runner.invoking import current_claim, ended_by_force, ended_oddly, invoke
 from pynenc.runner.pausing import paused
 from pynenc.runner.prefetch_controller import PrefetchController
+from pynenc.runner.refused_writes import one_by_one
 from pynenc.runner.running_set import RunningBody, RunningSet, grace_s
 
 _LONGEST_TAKE_S = 30.0
@@ -95,12 +96,24 @@ class Engine:
         """Begin to work."""
         self._heartbeat.start()
         with self._changed:
-            for _ in range(self._slots):
-                self._add_worker()
+            self._add_missing()
 
-    def _add_worker(self) -> None:
+    def _add_missing(self) -> None:
+        """Start the worker threads that are missing."""
+        is_spent = self._quota == 0 and self._away == 0
+        while not (self._stopping or is_spent) and self._threads - self._away < self._slots:
+            if not self._add_worker():
+                return
+
+    def _add_worker(self) -> bool:
+        """Start one more worker thread; one that cannot be had now is started at a later look."""
+        try:
+            threading.Thread(target=self._live, name="pynenc-worker", daemon=True).start()
+        except RuntimeError as error:
+            self.app.logger.warning("a worker thread cannot be started now: %s", error)
+            return False
         self._threads += 1
-        threading.Thread(target=self._work, name="pynenc-worker", daemon=True).start()
+        return True
 
     def stop(self, grace_s: float, hurry: threading.Event) -> None:
         """Claim nothing more, let what runs finish, then hand back the rest.
@@ -149,24 +162,39 @@ class Engine:
 
     # --- workers -----------------------------------------------------------------------
 
+    def _live(self) -> None:
+        """Work; a thread that dies of something unforeseen is replaced."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - a dead worker must not go unnoticed
+            with self._changed:
+                self._threads -= 1
+                self._add_missing()
+            self.app.logger.critical("a worker thread has died: %s", traceback_text(error))
+
     def _work(self) -> None:
         backoff_s = FIRST_PAUSE_S
         ended: list[Finished] = []
         while True:
-            running = self._next_started()
-            if running is not None and ended:
-                self._finish_buffer.add(ended.pop())
+            running: Claim | None = None
             try:
-                own, ended = ended, []
-                if running is None and not self._finish_and_start(own) and not self._fetch():
-                    return
+                running = self._next_started()
+                if running is None:
+                    own, ended = ended, []
+                    if not self._finish_and_start(own) and not self._fetch():
+                        return
+                else:
+                    if ended:
+                        self._finish_buffer.add(ended.pop())
+                    ended = [self._execute(running)]
                 backoff_s = FIRST_PAUSE_S
-            except Exception:
-                self.app.logger.exception("a worker could not go on; it tries again in %.1f s", backoff_s)
+            except BaseException as error:  # noqa: BLE001 - a worker lives as long as its engine
+                if running is not None and not ended:
+                    ended = [ended_oddly(self.app, running, error)]
+                told = traceback_text(error)
+                self.app.logger.error("a worker could not go on; next try in %.1f s: %s", backoff_s, told)
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
-            if running is not None:
-                ended = [self._execute(running)]
 
     def _next_started(self) -> Claim | None:
         with self._changed:
@@ -199,10 +227,11 @@ class Engine:
         components, runner_id = self.app.components, self.identity.runner_id
         try:
             started = finish_and_start(components, runner_id, ends, starting).started
-        except ValueTooLargeError:
-            if not ends:
-                raise
-            started = finish_apart(components, runner_id, ends, starting).started
+        except StorageUnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever else a driver raises, it would raise again
+            self.app.logger.warning("ends and starts are written one by one: %s", error_text(error))
+            started = one_by_one(components, runner_id, ends, starting).started
         for each in ends:
             self._running.remove(each.claim.state.invocation_id)
         with self._changed:
@@ -311,6 +340,8 @@ class Engine:
         running = self._running.ids() if may_be_cancelled else []
         if running:
             self._running.cancel(cancelled_among(self.app.components, running))
+        with self._changed:
+            self._add_missing()
         unresponsive = self._running.expire()
         if unresponsive and self._force is not None:
             self._end_by_force(unresponsive)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from pynenc.identifiers.texts import traceback_text
 from pynenc.lifecycle.cancellation import runner_channel
 from pynenc.lifecycle.components import Components
 
@@ -80,5 +81,6 @@ class Heartbeat:
                     next_beat = time.monotonic() + interval
                     self._beat()
                 bound = self._check(due or bool(woken))
-            except Exception:
-                self._components.logger.exception("a heartbeat could not be sent; the next one follows")
+            except BaseException as error:  # noqa: BLE001 - without heartbeats a runner counts as dead
+                told = traceback_text(error)
+                self._components.logger.error("a heartbeat could not be sent; the next one follows: %s", told)

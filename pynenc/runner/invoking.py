@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import os
+import sys
 import threading
-from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
 from pynenc.calls.body import call_function, retry_pause, run_function, wants_retry
 from pynenc.calls.interfaces import App, current_invocation
@@ -22,14 +24,18 @@ from pynenc.context import (
     current_trigger_depth,
     running_runner,
 )
-from pynenc.exceptions import InvocationCancelledError, PynencError, StorageUnavailableError
+from pynenc.exceptions import InvocationCancelledError, SerializationError, StorageUnavailableError
+from pynenc.identifiers.texts import error_text, shown, traceback_text
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.execution import Finished
-from pynenc.lifecycle.storage_retry import retry_while_unavailable, retry_while_unavailable_async
+from pynenc.lifecycle.storage_retry import pauses, retry_while_unavailable, retry_while_unavailable_async
+from pynenc.runner.refused_writes import LAST_RESORT
 from pynenc.runner.running_set import RunningBody
+
+_SHORT = 500
 
 current_claim: contextvars.ContextVar[Claim | None] = contextvars.ContextVar("pynenc_claim", default=None)
 """The claim under which the body of this context runs."""
@@ -41,10 +47,23 @@ def invoke(
     """Run the body of a claim that is RUNNING.
 
     Returns:
-        How it ended. Whatever the body does, this does not raise.
+        How it ended. Whatever user code and stored data do, this does not raise.
     """
     context = contextvars.copy_context()
-    return context.run(_invoke, app, claim, runner, identity, interruption)
+    try:
+        return context.run(_invoke, app, claim, runner, identity, interruption)
+    except BaseException as error:  # noqa: BLE001 - nothing of one invocation may end its worker
+        return ended_oddly(app, claim, error)
+
+
+def ended_oddly(app: App, claim: Claim, error: BaseException) -> Finished:
+    """Return how a run ends in which even the telling of its failure has failed. Never raises."""
+    payload = LAST_RESORT
+    with contextlib.suppress(BaseException):
+        app.logger.error("invocation cannot be ended in order: %s", traceback_text(error))
+    with contextlib.suppress(BaseException):
+        payload = app.components.values.pack_error(error)
+    return Finished(claim, InvocationStatus.FAILED, payload)
 
 
 def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption) -> None:
@@ -69,9 +88,10 @@ def _begin(app: App, claim: Claim) -> DistributedInvocation[..., Any] | Finished
         (arguments,) = components.values.unpack_arguments([latest or data.arguments])
     except StorageUnavailableError:
         raise
-    except PynencError as error:
-        app.logger.error("invocation cannot run: %s", error)
-        return Finished(claim, InvocationStatus.FAILED, components.values.pack_error(error))
+    except SerializationError as error:
+        return _unable(app, claim, error.inside(f"task '{data.task_id}'"))
+    except BaseException as error:  # noqa: BLE001 - stored data and imported modules may do anything
+        return _unable(app, claim, error)
     workflow = WorkflowIdentity(data.workflow_id, data.workflow_type, data.parent_workflow_id)
     invocation: DistributedInvocation[..., Any] = DistributedInvocation(
         data.invocation_id, task, arguments, workflow, claim.state
@@ -83,6 +103,12 @@ def _begin(app: App, claim: Claim) -> DistributedInvocation[..., Any] | Finished
     if components.hooks.before_execution.get_hookimpls():
         components.hooks.call("before_execution", **_ids(claim))
     return invocation
+
+
+def _unable(app: App, claim: Claim, error: BaseException) -> Finished:
+    """Return how a run ends that cannot begin."""
+    app.logger.error("invocation cannot run: %s", error_text(error))
+    return Finished(claim, InvocationStatus.FAILED, app.components.values.pack_error(error))
 
 
 def _ids(claim: Claim) -> dict[str, str]:
@@ -105,44 +131,70 @@ async def invoke_async(
 ) -> Finished:
     """Do the same as `invoke` inside a task of an event loop.
 
-    A coroutine is awaited in it, a plain function runs in a thread of its own.
+    A coroutine is awaited in a task of its own, a plain function runs in a thread of its own.
 
     Raises:
-        asyncio.CancelledError: The task itself was cancelled, not the invocation.
+        asyncio.CancelledError: The task in which this runs was cancelled, not the invocation.
     """
     _enter(claim, runner, identity, interruption)
-    invocation = await retry_while_unavailable_async(app.logger, lambda: _begin(app, claim))
-    if isinstance(invocation, Finished):
-        return invocation
-    if not invocation.task.is_async:
-        return await _in_thread(lambda: _run(app, claim, invocation))
-    loop, own = asyncio.get_running_loop(), asyncio.current_task()
+    try:
+        invocation = await retry_while_unavailable_async(app.logger, lambda: _begin(app, claim))
+        if isinstance(invocation, Finished):
+            return invocation
+        if not invocation.task.is_async:
+            return await _in_thread(app, claim, invocation)
+        process_id = os.getpid()
+        result, failure = await _in_task(invocation, interruption)
+        if os.getpid() != process_id:
+            _leave_fork(failure)
+        return await retry_while_unavailable_async(
+            app.logger, lambda: _outcome(app, claim, invocation, result, failure)
+        )
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - nothing of one invocation may end the event loop
+        return ended_oddly(app, claim, error)
+
+
+async def _in_task(
+    invocation: DistributedInvocation[..., Any], interruption: Interruption
+) -> tuple[Any, BaseException | None]:
+    """Await a body in a task of its own; return its result, or what it raised, `CancelledError` included."""
+    loop, result, failure = asyncio.get_running_loop(), None, None
+
+    async def run() -> None:
+        nonlocal result, failure
+        body_task.set(asyncio.current_task())
+        try:
+            result = await call_function(invocation.task, invocation.kwargs)
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
+            failure = error
+
+    task = loop.create_task(run())
+    set_apart(task)
 
     def stop() -> None:
-        if own is not None:
-            loop.call_soon_threadsafe(own.cancel)
+        loop.call_soon_threadsafe(task.cancel)
 
-    body_task.set(own)
-    result: Any = None
-    failure: BaseException | None = None
     try:
         with nullcontext() if interruption.is_cooperative else interruption.waking(stop):
-            result = await call_function(invocation.task, invocation.kwargs)
-    except asyncio.CancelledError as error:
-        is_asked = interruption.error is not None and not interruption.is_cooperative
-        is_parked = invocation.body_record is not None and invocation.body_record.parking is not None
-        if own is None or not (is_asked or is_parked):
-            raise
-        own.uncancel()
-        failure = interruption.error or error
-    except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
-        failure = error
-    return await retry_while_unavailable_async(
-        app.logger, lambda: _outcome(app, claim, invocation, result, failure)
-    )
+            await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if task.cancelled() and failure is None:  # before it began
+        failure = asyncio.CancelledError()
+    if isinstance(failure, asyncio.CancelledError) and interruption.error is not None:
+        failure = interruption.error
+    return result, failure
 
 
-async def _in_thread(act: Callable[[], Finished]) -> Finished:
+def set_apart(task: asyncio.Task[Any]) -> None:
+    """Leave a task out of `asyncio.all_tasks()`: a body that cancels all of those cancels only its own."""
+    asyncio._unregister_task(task)  # documented for those who extend asyncio
+
+
+async def _in_thread(app: App, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
     """Run a body in a thread of its own, in this context."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[Finished] = loop.create_future()
@@ -152,27 +204,54 @@ async def _in_thread(act: Callable[[], Finished]) -> Finished:
             done.set_result(finished)
 
     def run() -> None:
-        finished = act()
-        loop.call_soon_threadsafe(settle, finished)
+        try:
+            finished = _run(app, claim, invocation)
+        except BaseException as error:  # noqa: BLE001 - nothing of one invocation may be left without an end
+            finished = ended_oddly(app, claim, error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the runner has handed it back
+            loop.call_soon_threadsafe(settle, finished)
 
     context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(run,), name="pynenc-body", daemon=True).start()
+    for pause_s in pauses():
+        thread = threading.Thread(target=context.run, args=(run,), name="pynenc-body", daemon=True)
+        try:
+            thread.start()
+            break
+        except RuntimeError as error:
+            app.logger.warning("no thread can be had for a body, next try in %.1f s: %s", pause_s, error)
+            await asyncio.sleep(pause_s)
     return await done
 
 
 def _run(app: App, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
     result: Any = None
     failure: BaseException | None = None
+    process_id = os.getpid()
     try:
         result = run_function(invocation.task, invocation.kwargs)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
+    if os.getpid() != process_id:
+        _leave_fork(failure)
     try:
         return _outcome(app, claim, invocation, result, failure)
     except StorageUnavailableError:
         return retry_while_unavailable(
             app.components.logger, lambda: _outcome(app, claim, invocation, result, failure)
         )
+
+
+def _leave_fork(failure: BaseException | None) -> NoReturn:
+    """End the process that a body has forked: the invocation and the engine belong to its parent."""
+    code = 1
+    if failure is None:
+        code = 0
+    elif isinstance(failure, SystemExit):
+        code = failure.code if isinstance(failure.code, int) else int(failure.code is not None)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BaseException):
+            stream.flush()
+    os._exit(code & 0xFF)
 
 
 def _outcome(
@@ -195,7 +274,7 @@ def _outcome(
             payload = components.values.pack_result(result)
         except StorageUnavailableError:
             raise
-        except Exception as error:  # noqa: BLE001 - a result that cannot be written is the task's error
+        except BaseException as error:  # noqa: BLE001 - a result that cannot be written is the task's error
             failure = error
     if components.hooks.after_execution.get_hookimpls():
         components.hooks.call("after_execution", error=failure, **_ids(claim))
@@ -215,7 +294,7 @@ def _failed(
     if isinstance(error, InvocationCancelledError) and is_interrupted():
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
     if wants_retry(invocation.task, error, claim.state.retries):
-        app.logger.info("invocation asks for another run: %r", error)
+        app.logger.info("invocation asks for another run: %s", shown(error, _SHORT))
         delay = retry_pause(invocation.task.conf, claim.state.retries)
         due = components.now() + delay if delay > 0 else 0.0
         if invocation.body_record is not None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import IO, cast
 
 from pynenc.calls.interfaces import App
 from pynenc.context import RunnerContext
 from pynenc.lifecycle import recovery
-from pynenc.runner.worker_recipe import WorkerRecipe, task_modules
+from pynenc.runner.worker_recipe import FAREWELL, HURRY, WorkerRecipe, task_modules
 
 _QUICK_DEATH_S = 5.0
 _LONGEST_DELAY_S = 30.0
@@ -28,12 +28,22 @@ class WorkerHandle:
 
     identity: RunnerContext
     process: subprocess.Popen[bytes]
+    channel: socket.socket
     started: float = field(default_factory=time.monotonic)
+    ended_as_told: bool = False
+    """Whether the process, once it is gone, had said that it ends because its work is done."""
 
     @property
     def pid(self) -> int:
         """The process id."""
         return self.process.pid
+
+    def wait(self) -> None:
+        """Block until the process is gone, and note whether it was to end."""
+        self.process.wait()
+        self.channel.setblocking(False)  # what the body has forked may keep the other end open
+        with self.channel, contextlib.suppress(OSError):
+            self.ended_as_told = self.channel.recv(1) == FAREWELL
 
 
 class WorkerPool:
@@ -81,9 +91,11 @@ class WorkerPool:
     def start_worker(self, idle_timeout_s: float | None = None) -> WorkerHandle:
         """Start one more worker, which ends by itself after some idleness if a time is given."""
         identity = RunnerContext(self._parent.runner_cls, parent_id=self._parent.runner_id)
-        command = [sys.executable, "-m", "pynenc.runner.worker_process"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE)
-        worker = WorkerHandle(identity, process)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command = [sys.executable, "-m", "pynenc.runner.worker_process", str(theirs.fileno())]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        worker = WorkerHandle(identity, process, ours)
         with self._lock:
             self._workers.add(worker)
         recipe = WorkerRecipe(
@@ -95,13 +107,13 @@ class WorkerPool:
             idle_timeout_s,
             self._queues,
         )
-        with contextlib.suppress(BrokenPipeError):  # it died at once; its watcher will tell
-            recipe.send(cast("IO[bytes]", process.stdin))  # type: ignore[arg-type]
+        with contextlib.suppress(OSError), ours.makefile("wb") as stream:  # it may have died at once
+            recipe.send(stream)
         threading.Thread(target=self._watch, args=(worker,), name="pynenc-watch", daemon=True).start()
         return worker
 
     def _watch(self, worker: WorkerHandle) -> None:
-        worker.process.wait()
+        worker.wait()
         self._ended.put(worker)
 
     def supervise(self) -> None:
@@ -113,9 +125,9 @@ class WorkerPool:
             self._take_back(worker)
             if self._stopping.is_set():
                 continue
-            if worker.process.returncode == 0:  # it ended by itself, as it was told
+            if worker.ended_as_told:
                 if self._quota is not None:
-                    self.start_worker()
+                    self._replace()
                 continue
             lived_s = time.monotonic() - worker.started
             self._app.logger.warning(
@@ -127,16 +139,27 @@ class WorkerPool:
             if lived_s > _QUICK_DEATH_S:
                 self._delay_s = self._first_delay_s
             if not self._stopping.wait(self._delay_s):
-                self.start_worker()
+                self._replace()
             self._delay_s = min(self._delay_s * 2, _LONGEST_DELAY_S)
+
+    def _replace(self) -> None:
+        """Start another worker, again and again if the system has no room for one."""
+        pause_s = self._first_delay_s
+        while not self._stopping.is_set():
+            try:
+                self.start_worker()
+                return
+            except (OSError, RuntimeError) as error:
+                self._app.logger.error(
+                    "a worker process cannot be started (%d are alive): %s", len(self.workers), error
+                )
+            self._stopping.wait(pause_s)
+            pause_s = min(max(pause_s, 0.1) * 2, _LONGEST_DELAY_S)
 
     def _take_back(self, worker: WorkerHandle) -> None:
         """Take back what a dead worker owned."""
         with self._lock:
             self._workers.discard(worker)
-        if worker.process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                worker.process.stdin.close()
         try:
             taken = recovery.recover_runners(
                 self._app.components, [worker.identity.runner_id], self._parent.runner_id
@@ -172,10 +195,8 @@ class WorkerPool:
     def _end_grace(workers: list[WorkerHandle]) -> None:
         # Not by a signal: a service manager that stops a whole group sends those to workers too.
         for worker in workers:
-            if worker.process.stdin is not None:
-                with contextlib.suppress(OSError):
-                    worker.process.stdin.write(b"!")
-                    worker.process.stdin.flush()
+            with contextlib.suppress(OSError):
+                worker.channel.sendall(HURRY)
 
     @staticmethod
     def _wait(workers: list[WorkerHandle], seconds: float, hurry: threading.Event) -> bool:

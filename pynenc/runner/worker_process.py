@@ -1,23 +1,26 @@
 """A worker process: started by a runner, it claims and executes until it is told to stop.
 
-Run as `python -m pynenc.runner.worker_process` with its recipe on standard input. It stops
-gracefully at SIGTERM, however often that comes, and when standard input ends, which also
-happens when its parent dies. A byte more on standard input ends the grace.
+Run as `python -m pynenc.runner.worker_process FD` with its recipe on the socket FD. The process stops
+gracefully at SIGTERM, however often that comes, and when the socket is closed, which also
+happens when its parent dies. A byte on the socket ends the grace. Standard input is the null device.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import os
 import signal
+import socket
 import sys
 import threading
 
 from pynenc.conf.config_runner import ConfigRunner
+from pynenc.identifiers.texts import traceback_text
 from pynenc.runner.engine import Engine
 from pynenc.runner.signal_watch import SignalWatch
-from pynenc.runner.worker_recipe import WorkerRecipe
+from pynenc.runner.worker_recipe import FAREWELL, WorkerRecipe
 
 _FORCED = 70
 _LOOK_S = 0.5
@@ -26,8 +29,9 @@ _LOOK_S = 0.5
 class _Worker:
     """The process's engine and the two events that end it."""
 
-    def __init__(self, recipe: WorkerRecipe) -> None:
+    def __init__(self, recipe: WorkerRecipe, channel: socket.socket) -> None:
         self.app = recipe.app
+        self._channel = channel
         identity = dataclasses.replace(recipe.identity, pid=os.getpid())
         for module in recipe.modules:
             self._import(module)
@@ -45,34 +49,48 @@ class _Worker:
     def _import(self, module: str) -> None:
         try:
             importlib.import_module(module)
-        except Exception:
+        except BaseException as error:  # noqa: BLE001 - a module may raise anything when it is imported
             # Its tasks fail with a clear error of their own; those of other modules still run.
-            self.app.logger.exception("worker cannot import '%s'", module)
+            self.app.logger.error("worker cannot import '%s': %s", module, traceback_text(error))
 
     def watch_parent(self) -> None:
         """Hurry when the parent says so; stop when standard input ends."""
-        while os.read(sys.stdin.fileno(), 1024):
-            self._hurry.set()
+        with contextlib.suppress(OSError):
+            while self._channel.recv(1024):
+                self._hurry.set()
         self.stopping.set()
 
     def run(self) -> None:
         """Work until told to stop."""
         self._engine.start()
-        self._engine.when_spent(self.stopping.set)
+        self._engine.when_spent(self._leave)
         if self._idle_timeout_s is None:
             self.stopping.wait()
         else:
-            while self._engine.idle_seconds() < self._idle_timeout_s and not self.stopping.wait(_LOOK_S):
-                pass
+            while self._engine.idle_seconds() < self._idle_timeout_s:
+                if self.stopping.wait(_LOOK_S):
+                    break
+            else:
+                self._leave()
         self._engine.stop(self._conf.shutdown_grace_seconds, self._hurry)
         self.app.close()
+
+    def _leave(self) -> None:
+        """End because the work is done, and say so: any other end means that a worker is missing."""
+        with contextlib.suppress(OSError):
+            self._channel.sendall(FAREWELL)
+        self.stopping.set()
 
 
 def main() -> None:
     """Entry point of the process."""
     # The terminal sends SIGINT to the whole group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    worker = _Worker(WorkerRecipe.receive(sys.stdin.buffer))
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    channel.set_inheritable(False)
+    with channel.makefile("rb") as stream:
+        recipe = WorkerRecipe.receive(stream)
+    worker = _Worker(recipe, channel)
     threading.Thread(target=worker.watch_parent, name="pynenc-parent-watch", daemon=True).start()
     with SignalWatch(worker.stopping.set, (signal.SIGTERM,)):
         worker.run()

@@ -11,6 +11,11 @@ from pynenc.calls.interfaces import App
 from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.context import RunnerContext
 
+HURRY = b"!"
+"""Sent to a worker: the grace of what it runs is over."""
+FAREWELL = b"."
+"""Sent by a worker that ends because its quota is spent, or nothing was left to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecipe:

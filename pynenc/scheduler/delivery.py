@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from pynenc.identifiers.texts import shown
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import signal_invocations
 from pynenc.state_backend.workflow_records import WorkflowEvent
@@ -87,5 +88,5 @@ def _passes(
     try:
         return passes(filter, payload)
     except BaseException as error:  # noqa: BLE001 - a function of the user's; the body looks again
-        components.logger.warning("the filter of a wait of %s failed: %r", wait.invocation_id, error)
+        components.logger.warning("the filter of a wait of %s failed: %s", wait.invocation_id, shown(error))
         return True

@@ -74,7 +74,7 @@ STORED_NAMES: dict[str, str] = {
 
 
 def present_path(path: str) -> str:
-    """Return the present path of a class, `module:Qualified.Name`, for one that may have been stored earlier."""
+    """Return the present path of a class, `module:Qualified.Name`: it may have moved since it was stored."""
     present = STORED_NAMES.get(path.replace(":", "."))
     return path if present is None else ":".join(present.rsplit(".", 1))
 

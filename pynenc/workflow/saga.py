@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 
 from pynenc.calls.interfaces import BaseInvocation, BaseTask
 from pynenc.exceptions import InvocationCancelledError
+from pynenc.identifiers.texts import shown
 from pynenc.interruption import current_interruption
 
 
@@ -82,4 +83,4 @@ class Saga:
 
     def _tell(self, task: BaseTask[..., Any], failure: Exception, error: BaseException) -> None:
         error.add_note(f"its compensation by {task.task_id} failed: {type(failure).__name__}: {failure}")
-        task.logger.error("compensation by %s failed: %r", task.task_id, failure)
+        task.logger.error("compensation by %s failed: %s", task.task_id, shown(failure))

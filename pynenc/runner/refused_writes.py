@@ -1,0 +1,74 @@
+"""Writes that the storage refuses together are carried out one by one, so that only the refused one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pynenc.exceptions import InvocationError, StorageUnavailableError
+from pynenc.identifiers.texts import error_text
+from pynenc.invocation.claim import Claim
+from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start
+
+LAST_RESORT = (
+    '{"type_name":"pynenc.exceptions.InvocationError","message":"the invocation has ended in a way that '
+    'cannot be stored","traceback":"","payload":null}'
+)
+"""A stored exception made of constants only."""
+
+
+def one_by_one(
+    components: Components, runner_id: str, finished: Sequence[Finished], starting: Sequence[Claim]
+) -> StepResult:
+    """Finish some claims and start others, after the storage has refused to do it together.
+
+    An end that the storage refuses by itself is written as FAILED, with the reason.
+
+    Raises:
+        StorageUnavailableError: The storage may accept it later; doing it again is harmless.
+    """
+    lost = [each for end in finished for each in _finish(components, runner_id, end)]
+    started = [each for claim in starting for each in _start(components, runner_id, claim)]
+    return StepResult(started, lost)
+
+
+def _finish(components: Components, runner_id: str, end: Finished) -> list[Finished]:
+    reason: Exception = InvocationError("its end cannot be stored")
+    try:
+        return finish_and_start(components, runner_id, [end], []).lost
+    except StorageUnavailableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        reason = error
+    invocation_id = end.claim.state.invocation_id
+    components.logger.error("the storage refuses the end of %s: %s", invocation_id, error_text(reason))
+    try:
+        failed = _failed(end, components.values.pack_error(reason))
+        return finish_and_start(components, runner_id, [failed], []).lost
+    except StorageUnavailableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        components.logger.error("the storage refuses the failure of %s: %s", invocation_id, error_text(error))
+    return finish_and_start(components, runner_id, [_failed(end, LAST_RESORT)], []).lost
+
+
+def _failed(end: Finished, payload: str) -> Finished:
+    failed = InvocationStatus.FAILED
+    return msgspec.structs.replace(end, status=failed, payload=payload, parking=None, not_before=0.0)
+
+
+def _start(components: Components, runner_id: str, claim: Claim) -> list[Claim]:
+    try:
+        return finish_and_start(components, runner_id, [], [claim]).started
+    except StorageUnavailableError:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        components.logger.error(
+            "the storage refuses the start of invocation %s: %s",
+            claim.state.invocation_id,
+            error_text(error),
+        )
+        return []
