@@ -28,7 +28,7 @@ from pynenc.serializer.stored_names import present_path
 DEEPEST = 200
 """How many values may be nested in each other."""
 
-_LARGEST_PLAIN_INT = 1 << 1024
+_LONGEST_PLAIN_INT, _LARGEST_PLAIN_INT = 300, 1000  # in digits, in bits
 _FOREIGN_MARKS = ("py/", "json://")  # of jsonpickle
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _BY_TYPE: dict[type, Kind] = {**BUILTIN_KINDS, **LIBRARY_KINDS}
@@ -58,9 +58,11 @@ class JsonSerializer(BaseSerializer):
         self._converters[path] = to_plain, from_plain
 
     def serialize(self, value: Any) -> str:
-        if type(value) is int and -_LARGEST_PLAIN_INT < value < _LARGEST_PLAIN_INT:
-            return repr(value)
         try:
+            if type(value) is int:
+                text = repr(value)
+                if len(text) <= _LONGEST_PLAIN_INT:
+                    return text
             if _is_plain(value, DEEPEST):
                 text = _encode(value)
                 if text.isascii() or _is_storable(text):
@@ -76,7 +78,7 @@ class JsonSerializer(BaseSerializer):
 
     def deserialize(self, text: str) -> Any:
         try:
-            if MARK not in text and not any(mark in text for mark in _FOREIGN_MARKS):
+            if MARK not in text and "py/" not in text and "json://" not in text:
                 return json.loads(text)
             return json.loads(text, object_hook=self._read)
         except BaseException as error:
@@ -157,8 +159,7 @@ class _Writer:
         if cls is str:
             return value if value.isascii() or _is_storable(value) else self._tagged(TEXT, value)
         if cls is int:
-            is_short = -_LARGEST_PLAIN_INT < value < _LARGEST_PLAIN_INT
-            return value if is_short else self._tagged(INT, value)
+            return value if value.bit_length() <= _LARGEST_PLAIN_INT else self._tagged(INT, value)
         if cls is float:
             return value if isfinite(value) else self._tagged(FLOAT, value)
         if id(value) in self._open:
