@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from enum import Enum
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pynenc.app import Pynenc
 from pynenc.exceptions import RemoteTaskError, SerializationError
 from pynenc.serializer.exception_data import pack_exception, unpack_exception
 from pynenc.testing.app_fixtures import AppFixtures
+from pynenc.testing.kit_values import VALUES, Colour, same
 
 _PLAIN: list[Any] = [
     None,
@@ -30,12 +33,6 @@ _PLAIN: list[Any] = [
     ["json://1", "@ref:x", "__pynenc__"],
     {"__pynenc__": "enum", "class": "os:system"},
 ]
-
-
-class Colour(Enum):
-    """An enumeration for the kit."""
-
-    RED = "red"
 
 
 class KitError(Exception):
@@ -69,6 +66,34 @@ class SerializerSuite(AppFixtures):
         found = app.serializer.deserialize(app.serializer.serialize(KitError("why", 3)))
         assert type(found) is KitError
         assert found.args == ("why", 3)
+
+    def test_values_come_back_the_same_or_are_refused(self, app: Pynenc) -> None:
+        serializer = app.serializer
+
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+        @given(VALUES)
+        def check(value: Any) -> None:
+            try:
+                text = serializer.serialize(value)
+            except SerializationError:
+                return
+            text.encode()
+            assert same(serializer.deserialize(text), value), text
+
+        check()
+
+    def test_odd_texts_raise_only_the_error_for_it(self, app: Pynenc) -> None:
+        serializer = app.serializer
+        texts = [serializer.serialize(value) for value in (_PLAIN, KitError("x"), {"a": Colour.RED})]
+
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+        @given(st.sampled_from(texts), st.integers(0, 10_000), st.text(max_size=3))
+        def check(text: str, place: int, change: str) -> None:
+            at = place % (len(text) + 1)
+            with contextlib.suppress(SerializationError):
+                serializer.deserialize(text[:at] + change + text[at + len(change) :])
+
+        check()
 
     @pytest.mark.parametrize(
         "value", [threading.Lock(), lambda: None, (n for n in [1])], ids=["lock", "lambda", "generator"]

@@ -13,6 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from mongo_server import MongoServer
+from redis_server import RedisServer
 
 APPS = Path(__file__).parents[1] / "integration" / "apps"
 RUNNERS = {
@@ -23,6 +25,8 @@ RUNNERS = {
     "ProcessRunner": ({"num_processes": "2"}, 10),
 }
 """The runners, with their settings, and how many ordinary calls each gets."""
+
+ON_SERVERS = {"runner_cls": "ThreadRunner", "max_threads": "4", "logging_level": "error"}
 
 
 @contextlib.contextmanager
@@ -54,25 +58,36 @@ def test_poison_among_ordinary_calls(
 ) -> None:
     settings, count = RUNNERS[runner]
     poison = load_app("poison", runner_cls=runner, logging_level="error", **settings)
+    check(poison, count, tmp_path)
+
+
+@pytest.mark.timeout(300)
+def test_poison_on_redis(load_app: Callable[..., ModuleType], tmp_path: Path) -> None:
+    with RedisServer(tmp_path) as server:
+        check(load_app("poison", backend="redis", redis_url=server.url, **ON_SERVERS), 500, tmp_path)
+
+
+@pytest.mark.timeout(300)
+def test_poison_on_mongo(load_app: Callable[..., ModuleType], tmp_path: Path) -> None:
+    with MongoServer(tmp_path) as server:
+        check(load_app("poison", backend="mongo", mongo_url=server.url, **ON_SERVERS), 500, tmp_path)
+
+
+def check(poison: ModuleType, count: int, folder: Path) -> None:
+    """Mix one call of each kind of poison into ordinary calls: these are right, and the runner lives."""
     bad: list[Any] = []
     ordinary: list[Any] = []
     calls = poisoned(poison)
     for number in range(count):
-        if number % (count // len(calls) or 1) == 0 and calls:
+        if calls and number % max(1, count // len(calls)) == 0:
             bad.append(calls.pop()())
         ordinary.append((poison.add_async if number % 3 == 0 else poison.add)(number, 1))
     bad += [call() for call in calls]
-    with runner_process(tmp_path) as process:
+    with runner_process(folder) as process:
         try:
             assert [call.wait(240) for call in ordinary] == [number + 1 for number in range(count)]
             for call in bad:
-                error = None
-                try:
-                    call.wait(60)
-                except TimeoutError:
-                    raise
-                except Exception as raised:
-                    error = raised
+                error = ended(call)
                 assert call.status.is_final(), call.kwargs
                 assert error is None or isinstance(error, Exception)
             assert [poison.add(number, 1).wait(60) for number in range(20)] == list(range(1, 21))
@@ -80,5 +95,16 @@ def test_poison_among_ordinary_calls(
             process.send_signal(signal.SIGTERM)
             assert process.wait(40) == 0
         except BaseException:
-            print((tmp_path / "runner.log").read_text()[-5000:])
+            print((folder / "runner.log").read_text()[-5000:])
             raise
+
+
+def ended(call: Any) -> Exception | None:
+    """Return the exception of a call, None if it has succeeded with a value that can be read."""
+    try:
+        call.wait(60)
+    except TimeoutError:
+        raise
+    except Exception as error:  # noqa: BLE001 - poison is of any kind
+        return error
+    return None
