@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pynenc.exceptions import RemoteTaskError, RemoteTraceback
@@ -75,7 +75,7 @@ def _read(data: dict[str, Any], reading: Reading) -> BaseException:
     cls = reading.find_class(exactly(data, "class", str))
     if not EXCEPTION.fits(cls):
         raise RefusedError(f"{data['class']} cannot stand for 'exception'")
-    error = _made(cls, exactly(data, "args", list))
+    error = made(cls, exactly(data, "args", list))
     for name, value in exactly(data, "attributes", dict).items() if "attributes" in data else ():
         if type(name) is not str or (name.startswith("__") and name != "__notes__"):
             raise RefusedError(f"{name!r} is not an attribute of an exception")
@@ -92,7 +92,7 @@ def _read(data: dict[str, Any], reading: Reading) -> BaseException:
     return error
 
 
-def _made(cls: type[Any], arguments: list[Any]) -> BaseException:
+def made(cls: type[Any], arguments: Sequence[Any]) -> BaseException:
     """Return an exception that only the built-in classes above it have set up."""
     bases = [base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE]
     maker: Any = next(base for base in bases if "__new__" in vars(base))
@@ -104,6 +104,11 @@ def _made(cls: type[Any], arguments: list[Any]) -> BaseException:
         raise RefusedError("it is not an exception")
     starter.__init__(error, *arguments)
     return error
+
+
+def is_built_in(cls: type, name: str) -> bool:
+    """Return whether the attribute that a class has under a name is that of a built-in class."""
+    return not next(base for base in cls.__mro__ if name in vars(base)).__flags__ & _HEAP_TYPE
 
 
 def _is_slot(cls: type, name: str) -> bool:

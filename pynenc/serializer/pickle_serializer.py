@@ -8,6 +8,7 @@ import pickle
 from typing import Any
 
 from pynenc.serializer.base_serializer import BaseSerializer
+from pynenc.serializer.exception_kind import is_built_in, made
 from pynenc.serializer.kinds import is_passed_on, told
 from pynenc.serializer.stored_names import find_stored
 
@@ -34,12 +35,30 @@ class PickleSerializer(BaseSerializer):
 
 def pickled(value: Any) -> str:
     """Return a value as the base64 of its pickle."""
-    return base64.b64encode(pickle.dumps(value, pickle.HIGHEST_PROTOCOL)).decode("ascii")
+    stream = io.BytesIO()
+    _Pickler(stream, pickle.HIGHEST_PROTOCOL).dump(value)
+    return base64.b64encode(stream.getvalue()).decode("ascii")
 
 
 def unpickled(text: str) -> Any:
     """Return the value of a base64 pickle."""
     return _Unpickler(io.BytesIO(base64.b64decode(text, validate=True))).load()
+
+
+class _Pickler(pickle.Pickler):
+    """Writes exceptions so that their own constructors need not be called again with other arguments."""
+
+    def reducer_override(self, value: Any) -> Any:
+        cls = type(value)
+        if not isinstance(value, BaseException) or not is_built_in(cls, "__reduce__"):
+            return NotImplemented
+        _, *parts = cls.__reduce__(value)
+        return rebuilt_exception, (cls, *parts[0]), *parts[1:]
+
+
+def rebuilt_exception(cls: type[BaseException], *arguments: Any) -> BaseException:
+    """Return an exception that only the built-in classes above it have set up."""
+    return made(cls, arguments)
 
 
 class _Unpickler(pickle.Unpickler):

@@ -31,6 +31,9 @@ STORED_NAMES: dict[str, str] = {
     "pynenc.invocation.workflow_identity.WorkflowIdentity": (
         "pynenc.invocation.workflow_identity.WorkflowIdentity"
     ),
+    "pynenc.serializer.pickle_serializer.rebuilt_exception": (
+        "pynenc.serializer.pickle_serializer.rebuilt_exception"
+    ),
     "pynenc.task.Task": "pynenc.task.Task",
     "pynenc.task.TaskWithOptions": "pynenc.task.TaskWithOptions",
     "pynenc.task._restore": "pynenc.task._restore",

@@ -207,13 +207,8 @@ def same(one: Any, other: Any) -> bool:
         rest = getattr(one, "maxlen", None) == getattr(other, "maxlen", None)
         return rest and len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
-        pairs = zip(one.items(), other.items(), strict=True)
         factories = getattr(one, "default_factory", None) is getattr(other, "default_factory", None)
-        return (
-            factories and len(one) == len(other) and all(map(same, *zip(*pairs, strict=True)))
-            if one
-            else True
-        )
+        return factories and same(list(one.items()), list(other.items()))
     if isinstance(one, (datetime, time)):
         return bool(one == other and one.fold == other.fold and same(one.tzinfo, other.tzinfo))
     if isinstance(one, re.Pattern):
