@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import operator
 import sys
+import types
 from collections.abc import Callable, Mapping
 from enum import Enum, Flag
 from typing import Any
@@ -313,7 +314,8 @@ def _read_model(data: dict[str, Any], reading: Reading) -> Any:
         private if private or not cls.__private_attributes__ else {},
     )
     for name, part in zip(_MODEL_PARTS, parts, strict=True):
-        object.__setattr__(value, name, part)
+        if part is not None or isinstance(getattr(cls, name, None), types.MemberDescriptorType):
+            object.__setattr__(value, name, part)
     return value
 
 

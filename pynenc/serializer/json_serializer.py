@@ -25,7 +25,7 @@ from pynenc.serializer.kinds import MARK, Kind, RefusedError, exactly, is_passed
 from pynenc.serializer.library_kinds import LIBRARY_KINDS
 from pynenc.serializer.stored_names import present_path
 
-DEEPEST = 200
+DEEPEST = 100
 """How many values may be nested in each other."""
 
 _LONGEST_PLAIN_INT, _LARGEST_PLAIN_INT = 300, 1000  # in digits, in bits

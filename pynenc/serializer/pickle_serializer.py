@@ -52,8 +52,9 @@ class _Pickler(pickle.Pickler):
         cls = type(value)
         if not isinstance(value, BaseException) or not is_built_in(cls, "__reduce__"):
             return NotImplemented
-        _, *parts = cls.__reduce__(value)
-        return rebuilt_exception, (cls, *parts[0]), *parts[1:]
+        reduced: Any = value.__reduce__()
+        _, arguments, *state = reduced
+        return rebuilt_exception, (cls, *arguments), *state
 
 
 def rebuilt_exception(cls: type[BaseException], *arguments: Any) -> BaseException:

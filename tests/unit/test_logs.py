@@ -85,3 +85,43 @@ def test_what_serves_all_apps_logs_in_the_same_form(capsys: pytest.CaptureFixtur
     out = capsys.readouterr().out
     assert out.endswith("[logs] the server is away\n")
     assert "WARNING" in out
+
+
+class Leaving:
+    """An object that ends whoever wants to see it."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+@pytest.mark.parametrize(
+    ("message", "arguments", "expected"),
+    [
+        ("%d and %s", ("text",), "'%d and %s' [its arguments cannot be shown: TypeError"),
+        ("%s", (Leaving(),), "[its arguments cannot be shown: SystemExit: 3]"),
+        (Leaving(), (), "whose repr raises SystemExit"),
+        ("caf\udce9", (), "caf"),
+    ],
+    ids=["wrong", "exits", "exits itself", "surrogate"],
+)
+def test_a_log_call_never_fails_its_caller(
+    capsys: pytest.CaptureFixture[str], log_format: str, message: Any, arguments: Any, expected: str
+) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": log_format})
+    app.logger.warning(message, *arguments)
+    app.logger.warning("the next")
+    first, second = capsys.readouterr().out.splitlines()
+    assert expected in first
+    assert "the next" in second
+
+
+def test_a_traceback_of_an_odd_exception_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout"})
+    try:
+        raise ValueError(Leaving())
+    except ValueError:
+        app.logger.exception("it failed")
+    assert "it failed" in capsys.readouterr().out
