@@ -113,7 +113,7 @@ class Pynenc(TaskApi):
         self._module = calling_module()
         self._registry = plugin_registry()
         self.settings_loader = loader
-        self.task_registry = TaskRegistry(self)
+        self.task_registry = TaskRegistry(self, lambda: self._module)
         self._inline_records = InlineRecords()
         self._invocations = InvocationFinder(
             lambda: self.conf, lambda: self.components, self.find_task, self._inline_records

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from pynenc.calls.interfaces import App
@@ -18,19 +19,29 @@ from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.trigger_builder import TriggerBuilder
 from pynenc.types import Func, Params, Result
 
+_NOT_ALLOWED = (
+    "module '{}' is not imported here, and a stored task id may only lead to modules in the package of the "
+    "app, or named by 'trigger_task_modules' or 'allowed_task_packages'"
+)
+
 Triggers = TriggerBuilder | Sequence[TriggerBuilder]
 
 
 class TaskRegistry:
     """Holds the tasks of one app, and their triggers until a runner stores them.
 
+    Args:
+        app: The app.
+        app_module: Returns the module that defines the app, if that is known.
+
     Attributes:
         tasks: The registered tasks by their ids.
         deferred_triggers: The triggers of each task.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, app_module: Callable[[], str | None]) -> None:
         self._app = app
+        self._app_module = app_module
         self.tasks: dict[TaskId, Task[..., Any]] = {}
         self._by_key: dict[str, Task[..., Any]] = {}
         self.deferred_triggers: dict[TaskId, list[TriggerDefinition]] = {}
@@ -54,9 +65,10 @@ class TaskRegistry:
             return found
         module, _, _ = key.rpartition(".")
         reason: str | None = None
+        if module not in sys.modules and not self._may_import(module):
+            raise TaskNotFoundError(key, [each.key for each in self.tasks], _NOT_ALLOWED.format(module))
         try:
-            if module:
-                importlib.import_module(module)
+            importlib.import_module(module)
         except BaseException as error:
             if is_key_press(error):
                 raise
@@ -65,6 +77,13 @@ class TaskRegistry:
         if found is None or found.task_id not in self.tasks:
             raise TaskNotFoundError(key, [each.key for each in self.tasks], reason)
         return found
+
+    def _may_import(self, module: str) -> bool:
+        """Return whether a stored task id may make this process import a module."""
+        own = (self._app_module() or "").partition(".")[0]
+        conf = self._app.conf
+        allowed = [own, *conf.trigger_task_modules, *conf.allowed_task_packages]
+        return any(root and f"{module}.".startswith(f"{root}.") for root in allowed)
 
     def import_task_modules(self) -> None:
         """Import the modules that the setting `trigger_task_modules` names.

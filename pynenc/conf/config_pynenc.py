@@ -49,6 +49,11 @@ class ConfigPynenc(PynencConfig):
     serializer_cls: str = Field("JsonSerializer", description="Serializer, likewise.")
     runner_cls: str = Field("DummyRunner", description="Runner, likewise.")
     trigger_task_modules: Names = Field((), description="Modules that runners import at start.")
+    allowed_task_packages: Names = Field(
+        (),
+        description="Packages besides that of the app from which a runner may import the modules that stored "
+        "task ids name.",
+    )
     dev_mode_force_sync_tasks: bool = Field(
         False, description="Run tasks where they are called, at once, with no runner and no server."
     )

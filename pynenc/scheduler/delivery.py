@@ -19,19 +19,18 @@ from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.filters import passes
 from pynenc.trigger.records import EVENT, EventWait, Occurrence
-from pynenc.trigger.references import CallableReference, ReferencedFunction, reference_to
 
-_FUNCTION = "$function"
+_FUNCTION = "$function"  # in what version 0.1 has stored
 _ACTOR = "triggers"
 
 
 def stored_filter(filter: Filter | None) -> str:
-    """Return a filter as JSON text; empty if all events are to be delivered and the body sorts them."""
-    if filter is None:
+    """Return a filter as JSON text; empty if all events are to be delivered and the body sorts them.
+
+    That is so for functions, too: stored text never names code to run.
+    """
+    if filter is None or callable(filter):
         return ""
-    if callable(filter):
-        reference = reference_to(filter)
-        return "" if reference.path is None else msgspec.json.encode({_FUNCTION: reference}).decode()
     return msgspec.json.encode(dict(filter)).decode()
 
 
@@ -39,9 +38,7 @@ def _restored_filter(text: str) -> Filter | None:
     if not text:
         return None
     found: dict[str, Any] = msgspec.json.decode(text)
-    if _FUNCTION in found:
-        return ReferencedFunction(msgspec.convert(found[_FUNCTION], CallableReference))
-    return found
+    return None if _FUNCTION in found else found
 
 
 def deliver(store: BaseTrigger, components: Components, occurrences: Sequence[Occurrence]) -> None:

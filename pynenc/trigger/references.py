@@ -1,8 +1,7 @@
-"""Callables of triggers: functions that can be stored by import path, and those that cannot."""
+"""Callables of triggers: what is stored of them is a description, and code is found by the definition."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -36,35 +35,25 @@ def reference_to(function: Callable[..., Any]) -> CallableReference:
 
 
 class ReferencedFunction:
-    """The function that a reference names; it is imported when it is called.
+    """Stands for a function that a stored definition names and the code of this process does not define.
+
+    Stored text never becomes code: the function is not imported, a call of it fails.
 
     Args:
         reference: Which.
-
-    Raises:
-        TriggerFunctionError: At a call: the function cannot be had here.
     """
 
     def __init__(self, reference: CallableReference) -> None:
         self.reference = reference
 
     def __call__(self, *arguments: Any) -> Any:
-        return _imported(self.reference)(*arguments)
+        """Refuse to be called.
 
-
-def _imported(reference: CallableReference) -> Callable[..., Any]:
-    if reference.path is None:
+        Raises:
+            TriggerFunctionError: Always.
+        """
         raise TriggerFunctionError(
-            f"'{reference.description}' is a lambda or a nested function, which only a process that defines "
-            f"the trigger can call. Make it a function of a module, or define the trigger where runners "
-            f"import it."
+            f"the function '{self.reference.description}' belongs to a trigger that the code of this process "
+            f"does not define, or defines differently. Define the trigger in a module that runners import "
+            f"(setting 'trigger_task_modules')."
         )
-    module, _, name = reference.path.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except Exception as error:
-        raise TriggerFunctionError(f"'{reference.description}' cannot be imported: {error}") from error
-    function: Callable[..., Any] = found
-    return function

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import pickle
@@ -196,8 +197,34 @@ def test_tasks_are_found_by_id() -> None:
     assert app.tasks == {TaskId("plain_tasks", "add"): task}
     assert app.get_task(task.task_id) is task
     assert app.get_task(TaskId("plain_tasks", "fail")) is None
+    with pytest.raises(TaskNotFoundError, match="'nowhere.f' is not known.*allowed_task_packages"):
+        app.find_task(TaskId("nowhere", "f"))
+    app.conf.allowed_task_packages = ("nowhere",)
     with pytest.raises(TaskNotFoundError, match="'nowhere.f' is not known.*importing 'nowhere' failed"):
         app.find_task(TaskId("nowhere", "f"))
+
+
+def test_a_stored_task_id_leads_into_the_package_of_the_app_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for package in ("shop_project", "shop_project_2"):
+        folder = tmp_path / package
+        folder.mkdir()
+        (folder / "__init__.py").write_text("")
+        (folder / "jobs.py").write_text("import sys\nsys.shop_was_imported = __name__\n")
+    (tmp_path / "shop_project" / "app.py").write_text(
+        "from pynenc import Pynenc\napp = Pynenc({'app_id': 'shop-project'})\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    app = importlib.import_module("shop_project.app").app
+    monkeypatch.setattr(sys, "shop_was_imported", "", raising=False)
+    for key in ("shop_project_2.jobs.work", "this.s", "antigravity.fly"):
+        with pytest.raises(TaskNotFoundError, match="allowed_task_packages"):
+            app.find_task(key)
+    assert (sys.shop_was_imported, "this" in sys.modules) == ("", False)  # type: ignore[attr-defined]
+    with pytest.raises(TaskNotFoundError, match="is not known here"):
+        app.find_task("shop_project.jobs.work")
+    assert sys.shop_was_imported == "shop_project.jobs"  # type: ignore[attr-defined]
 
 
 def test_core_tasks_are_registered_once() -> None:

@@ -108,9 +108,15 @@ class Leaving:
     ids=["wrong", "exits", "exits itself", "surrogate"],
 )
 def test_a_log_call_never_fails_its_caller(
-    capsys: pytest.CaptureFixture[str], log_format: str, message: Any, arguments: Any, expected: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    log_format: str,
+    message: Any,
+    arguments: Any,
+    expected: str,
 ) -> None:
     app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": log_format})
+    monkeypatch.setattr(app.logger, "propagate", False)  # pytest's own handler does not take it
     app.logger.warning(message, *arguments)
     app.logger.warning("the next")
     first, second = capsys.readouterr().out.splitlines()

@@ -117,6 +117,9 @@ def test_a_module_that_exits_when_it_is_imported(
 ) -> None:
     (tmp_path / "leaving_module.py").write_text("import sys\nsys.exit(3)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(TaskNotFoundError, match="'allowed_task_packages'"):
+        app.find_task("leaving_module.work")
+    app.conf.allowed_task_packages = ("leaving_module",)
     with pytest.raises(TaskNotFoundError, match="SystemExit: 3"):
         app.find_task("leaving_module.work")
 

@@ -7,15 +7,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import plain_tasks
 import pytest
 
 from pynenc import Pynenc
 from pynenc.exceptions import TriggerFunctionError
 from pynenc.testing.evaluating import Evaluating, fired
-from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_result
+from pynenc.trigger import TriggerBuilder, on_cron, on_event
 from pynenc.trigger.conditions.event import EventCondition
-from pynenc.trigger.conditions.result import ResultCondition
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.records import RunState
 
@@ -35,7 +35,7 @@ def app() -> Iterator[Pynenc]:
     Pynenc.discard("definitions")
 
 
-def test_a_definition_comes_back_with_functions_that_are_imported(app: Pynenc) -> None:
+def test_a_definition_comes_back_without_code(app: Pynenc) -> None:
     builder = TriggerBuilder().on_event("code", is_large).with_args_from_event(doubled).with_rate_cap(3)
     definition = builder.build("plain_tasks.echo")
     restored = TriggerDefinition.restored(definition.stored())
@@ -43,43 +43,32 @@ def test_a_definition_comes_back_with_functions_that_are_imported(app: Pynenc) -
     (condition,) = restored.conditions
     assert isinstance(condition, EventCondition)
     assert callable(condition.payload_filter)
-    assert [condition.payload_filter({"value": value}) for value in (1, 11)] == [False, True]
+    with pytest.raises(TriggerFunctionError, match="'test_definitions.is_large' belongs to a trigger that"):
+        condition.payload_filter({"value": 1})
 
 
-def test_a_stored_trigger_works_in_a_process_that_does_not_define_it(app: Pynenc) -> None:
+@pytest.mark.parametrize("path", ["test_definitions:doubled", "os:system", "subprocess:Popen"])
+def test_a_stored_path_is_never_imported_or_called(app: Pynenc, path: str) -> None:
     echo = app.task(plain_tasks.echo)
-    definition = on_event("code", is_large).with_args_from_event(doubled).build(echo.task_id)
-    app.trigger.save_definitions([definition.stored()])
-    for value in (1, 11):
-        app.trigger.emit_event("code", {"value": value})
+    stored = on_event("code").with_args_from_event(doubled).build(echo.task_id).stored()
+    hostile = msgspec.structs.replace(
+        stored, arguments=stored.arguments.replace("test_definitions:doubled", path)
+    )
+    app.trigger.save_definitions([hostile])
+    app.trigger.emit_event("code", {"value": 1})
     Evaluating(app).work()
-    (run,) = fired(app, echo)
-    assert app.get_invocation(run.invocation_id).arguments.kwargs == {"value": 22}
+    assert app.find_invocations(echo) == []
+    (run,) = app.trigger.find_runs(state=RunState.FAILED)
+    assert "does not define, or defines differently" in (run.reason or "")
 
 
-def test_a_lambda_is_refused_where_the_trigger_is_not_defined(app: Pynenc) -> None:
-    echo = app.task(plain_tasks.echo)
-    definition = on_event("code").with_arguments(lambda ctx: {"value": 1}).build(echo.task_id)
-    app.trigger.save_definitions([definition.stored()])
+def test_a_lambda_is_found_where_the_trigger_is_defined(app: Pynenc) -> None:
+    echo = app.task(triggers=on_event("code").with_arguments(lambda ctx: {"value": 1}))(plain_tasks.echo)
+    app.register_deferred_triggers()
     app.trigger.emit_event("code")
     Evaluating(app).work()
-    (run,) = app.trigger.find_runs(state=RunState.FAILED)
-    assert "is a lambda or a nested function" in (run.reason or "")
-    assert "Make it a function of a module" in (run.reason or "")
-
-
-def test_a_function_that_is_gone_is_named(app: Pynenc) -> None:
-    stored = on_result("plain_tasks.add", is_large).build("plain_tasks.echo").stored()
-    odd = type(stored)(
-        *[
-            getattr(stored, name) if name != "conditions" else stored.conditions.replace("is_large", "gone")
-            for name in stored.__struct_fields__
-        ]
-    )
-    (condition,) = TriggerDefinition.restored(odd).conditions
-    assert isinstance(condition, ResultCondition)
-    with pytest.raises(TriggerFunctionError, match="'test_definitions.gone' cannot be imported"):
-        condition.filter_result(1)
+    (run,) = fired(app, echo)
+    assert app.get_invocation(run.invocation_id).arguments.kwargs == {"value": 1}
 
 
 def test_a_filter_that_fails_is_told(app: Pynenc) -> None:
