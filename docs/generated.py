@@ -12,11 +12,14 @@ from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_task import ConfigTask
 from pynenc.invocation.status import INITIAL_STATUSES, RULES
 from pynenc.plugins.registry import PluginRegistry
+from pynenc.serializer.json_serializer import KINDS
+from pynenc.serializer.kinds import MARK
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the generated pages."""
     files.append(File.generated(config, "reference/settings.md", content=settings_page()))
+    files.append(File.generated(config, "reference/values.md", content=values_page()))
     files.append(File.generated(config, "statuses.md", content=statuses_page()))
     files.append(File.generated(config, "statuses.svg", content=as_svg()))
     return files
@@ -39,6 +42,23 @@ def settings_page() -> str:
         for name, info in cls.model_fields.items():
             default = "secret" if is_secret(cls, name) else _shown(info.default)
             parts.append(f"| `{name}` | `{default}` | {info.description or ''} |")
+    return "\n".join(parts) + "\n"
+
+
+def values_page() -> str:
+    """Every kind of values that the default serializer carries."""
+    parts = [
+        "# Kinds of values",
+        "",
+        "Generated from the code of the `JsonSerializer`. Besides JSON types (`None`, `bool`, `int`, `float`, "
+        "`str`, `list`, `dict` with strings as keys), these kinds are carried, nested in each other:",
+        "",
+        "| kind | in stored JSON |",
+        "| --- | --- |",
+    ]
+    parts += [f'| {kind.words} | `"{MARK}": "{kind.tag}"` |' for kind in KINDS]
+    converted = "tasks, invocations, groups, apps, and classes with a registered converter"
+    parts.append(f'| {converted} | `"{MARK}": "converted"` |')
     return "\n".join(parts) + "\n"
 
 
