@@ -50,8 +50,8 @@ def values_page() -> str:
     parts = [
         "# Kinds of values",
         "",
-        "Generated from the code of the `JsonSerializer`. Besides JSON types (`None`, `bool`, `int`, `float`, "
-        "`str`, `list`, `dict` with strings as keys), these kinds are carried, nested in each other:",
+        "Generated from the code of the `JsonSerializer`. These kinds are carried, nested in each other, "
+        "besides JSON types (`None`, `bool`, `int`, `float`, `str`, `list`, `dict` with strings as keys):",
         "",
         "| kind | in stored JSON |",
         "| --- | --- |",

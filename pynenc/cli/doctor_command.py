@@ -14,10 +14,14 @@ from pynenc.app import Pynenc
 from pynenc.cli.config_command import effective_settings
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, console, print_json
+from pynenc.exceptions import StorageCorruptedError
+from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
+from pynenc.storage.records import unreadable
 
 _SKEW_WARNING_S = 0.5
+_LOOKED_AT = 100
 _OK, _WARNING, _ERROR = "ok", "warning", "error"
 _STYLES = {_OK: "green", _WARNING: "yellow", _ERROR: "red"}
 
@@ -79,6 +83,7 @@ def examine(state: CliState) -> Iterator[Finding]:
         yield Finding("safety", _ERROR, hazard)
     yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")
     yield from _life(app)
+    yield _tried("records", lambda: _records(app))
 
 
 def _describe(state: CliState, apps: list[Pynenc]) -> str:
@@ -97,6 +102,19 @@ def _component(app: Pynenc, kind: ComponentKind) -> str:
     component = app.component_provider.get(kind)
     answer = component.ping()
     return type(component).__name__ + (f" ({answer})" if answer else "")
+
+
+def _records(app: Pynenc) -> str:
+    """Look at the latest records of every status, and at all triggers."""
+    unreadable.clear()
+    for status in InvocationStatus:
+        states = app.orchestrator.find_states(status, limit=_LOOKED_AT, newest_first=True)
+        app.state_backend.read_invocations([state.invocation_id for state in states])
+    app.trigger.find_definitions()
+    if unreadable:
+        listed = "; ".join(f"{place}: {reason}" for place, reason in list(unreadable.items())[:5])
+        raise StorageCorruptedError(f"{len(unreadable)} stored record(s) cannot be read: {listed}")
+    return "those looked at can be read"
 
 
 def _life(app: Pynenc) -> Iterator[Finding]:

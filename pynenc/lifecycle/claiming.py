@@ -128,8 +128,9 @@ def _end_bare(components: Components, states: Sequence[InvocationState], runner_
     now, group = components.now(), Group()
     for state in states:
         error = InvocationError(
-            f"invocation {state.invocation_id} of task {state.task_id} cannot run: its call is gone from "
-            f"the state backend, which was purged or is not the one that it was submitted to"
+            f"invocation {state.invocation_id} of task {state.task_id} cannot run: its call is not in "
+            f"the state backend or cannot be read there. Was that purged, or is it not the one that it was "
+            f"submitted to?"
         )
         components.logger.error("%s", error)
         key = outcome_id(state.invocation_id, state.claim)

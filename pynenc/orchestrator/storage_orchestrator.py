@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import cast
@@ -71,7 +72,7 @@ class StorageOrchestrator(StorageRecords, BaseOrchestrator):
     def histories(self, invocation_ids: Sequence[str]) -> list[list[HistoryEntry]]:
         records = self.storage.read(_STATES.table, invocation_ids, (_HISTORY,))
         lines = [record[_HISTORY] if record is not None else () for record in records]
-        return [[_decoded_entry(line) for line in each] if isinstance(each, tuple) else [] for each in lines]
+        return [_decoded_history(each) if isinstance(each, tuple) else [] for each in lines]
 
     def find_states(
         self,
@@ -82,8 +83,7 @@ class StorageOrchestrator(StorageRecords, BaseOrchestrator):
         newest_first: bool = False,
     ) -> list[InvocationState]:
         lookup = Lookup(InvocationState, {"status": status.value}, high=before, newest_first=newest_first)
-        found = self.storage.find(_STATES.query(lookup, _STATES.fetched), limit, after)
-        return [_STATES.decode(record) for record in found]
+        return _STATES.found(self.storage, _STATES.query(lookup, _STATES.fetched), limit, after)
 
     def count_states(self, status: InvocationStatus) -> int:
         return self.storage.count(_STATES.query(Lookup(InvocationState, {"status": status.value})))
@@ -122,10 +122,15 @@ def _operation(change: StateChange, actor_id: str | None) -> Operation:
     return Patch(_STATES.table, current.invocation_id, _STATES.changes(current, target), guard, growth)
 
 
-def _decoded_entry(line: str) -> HistoryEntry:
-    status, moment, claim, runner_id = line.split(" ", 3)
-    timestamp = datetime.fromtimestamp(float(moment), UTC)
-    return HistoryEntry(InvocationStatus(status), timestamp, runner_id or None, int(claim))
+def _decoded_history(lines: Sequence[str]) -> list[HistoryEntry]:
+    """Return the entries of a history; lines that cannot be read are left out."""
+    entries: list[HistoryEntry] = []
+    for line in lines:
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            status, moment, claim, runner_id = line.split(" ", 3)
+            timestamp = datetime.fromtimestamp(float(moment), UTC)
+            entries.append(HistoryEntry(InvocationStatus(status), timestamp, runner_id or None, int(claim)))
+    return entries
 
 
 def _entry(state: InvocationState, actor_id: str | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pynenc.identifiers.texts import error_text
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.scheduler.occurrences import status_occurrence
@@ -22,6 +24,8 @@ from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.records import pause_mark, tick_mark
+
+logger = logging.getLogger("pynenc.storage")
 
 KNOWN_FOR_S = 15.0
 """How long a process may not know of a trigger that another has registered."""
@@ -59,6 +63,7 @@ class _Known:
     statuses: dict[str, set[InvocationStatus]] = field(default_factory=lambda: defaultdict(set))
     crons: list[CronEntry] = field(default_factory=list)
     paused: frozenset[str] = frozenset()
+    unreadable: dict[str, str] = field(default_factory=dict)
 
 
 class TriggerCatalog:
@@ -109,8 +114,14 @@ class TriggerCatalog:
             marks = store.read_marks([pause_mark(each) for each in ids])
             known.paused = frozenset(each for each, mark in zip(ids, marks, strict=True) if mark is not None)
         for trigger_id, stored in known.stored.items():
-            for index, condition in enumerate(TriggerDefinition.restored(stored).conditions):
-                _note(known, trigger_id, index, condition)
+            try:
+                for index, condition in enumerate(TriggerDefinition.restored(stored).conditions):
+                    _note(known, trigger_id, index, condition)
+            except Exception as error:  # noqa: BLE001 - newer, damaged or hostile code has written it
+                known.unreadable[trigger_id] = error_text(error)
+        for trigger_id, reason in known.unreadable.items():
+            if trigger_id not in self._known.unreadable:
+                logger.error("trigger '%s' cannot be read and is left out: %s", trigger_id, reason)
         self._definitions = {
             trigger_id: found for trigger_id, found in self._definitions.items() if trigger_id in known.stored
         }

@@ -68,7 +68,11 @@ def _deliver_to(
     ]
     sent: dict[str, WorkflowEvent] = {}
     for wait in pending:
-        filter = _restored_filter(wait.filter)
+        try:
+            filter = _restored_filter(wait.filter)
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            components.logger.error("the filter of wait %s cannot be read: %s", wait.wait_id, error)
+            filter = None
         for event, payload in payloads:
             if _passes(components, wait, filter, payload):
                 key = f"{wait.invocation_id}/{event.occurrence_id}"

@@ -135,7 +135,10 @@ class Evaluator:
         parts: list[Part] = []
         composites: dict[str, TriggerDefinition] = {}
         now = self._store.now()
-        for evidence in gather(self._components, batch):
+        facts = gather(self._components, batch)
+        if len(facts) < len(batch):
+            settled += self._left_out(batch, facts)
+        for evidence in facts:
             known = certainty(evidence, now)
             if known == Certainty.OPEN:
                 ages.append(now - evidence.occurrence.at)
@@ -156,7 +159,7 @@ class Evaluator:
                     one = _met(trigger_id, definition, evidence)
                     if one is not None:
                         met.append(one)
-        deliver(self._store, self._components, batch)
+        deliver(self._store, self._components, [evidence.occurrence for evidence in facts])
         runs = self._firing.fire(met) if met else []
         if parts:
             self._composites.combine(parts, composites)
@@ -165,6 +168,13 @@ class Evaluator:
         for (_, lease), was_renewed in zip(swaps, renewed, strict=True):
             self._leased_until = lease.number if lease is not None and was_renewed else 0.0
         return ages
+
+    def _left_out(self, batch: Sequence[Occurrence], facts: Sequence[Evidence]) -> list[str]:
+        """Return the occurrences that cannot be read, so that they are settled."""
+        readable = {evidence.occurrence.occurrence_id for evidence in facts}
+        ids = [each.occurrence_id for each in batch if each.occurrence_id not in readable]
+        self._components.logger.error("occurrence(s) that cannot be read are left out: %s", ", ".join(ids))
+        return ids
 
 
 def _met(trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> MatchedTrigger | None:

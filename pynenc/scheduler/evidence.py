@@ -74,6 +74,19 @@ class Evidence:
         """The code, or the task whose invocation changed."""
         return self.data.task_id if self.data is not None else self.occurrence.code
 
+    @property
+    def is_readable(self) -> bool:
+        """True unless newer, damaged or hostile code has written the occurrence."""
+        kind = self.occurrence.kind
+        try:
+            return (
+                isinstance(self.payload, dict)
+                if kind == EVENT
+                else bool(self.tick if kind == TICK else self.status)
+            )
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return False
+
     @cached_property
     def payload(self) -> Any:
         """The payload of an event."""
@@ -201,8 +214,8 @@ def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
 
 
 def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Evidence]:
-    """Return the facts behind occurrences, in four round trips at most."""
-    found = [Evidence(components, each) for each in occurrences]
+    """Return the facts behind occurrences that can be read, in four round trips at most."""
+    found = [each for each in (Evidence(components, one) for one in occurrences) if each.is_readable]
     statuses = [evidence for evidence in found if evidence.occurrence.kind == STATUS]
     if statuses:
         ids = [evidence.status.invocation_id for evidence in statuses]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
@@ -9,6 +10,8 @@ from typing import ClassVar, Generic, TypeVar, cast
 
 import msgspec
 
+from pynenc.identifiers.texts import storable
+from pynenc.storage.base_storage import Storage, cursor_of
 from pynenc.storage.drivers import StorageComponent
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import (
@@ -39,6 +42,11 @@ from pynenc.storage.record_store import (
 )
 
 S = TypeVar("S", bound=msgspec.Struct)
+logger = logging.getLogger("pynenc.storage")
+_MOST_NOTED = 1000
+
+unreadable: dict[str, str] = {}
+"""The stored records that this process could not read, with the reasons."""
 
 
 class RecordCodec(Generic[S]):
@@ -84,17 +92,44 @@ class RecordCodec(Generic[S]):
         equals = tuple(lookup.equals[name] for name in index.by)
         return Query(self.table, index, equals, lookup.low, lookup.high, lookup.newest_first, fields)
 
-    def decode(self, record: Record) -> S:
-        """Return a record as a struct; one from before a field was added has the default of that field."""
+    def decode(self, record: Record) -> S | None:
+        """Return a record as a struct; one from before a field was added has the default of that field.
+
+        Returns:
+            None if the record cannot be read: newer, damaged or hostile code has written it. It is
+            noted in `unreadable`, and logged once.
+        """
         try:
             return msgspec.convert(record, self._struct)
         except msgspec.ValidationError:
             known = {name: value for name, value in record.items() if value is not None}
+        try:
             return msgspec.convert(known, self._struct)
+        except msgspec.ValidationError as error:
+            self._note_unreadable(str(record.get(KEY)), str(error))
+            return None
 
     def decode_all(self, records: Sequence[Record | None]) -> list[S | None]:
-        """Return records as structs, None where there is none."""
+        """Return records as structs, None where there is none that can be read."""
         return [None if record is None else self.decode(record) for record in records]
+
+    def found(self, storage: Storage, query: Query, limit: int, after: Cursor | None) -> list[S]:
+        """Return up to `limit` records of a query that can be read; fewer only if there are no more."""
+        items: list[S] = []
+        while True:
+            wanted = limit - len(items)
+            records = storage.find(query, wanted, after)
+            items += [item for item in map(self.decode, records) if item is not None]
+            if len(items) == limit or len(records) < wanted:
+                return items
+            after = cursor_of(query, records[-1])
+
+    def _note_unreadable(self, key: str, reason: str) -> None:
+        place = storable(f"{self.table.name} '{key}'")
+        if place not in unreadable:
+            logger.error("a stored record cannot be read and is left out: %s: %s", place, storable(reason))
+        if len(unreadable) < _MOST_NOTED:
+            unreadable[place] = storable(reason)
 
 
 class StorageRecords(StorageComponent, RecordStore):
@@ -146,8 +181,7 @@ class StorageRecords(StorageComponent, RecordStore):
 
     def find(self, record_type: type[R], lookup: Lookup, limit: int, after: Cursor | None = None) -> list[R]:
         codec = cast("RecordCodec[R]", self._codecs[record_type])
-        query = codec.query(lookup, codec.fetched)
-        return [codec.decode(record) for record in self.storage.find(query, limit, after)]
+        return codec.found(self.storage, codec.query(lookup, codec.fetched), limit, after)
 
     def count(self, lookup: Lookup) -> int:
         return self.storage.count(self._codecs[lookup.record_type].query(lookup))

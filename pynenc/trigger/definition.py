@@ -128,9 +128,13 @@ class TriggerDefinition:
 
 
 def tick_marks(stored: StoredTrigger) -> list[str]:
-    """Return the names of the marks that hold the last ticks of a trigger."""
-    conditions = msgspec.json.decode(stored.conditions)
-    kinds = [each["kind"] for each in conditions]
+    """Return the names of the marks that hold the last ticks of a trigger; none if it cannot be read."""
+    try:
+        kinds = [
+            each.get("kind") for each in msgspec.json.decode(stored.conditions, type=list[dict[str, Any]])
+        ]
+    except (msgspec.MsgspecError, ValueError):
+        return []
     return [tick_mark(stored.trigger_id, at) for at, kind in enumerate(kinds) if kind == CronCondition.kind]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -15,6 +16,7 @@ from pynenc.cli.main import cli
 from pynenc.cli.status_diagram import POSITIONS
 from pynenc.exceptions import ConfigError
 from pynenc.invocation.status import RULES, InvocationStatus
+from pynenc.storage.operations import Insert
 
 APP = "from pynenc import Pynenc\n{name} = Pynenc({{'app_id': '{id}'}})\n"
 
@@ -173,3 +175,16 @@ def test_runner_start_executes_until_it_is_stopped(folder: Path, monkeypatch: py
         manager.unregister(plugin)
     assert result.exit_code == 0
     assert invocation.result == 7
+
+
+def test_doctor_counts_what_cannot_be_read(folder: Path) -> None:
+    (folder / "cli_damaged.py").write_text(APP.format(name="app", id="damaged-doctor"))
+    app: Any = load_app("cli_damaged.app")
+    table = next(each for each in app.orchestrator.tables if each.name == "status")
+    values: dict[str, Any] = dict.fromkeys(table.fields, "x") | {"status": "failed", "since": 0.0}
+    app.orchestrator.storage.execute([Insert(table, "odd", values, {})])
+    result = call("--app", "cli_damaged.app", "doctor", "--json")
+    findings = {row["subject"]: row for row in json.loads(result.output)}
+    assert result.exit_code == 1
+    assert findings["records"]["level"] == "error"
+    assert "status 'odd'" in findings["records"]["text"]
