@@ -82,7 +82,7 @@ def test_config_show_tells_values_and_origins(folder: Path, monkeypatch: pytest.
     )
     monkeypatch.setenv("PYNENC__RUNNER_CLS", "ThreadRunner")
     monkeypatch.setenv("PYNENC__MAX_THREADS", "3")
-    shown = json.loads(call("--app", "cli_conf.app", "config", "show", "--json").output)
+    shown = json.loads(call("--app", "cli_conf.app", "config", "show", "--json").stdout)
     rows = {(row["class"], row["setting"]): (row["value"], row["origin"]) for row in shown}
     assert rows["ConfigPynenc", "app_id"] == ("conf", "code")
     assert rows["ConfigThreadRunner", "max_threads"] == (3, "environment variable PYNENC__MAX_THREADS")
@@ -92,7 +92,7 @@ def test_config_show_tells_values_and_origins(folder: Path, monkeypatch: pytest.
 
 
 def test_plugins_list_shows_each_component() -> None:
-    shown = json.loads(call("plugins", "list", "--json").output)
+    shown = json.loads(call("plugins", "list", "--json").stdout)
     found = {(row["kind"], row["name"]) for row in shown["components"]}
     assert ("broker", "SQLiteBroker") in found
     assert shown["broken"] == []
@@ -117,7 +117,7 @@ def test_status_render_draws_the_whole_table(folder: Path) -> None:
 def test_doctor_finds_nothing_wrong(folder: Path) -> None:
     (folder / "cli_well.py").write_text(APP.format(name="app", id="well"))
     result = call("--app", "cli_well.app", "doctor", "--json")
-    findings = {row["subject"]: row for row in json.loads(result.output)}
+    findings = {row["subject"]: row for row in json.loads(result.stdout)}
     assert result.exit_code == 0
     assert findings["broker"]["text"].startswith("MemBroker (memory 1")
     assert findings["queues"]["text"] == "empty"
@@ -137,7 +137,7 @@ def test_doctor_warns_of_work_that_nobody_does(folder: Path) -> None:
     app = load_app("cli_idle.app")
     next(iter(app.tasks.values()))()
     result = call("--app", "cli_idle.app", "doctor", "--json")
-    findings = {row["subject"]: row for row in json.loads(result.output)}
+    findings = {row["subject"]: row for row in json.loads(result.stdout)}
     assert findings["runners"]["level"] == "warning"
     assert "pynenc runner start" in findings["runners"]["text"]
 
@@ -184,7 +184,7 @@ def test_doctor_counts_what_cannot_be_read(folder: Path) -> None:
     values: dict[str, Any] = dict.fromkeys(table.fields, "x") | {"status": "failed", "since": 0.0}
     app.orchestrator.storage.execute([Insert(table, "odd", values, {})])
     result = call("--app", "cli_damaged.app", "doctor", "--json")
-    findings = {row["subject"]: row for row in json.loads(result.output)}
+    findings = {row["subject"]: row for row in json.loads(result.stdout)}
     assert result.exit_code == 1
     assert findings["records"]["level"] == "error"
     assert "status 'odd'" in findings["records"]["text"]

@@ -38,7 +38,7 @@ def call(*arguments: str) -> Result:
 def answer(*arguments: str) -> Any:
     done = call(*arguments, "--json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.output)
+    return json.loads(done.stdout)
 
 
 def test_invocations_are_listed_newest_first(tasks: Any) -> None:
@@ -91,7 +91,7 @@ def test_a_waiting_invocation_is_cancelled_and_an_ended_one_is_called_again(task
 def test_the_doctor_tells_which_runners_are_alive(tasks: Any) -> None:
     with running(tasks.app):
         tasks.divide(1, 1).wait()
-        findings = {each["subject"]: each["text"] for each in json.loads(call("doctor", "--json").output)}
+        findings = {each["subject"]: each["text"] for each in json.loads(call("doctor", "--json").stdout)}
     assert findings["runners"].startswith("1 alive")
     assert "ThreadRunner in process" in findings["runner"]
     assert "last heartbeat" in findings["runner"]

@@ -46,7 +46,7 @@ def call(*arguments: str) -> Result:
 def answer(*arguments: str) -> Any:
     done = call(*arguments, "--json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.output)
+    return json.loads(done.stdout)
 
 
 def id_of(task: str) -> str:

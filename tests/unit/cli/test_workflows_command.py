@@ -44,7 +44,7 @@ def call(*arguments: str) -> Result:
 def answer(*arguments: str) -> Any:
     done = call(*arguments, "--json")
     assert done.exit_code == 0, done.output
-    return json.loads(done.output)
+    return json.loads(done.stdout)
 
 
 def test_workflows_are_listed_and_plain_tasks_are_not(tasks: Any) -> None:
