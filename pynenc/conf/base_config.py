@@ -64,7 +64,11 @@ class PynencConfig(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid", validate_assignment=True, validate_default=True, arbitrary_types_allowed=True
+        extra="forbid",
+        validate_assignment=True,
+        validate_default=True,
+        arbitrary_types_allowed=True,
+        allow_inf_nan=False,
     )
     section: ClassVar[str | None] = None
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)

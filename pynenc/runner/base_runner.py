@@ -79,6 +79,7 @@ class BaseRunner(Component):
             hazards.update(dict.fromkeys(component.hazards()))
         for hazard in hazards:
             self.logger.warning("%s", hazard)
+        self._check_times()
         self.check()
         app.register_core_tasks()
         app.import_task_modules()
@@ -115,6 +116,20 @@ class BaseRunner(Component):
         Raises:
             RunnerError: Says why, and what to do.
         """
+
+    def _check_times(self) -> None:
+        """Refuse times that contradict each other.
+
+        Raises:
+            RunnerError: A runner would count as dead between two of its heartbeats.
+        """
+        conf = self.app.conf
+        if conf.dead_after_seconds < 2 * conf.heartbeat_interval_seconds:
+            raise RunnerError(
+                f"runners count as dead after {conf.dead_after_seconds:g} s, but their heartbeats are "
+                f"{conf.heartbeat_interval_seconds:g} s apart, so what they run would run several times. Set "
+                f"'runner_considered_dead_seconds' to at least twice 'heartbeat_interval_seconds'."
+            )
 
     def require_shared_components(self) -> None:
         """Refuse components that other processes cannot see.

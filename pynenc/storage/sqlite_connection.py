@@ -12,6 +12,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import stat
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -41,6 +42,9 @@ class _Job(Generic[T]):
         self.result = self.work(connection)
 
 
+_OWNER_ONLY = 0o600
+
+
 class SQLiteFile:
     """One database file as seen by one process."""
 
@@ -58,6 +62,7 @@ class SQLiteFile:
         self._writer: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._lock_file: int | None = None
+        self._opened: tuple[int, int] | None = None
 
     def after_fork(self) -> None:
         """Leave the parent's connections alone and start without any."""
@@ -85,15 +90,36 @@ class SQLiteFile:
                 )
             lock_path = self.path.with_name(self.path.name + ".lock")
             with self._explained("open"):
-                self._lock_file = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                self._lock_file = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY)
+                # SQLite gives the files beside it the permissions of the database.
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _OWNER_ONLY))
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX)
                 try:
                     self._writer = self._connect()
                     self._reader = self._connect()
+                    self._opened = self._file_identity()
                 except BaseException:
                     self._release()
                     raise
                 fcntl.flock(self._lock_file, fcntl.LOCK_UN)
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        """Return what tells the file from another in its place; None if there is none."""
+        try:
+            status = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def exposed(self) -> list[Path]:
+        """Return the file and its folder, if everybody on this machine may write to them."""
+        found: list[Path] = []
+        for path in (self.path, self.path.parent):
+            with contextlib.suppress(OSError):
+                mode = path.stat().st_mode
+                if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                    found.append(path)
+        return found
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -199,6 +225,10 @@ class SQLiteFile:
         connection, lock_file = self._writer, self._lock_file
         if connection is None or lock_file is None:
             raise sqlite3.OperationalError("the connection was closed while it was in use")
+        if self._file_identity() != self._opened:
+            raise sqlite3.OperationalError(
+                "the file was deleted or replaced while in use; put it back, or start this process anew"
+            )
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         try:
             connection.execute("BEGIN IMMEDIATE")

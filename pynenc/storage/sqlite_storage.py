@@ -267,6 +267,12 @@ class SQLiteStorage(Storage):
         layout = self._file.read(self._check_layout)
         return EngineInfo("sqlite", sqlite3.sqlite_version, layout, str(self.path))
 
+    def hazards(self) -> list[str]:
+        return [
+            f"everybody on this machine may write to '{path}': take that right away with 'chmod o-w {path}'"
+            for path in self._file.exposed()
+        ]
+
     def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
         self._prepare()
         names = [self._statements(table).name for table in tables]

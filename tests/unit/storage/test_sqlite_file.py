@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import threading
 from pathlib import Path
 
+import plain_tasks
 import pytest
 
+from pynenc import Pynenc
 from pynenc.exceptions import StorageCorruptedError, StorageLayoutError, StorageUnavailableError
+from pynenc.invocation.status import InvocationStatus
 from pynenc.storage.operations import Insert, Table
 from pynenc.storage.sqlite_storage import SQLiteStorage
 
@@ -118,3 +122,45 @@ def test_two_apps_share_a_file(tmp_path: Path) -> None:
     assert (one.read(TABLE, ["k"]), other.read(TABLE, ["k"])[0]) == ([None], {"key": "k", "value": "a/b"})
     one.close()
     other.close()
+
+
+# --- the file itself -------------------------------------------------------------------
+
+
+def test_its_files_belong_to_the_owner_alone(tmp_path: Path) -> None:
+    app = Pynenc({"app_id": "owner", "backend": "sqlite", "sqlite_db_path": str(tmp_path / "own.db")})
+    app.task(plain_tasks.add)(1, 2)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir() if path.is_file()}
+    assert set(modes.values()) == {0o600}
+    assert {"own.db", "own.db-wal", "own.db.lock"} <= set(modes)
+    assert app.broker.hazards() == []
+
+
+def test_a_file_that_everybody_may_write_to_is_a_hazard(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    app = Pynenc({"app_id": "open", "backend": "sqlite", "sqlite_db_path": str(folder / "open.db")})
+    app.broker.ping()
+    (folder / "open.db").chmod(0o666)
+    hazards = app.broker.hazards()
+    assert [hazard.partition("'")[2].partition("'")[0] for hazard in hazards] == [
+        str(folder / "open.db"),
+        str(folder),
+    ]
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_file_that_is_taken_away_is_noticed_at_the_next_write(tmp_path: Path, is_replaced: bool) -> None:
+    path = tmp_path / "gone.db"
+    app = Pynenc({"app_id": "gone", "backend": "sqlite", "sqlite_db_path": str(path)})
+    add = app.task(plain_tasks.add)
+    add(1, 2)
+    path.rename(tmp_path / "kept.db")
+    if is_replaced:
+        path.touch()
+    with pytest.raises(StorageUnavailableError, match="was deleted or replaced"):
+        add(3, 4)
+    path.unlink(missing_ok=True)
+    (tmp_path / "kept.db").rename(path)
+    assert add(5, 6).status == InvocationStatus.REGISTERED
