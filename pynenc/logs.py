@@ -11,7 +11,7 @@ from typing import Any
 
 from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
 from pynenc.context import current_invocation_id, current_runner
-from pynenc.identifiers.texts import error_text, shown, storable, type_name
+from pynenc.identifiers.texts import error_text, shown, storable, type_name, visible
 from pynenc.interruption import is_key_press
 
 ROOT = "pynenc"
@@ -56,9 +56,9 @@ class TextFormatter(logging.Formatter):
         level = f"{record.levelname:<8}"
         if self._colours:
             level = f"{_COLOURS.get(record.levelname, '')}{level}{_RESET}"
-        text = f"{moment} {level} [{self._context(record)}] {record.getMessage()}"
+        text = f"{moment} {level} [{self._context(record)}] {visible(record.getMessage())}"
         if record.exc_info:
-            text = f"{text}\n{self.formatException(record.exc_info)}"
+            text = f"{text}\n{visible(self.formatException(record.exc_info))}"
         return text
 
     def _context(self, record: logging.LogRecord) -> str:

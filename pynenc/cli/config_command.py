@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from rich.table import Table
 
 from pynenc.app import Pynenc
 from pynenc.cli.options import as_json
-from pynenc.cli.state import CliState, console, print_json
+from pynenc.cli.state import CliState, PlainTable, console, print_json
 from pynenc.conf.base_config import PynencConfig, is_secret
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import import_object, plugin_registry
@@ -36,7 +35,7 @@ def show(state: CliState, as_json: bool) -> None:
             ]
         )
         return
-    table = Table("Class", "Setting", "Value", "From", box=None, pad_edge=False)
+    table = PlainTable("Class", "Setting", "Value", "From", box=None, pad_edge=False)
     for owner, name, value, origin in rows:
         style = None if origin == "default" else "bold"
         table.add_row(owner, name, str(value), origin, style=style)

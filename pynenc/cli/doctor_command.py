@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import click
+from rich.markup import escape
 
 from pynenc.app import Pynenc
 from pynenc.cli.config_command import effective_settings
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, console, print_json
 from pynenc.exceptions import StorageCorruptedError
+from pynenc.identifiers.texts import visible
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
@@ -50,7 +52,10 @@ def doctor(state: CliState, as_json: bool) -> None:
         for finding in findings:
             style = _STYLES[finding.level]
             console().print(
-                f"[{style}]{finding.level:<8}[/{style}]", f"{finding.subject}:", finding.text, markup=True
+                f"[{style}]{finding.level:<8}[/{style}]",
+                f"{finding.subject}:",
+                escape(visible(finding.text)),
+                markup=True,
             )
     sys.exit(1 if any(finding.level == _ERROR for finding in findings) else 0)
 

@@ -6,13 +6,13 @@ import sys
 from typing import Any
 
 import click
-from rich.table import Table
 
 from pynenc.app import Pynenc
 from pynenc.cli.options import as_json, limit_option, statuses_option
-from pynenc.cli.state import CliState, console, moment, print_json
+from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationNotFoundError
+from pynenc.identifiers.texts import visible
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -62,7 +62,7 @@ def list_invocations(
     if as_json:
         print_json(rows)
         return
-    table = Table("Invocation", "Task", "Status", "Created", "Retries", box=None, pad_edge=False)
+    table = PlainTable("Invocation", "Task", "Status", "Created", "Retries", box=None, pad_edge=False)
     for row in rows:
         table.add_row(
             row["invocation_id"], row["task"], row["status"], row["created_at"], str(row["retries"])
@@ -106,8 +106,8 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     history = shown.pop("history")
     for name, value in shown.items():
         if value is not None:
-            console().print(f"{name:<14} {value}", markup=False)
-    table = Table("At", "Status", "Claim", "Runner", box=None, pad_edge=False)
+            console().print(visible(f"{name:<14} {value}"), markup=False)
+    table = PlainTable("At", "Status", "Claim", "Runner", box=None, pad_edge=False)
     for entry in history:
         table.add_row(entry["at"], entry["status"], str(entry["claim"]), entry["runner_id"] or "")
     console().print(table)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 
 import click
-from rich.table import Table
 
 from pynenc.cli.options import as_json
-from pynenc.cli.state import console, print_json
+from pynenc.cli.state import PlainTable, console, print_json
 from pynenc.plugins.registry import plugin_registry
 
 
@@ -49,7 +48,7 @@ def list_plugins(as_json: bool) -> None:
         ]
         print_json({"components": rows, "broken": failures})
     else:
-        table = Table("Kind", "Class", "Alias", "Distribution", "Version", box=None, pad_edge=False)
+        table = PlainTable("Kind", "Class", "Alias", "Distribution", "Version", box=None, pad_edge=False)
         for row in rows:
             table.add_row(row["kind"], row["name"], row["alias"] or "", row["distribution"], row["version"])
         console().print(table)

@@ -6,10 +6,9 @@ import sys
 
 import click
 import msgspec
-from rich.table import Table
 
 from pynenc.cli.options import as_json
-from pynenc.cli.state import CliState, console, print_json
+from pynenc.cli.state import CliState, PlainTable, console, print_json
 
 
 @click.group()
@@ -27,7 +26,7 @@ def depth(state: CliState, as_json: bool) -> None:
     if as_json:
         print_json({name: msgspec.structs.asdict(each) for name, each in depths.items()})
         return
-    table = Table("Queue", "Ready", "Waiting", box=None, pad_edge=False)
+    table = PlainTable("Queue", "Ready", "Waiting", box=None, pad_edge=False)
     for name, each in depths.items():
         table.add_row(name, str(each.ready), str(each.waiting))
     console().print(table if depths else "all queues are empty")

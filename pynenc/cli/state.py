@@ -9,10 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.style import StyleType
+from rich.table import Table
+from rich.text import Text
 
 from pynenc.app import Pynenc
 from pynenc.cli.discovery import load_app
+from pynenc.identifiers.texts import visible
 
 _WIDE = 250
 
@@ -64,3 +68,11 @@ def console() -> Console:
     # A pipe or file has no width of its own, so nothing is cut there.
     width = None if sys.stdout.isatty() else _WIDE
     return Console(width=width, soft_wrap=True, highlight=False)
+
+
+class PlainTable(Table):
+    """A table whose cells are shown as they are: what is stored cannot style them or drive the terminal."""
+
+    def add_row(self, *cells: RenderableType | None, style: StyleType | None = None, **more: Any) -> None:
+        shown = [Text(visible(cell)) if isinstance(cell, str) else cell for cell in cells]
+        super().add_row(*shown, style=style, **more)

@@ -8,13 +8,13 @@ from itertools import islice
 from typing import Any
 
 import click
-from rich.table import Table
 
 from pynenc.app import Pynenc
 from pynenc.cli.options import as_json, limit_option
-from pynenc.cli.state import CliState, console, json_object, moment, print_json
+from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
 from pynenc.client.trigger_starts import fire_by_hand
 from pynenc.exceptions import PynencError
+from pynenc.identifiers.texts import visible
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Condition
 from pynenc.trigger.conditions.cron import CronCondition
@@ -107,7 +107,7 @@ def list_triggers(state: CliState, task: str | None, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("Trigger", "Task", "When", "Next", box=None, pad_edge=False)
+    table = PlainTable("Trigger", "Task", "When", "Next", box=None, pad_edge=False)
     for row in rows:
         due = "paused" if row["paused"] else "".join(row["next"])
         table.add_row(row["trigger_id"][:12], row["task"], row["when"], due)
@@ -137,7 +137,7 @@ def show(state: CliState, trigger_id: str, count: int, limit: int, as_json: bool
     for name, value in row.items():
         if value or value is False:
             text = "\n               ".join(row["next"]) if name == "next" else value
-            console().print(f"{name:<14} {text}", markup=False)
+            console().print(visible(f"{name:<14} {text}"), markup=False)
     _print_runs(runs)
 
 
@@ -157,7 +157,7 @@ def runs(state: CliState, wanted: str | None, limit: int, as_json: bool) -> None
 
 
 def _print_runs(rows: list[dict[str, Any]]) -> None:
-    table = Table("At", "State", "Task", "Cause", "Invocation or reason", box=None, pad_edge=False)
+    table = PlainTable("At", "State", "Task", "Cause", "Invocation or reason", box=None, pad_edge=False)
     for row in rows:
         came = row["reason"] or row["invocation_id"] or ""
         table.add_row(row["at"], row["state"], row["task"], row["cause"], came)
@@ -179,7 +179,7 @@ def events(state: CliState, code: str, limit: int, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("Event", "At", "Payload", box=None, pad_edge=False)
+    table = PlainTable("Event", "At", "Payload", box=None, pad_edge=False)
     for row in rows:
         table.add_row(row["event_id"], row["at"], json.dumps(row["payload"]))
     console().print(table if rows else f"there are none with the code '{code}'")

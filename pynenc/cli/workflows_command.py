@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from rich.table import Table
 
 from pynenc.app import Pynenc
 from pynenc.cli.invocations_command import row_of, stored
 from pynenc.cli.options import as_json, limit_option, statuses_option
-from pynenc.cli.state import CliState, console, json_object, moment, print_json
+from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
+from pynenc.identifiers.texts import visible
 from pynenc.lifecycle.parking import NEVER
 from pynenc.logs import shown_arguments
 from pynenc.state_backend.workflow_records import Step
@@ -38,7 +38,7 @@ def list_workflows(
     if as_json:
         print_json(rows)
         return
-    table = Table("Workflow", "Type", "Status", "Created", "Waits for", box=None, pad_edge=False)
+    table = PlainTable("Workflow", "Type", "Status", "Created", "Waits for", box=None, pad_edge=False)
     for row in rows:
         waits_for = row["waits_for"] or ""
         table.add_row(row["invocation_id"], row["task"], row["status"], row["created_at"], waits_for)
@@ -79,8 +79,8 @@ def show(state: CliState, workflow_id: str, as_json: bool) -> None:
         return
     for name, value in shown.items():
         if value:
-            console().print(f"{name:<14} {value}", markup=False)
-    table = Table("At", "Step", "Kind", "Name", "Value", box=None, pad_edge=False)
+            console().print(visible(f"{name:<14} {value}"), markup=False)
+    table = PlainTable("At", "Step", "Kind", "Name", "Value", box=None, pad_edge=False)
     for step in steps:
         where = f"{step['branch']}:{step['index']}" if step["branch"] else str(step["index"])
         table.add_row(step["at"], where, step["kind"], step["name"], step["value"])

@@ -20,6 +20,16 @@ def storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
+} | {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
+def visible(text: str) -> str:
+    """Return text for a terminal or log: control characters and escape sequences are shown, not obeyed."""
+    return storable(text).translate(_CONTROLS)
+
+
 def type_name(cls: type) -> str:
     """Return the import path of a class, as far as it can be told."""
     try:

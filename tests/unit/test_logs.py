@@ -131,3 +131,10 @@ def test_a_traceback_of_an_odd_exception_is_logged(capsys: pytest.CaptureFixture
     except ValueError:
         app.logger.exception("it failed")
     assert "it failed" in capsys.readouterr().out
+
+
+def test_what_is_logged_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout"})
+    app.logger.warning("a task said %s", "\x1b[2J\r\x07\u202eexe")
+    line = capsys.readouterr().out
+    assert line.endswith("a task said \\x1b[2J\\x0d\\x07\\u202eexe\n")

@@ -188,3 +188,13 @@ def test_doctor_counts_what_cannot_be_read(folder: Path) -> None:
     assert result.exit_code == 1
     assert findings["records"]["level"] == "error"
     assert "status 'odd'" in findings["records"]["text"]
+
+
+def test_what_is_stored_cannot_drive_the_terminal(folder: Path) -> None:
+    (folder / "cli_escapes.py").write_text(APP.format(name="app", id="escapes"))
+    app = load_app("cli_escapes.app")
+    app.trigger.emit_event("paid", {"text": "\x1b[2J[red]\u202eexe\x9b31m"})
+    shown = call("--app", "cli_escapes.app", "triggers", "events", "paid")
+    assert shown.exit_code == 0
+    assert not {"\x1b", "\u202e", "\x9b"} & set(shown.stdout)
+    assert "[red]" in shown.stdout
