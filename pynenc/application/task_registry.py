@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from pynenc.calls.interfaces import App
@@ -20,9 +22,23 @@ from pynenc.trigger.trigger_builder import TriggerBuilder
 from pynenc.types import Func, Params, Result
 
 _NOT_ALLOWED = (
-    "module '{}' is not imported here, and a stored task id may only lead to modules in the package of the "
-    "app, or named by 'trigger_task_modules' or 'allowed_task_packages'"
+    "module '{}' is not imported here, and a stored task id may only lead to modules in the package or "
+    "folder of the app, or named by 'trigger_task_modules' or 'allowed_task_packages'"
 )
+
+
+def _are_neighbours(own: str, other: str) -> bool:
+    """Return whether two top-level modules, the first of which is imported, lie in the same folder."""
+    file = getattr(sys.modules.get(own), "__file__", None)
+    try:
+        spec = importlib.util.find_spec(other)
+    except (ImportError, ValueError):
+        return False
+    if file is None or spec is None or spec.origin is None:
+        return False
+    place = Path(spec.origin).parent
+    return Path(file).parent.samefile(place.parent if spec.submodule_search_locations else place)
+
 
 Triggers = TriggerBuilder | Sequence[TriggerBuilder]
 
@@ -83,7 +99,9 @@ class TaskRegistry:
         own = (self._app_module() or "").partition(".")[0]
         conf = self._app.conf
         allowed = [own, *conf.trigger_task_modules, *conf.allowed_task_packages]
-        return any(root and f"{module}.".startswith(f"{root}.") for root in allowed)
+        if any(root and f"{module}.".startswith(f"{root}.") for root in allowed):
+            return True
+        return own == self._app_module() and _are_neighbours(own, module.partition(".")[0])
 
     def import_task_modules(self) -> None:
         """Import the modules that the setting `trigger_task_modules` names.

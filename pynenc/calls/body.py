@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import random
@@ -17,6 +18,7 @@ from pynenc.exceptions import NonDeterminismError, RetryError
 from pynenc.types import Params, Result
 
 _LONGEST_PAUSE_S = 366 * 86400.0
+_LEFTOVERS_S = 1.0
 
 
 def run_function(task: BaseTask[Params, Result], arguments: dict[str, Any]) -> Result:
@@ -41,13 +43,13 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(coroutine)
+        return _run_to_end(coroutine)
     outcome: list[Any] = []
     failure: list[BaseException] = []
 
     def run() -> None:
         try:
-            outcome.append(asyncio.run(coroutine))
+            outcome.append(_run_to_end(coroutine))
         except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
             failure.append(error)
 
@@ -58,6 +60,29 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+def _run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine like `asyncio.run`, but wait only a moment for what it leaves behind."""
+    loop = asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(coroutine)
+    finally:
+        with contextlib.suppress(Exception):
+            loop.run_until_complete(_clear_up(loop))
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _clear_up(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel the tasks and close the generators that a body has left in its loop."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_LEFTOVERS_S)
+    await asyncio.wait_for(loop.shutdown_asyncgens(), _LEFTOVERS_S)
 
 
 async def _as_body(coroutine: Coroutine[Any, Any, Any]) -> Any:

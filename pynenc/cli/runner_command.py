@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import sys
-import threading
-
 import click
 
 from pynenc.cli.state import CliState
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
-
-_LEFT_THREADS_S = 3.0
+from pynenc.runner.leaving import leave_in_time
 
 
 @click.group()
@@ -45,16 +39,4 @@ def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> 
     if queues:
         runner_of_app.conf.queues = queues
     runner_of_app.run()
-    _end_in_time()
-
-
-def _end_in_time() -> None:
-    """End the process soon, even if threads that bodies have started do not end."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(_LEFT_THREADS_S)
-            if thread.is_alive():
-                logging.shutdown()
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(0)
+    leave_in_time()

@@ -27,7 +27,7 @@ from pynenc.lifecycle.claiming import claim, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.heartbeat import Heartbeat
-from pynenc.runner.invoking import current_claim, invoke_async, set_apart
+from pynenc.runner.invoking import current_claim, invoke_async, own_task
 from pynenc.runner.pausing import paused
 from pynenc.runner.refused_writes import one_by_one
 from pynenc.runner.running_set import RunningSet, grace_s
@@ -178,8 +178,7 @@ class AsyncEngine:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Start a task of the engine's own."""
-        task = self._loop.create_task(work)
-        set_apart(task)
+        task = own_task(work, self._loop)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

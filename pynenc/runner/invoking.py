@@ -8,6 +8,7 @@ import contextvars
 import os
 import sys
 import threading
+from collections.abc import Coroutine
 from contextlib import nullcontext
 from typing import Any, NoReturn
 
@@ -170,8 +171,7 @@ async def _in_task(
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
             failure = error
 
-    task = loop.create_task(run())
-    set_apart(task)
+    task = own_task(run(), loop)
 
     def stop() -> None:
         loop.call_soon_threadsafe(task.cancel)
@@ -189,9 +189,11 @@ async def _in_task(
     return result, failure
 
 
-def set_apart(task: asyncio.Task[Any]) -> None:
-    """Leave a task out of `asyncio.all_tasks()`: a body that cancels all of those cancels only its own."""
+def own_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+    """Start a task that neither `asyncio.all_tasks()` shows to bodies nor a task factory of theirs makes."""
+    task = asyncio.Task(work, loop=loop)
     asyncio._unregister_task(task)  # documented for those who extend asyncio
+    return task
 
 
 async def _in_thread(app: App, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:

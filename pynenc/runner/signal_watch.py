@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_FAREWELL = 0  # the number of no signal
 _active: list[SignalWatch] = []
 
 
@@ -54,8 +55,10 @@ class SignalWatch:
         return self
 
     def _read(self, reader: int) -> None:
-        while numbers := os.read(reader, 64):
-            for number in numbers:
+        while True:
+            for number in os.read(reader, 64):
+                if number == _FAREWELL:
+                    return
                 if number in self._numbers:
                     self._act()
 
@@ -71,8 +74,10 @@ class SignalWatch:
         _active.remove(self)
         self.restore()
         reader, writer = self._pipe
-        os.close(writer)
+        # Not by closing it: what a body has forked may keep the other end open.
+        os.write(writer, bytes([_FAREWELL]))
         self._thread.join()
+        os.close(writer)
         os.close(reader)
         self._pipe = None
 

@@ -19,6 +19,7 @@ import threading
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.identifiers.texts import traceback_text
 from pynenc.runner.engine import Engine
+from pynenc.runner.leaving import leave_in_time
 from pynenc.runner.signal_watch import SignalWatch
 from pynenc.runner.worker_recipe import FAREWELL, WorkerRecipe
 
@@ -94,6 +95,7 @@ def main() -> None:
     threading.Thread(target=worker.watch_parent, name="pynenc-parent-watch", daemon=True).start()
     with SignalWatch(worker.stopping.set, (signal.SIGTERM,)):
         worker.run()
+    leave_in_time()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import base64
 from collections import Counter, OrderedDict, defaultdict, deque
 from typing import Any
 
-from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly
+import msgspec
+
+from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly, whole_numbers
 
 _FACTORIES: dict[str, type] = {
     cls.__name__: cls
@@ -15,7 +17,7 @@ _FACTORIES: dict[str, type] = {
         deque, Counter, OrderedDict,
     )
 }  # fmt: skip
-_CONSTANTS = {"Ellipsis": ..., "NotImplemented": NotImplemented}
+_CONSTANTS = {"Ellipsis": ..., "NotImplemented": NotImplemented, "UNSET": msgspec.UNSET}
 
 
 def _read_int(data: dict[str, Any], reading: Reading) -> int:
@@ -77,7 +79,8 @@ def _write_deque(value: deque[Any], writing: Writing) -> dict[str, Any]:
 
 
 def _read_deque(data: dict[str, Any], reading: Reading) -> deque[Any]:
-    return deque(_items(data), data.get("maxlen"))
+    most = None if data.get("maxlen") is None else exactly(data, "maxlen", int)
+    return deque(_items(data), most)
 
 
 def _write_range(value: range, writing: Writing) -> dict[str, Any]:
@@ -85,7 +88,7 @@ def _write_range(value: range, writing: Writing) -> dict[str, Any]:
 
 
 def _read_range(data: dict[str, Any], reading: Reading) -> range:
-    start, stop, step = _items(data)
+    start, stop, step = whole_numbers(data, 3)
     return range(start, stop, step)
 
 
@@ -99,6 +102,8 @@ def _read_slice(data: dict[str, Any], reading: Reading) -> slice:
 
 
 def _write_pairs(value: dict[Any, Any], writing: Writing) -> dict[str, Any]:
+    if getattr(value, "__dict__", None):
+        raise RefusedError(f"a {type(value).__name__} with attributes of its own is not carried")
     return {"items": writing.pairs(value)}
 
 
@@ -144,7 +149,7 @@ INT = Kind("int", "integers of any size", lambda value, writing: {"hex": hex(val
 TEXT = Kind("str", "strings with lone surrogates", _write_text, _read_text)
 FLOAT = Kind("float", "`nan`, `inf`, `-inf`", lambda value, writing: {"text": repr(value)}, _read_float)
 DICT = Kind("dict", "dictionaries with keys of any carried kind", _write_pairs, lambda d, r: _pairs(d))
-_CONSTANT = Kind("constant", "`...`, `NotImplemented`", _write_constant, _read_constant)
+_CONSTANT = Kind("constant", "`...`, `NotImplemented`, `msgspec.UNSET`", _write_constant, _read_constant)
 
 BUILTIN_KINDS: dict[type, Kind] = {
     complex: Kind("complex", "`complex`", _write_complex, _read_complex),
@@ -157,6 +162,7 @@ BUILTIN_KINDS: dict[type, Kind] = {
     slice: Kind("slice", "`slice`", _write_slice, _read_slice),
     type(...): _CONSTANT,
     type(NotImplemented): _CONSTANT,
+    type(msgspec.UNSET): _CONSTANT,
     deque: Kind("deque", "`collections.deque`", _write_deque, _read_deque),
     OrderedDict: Kind(
         "ordered dict", "`collections.OrderedDict`", _write_pairs, lambda data, r: OrderedDict(_pairs(data))

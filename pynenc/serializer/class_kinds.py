@@ -11,15 +11,17 @@ import functools
 import operator
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, Flag
 from typing import Any
 
 import msgspec
 
+from pynenc.identifiers.texts import type_name
 from pynenc.serializer.class_paths import defines
 from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly, user_call
 
+_MODEL_PARTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
 _IGNORED = frozenset({"__orig_class__"})  # what `Generic[int](...)` notes of its creation
 
 
@@ -51,12 +53,19 @@ def _write_enum(value: Enum, writing: Writing) -> dict[str, Any]:
     path, members = writing.path_of(cls), cls.__members__
     if value.name is not None and members.get(value.name) is value:
         return {"class": path, "name": value.name}
-    if isinstance(value, Flag):
+    if isinstance(value, Flag) and _is_of_enum_module(cls):
         flags: Any = value
         names = [name for name, member in members.items() if member in flags and member.name == name]
         if _combined(cls, names) is value:
             return {"class": path, "names": names}
     raise RefusedError(f"{value!r} is not made of members of its enumeration")
+
+
+def _is_of_enum_module(cls: type) -> bool:
+    """Return whether flags are combined by the code of Python itself."""
+    names = ("__or__", "_missing_", "__new__")
+    makers = (next(vars(base)[name] for base in cls.__mro__ if name in vars(base)) for name in names)
+    return all(getattr(getattr(each, "__func__", each), "__module__", "enum") == "enum" for each in makers)
 
 
 def _combined(cls: type[Enum], names: list[str]) -> Enum:
@@ -70,6 +79,8 @@ def _combined(cls: type[Enum], names: list[str]) -> Enum:
 def _read_enum(data: dict[str, Any], reading: Reading) -> Enum:
     cls: Any = _class(data, reading, ENUM)
     names = exactly(data, "names", list) if "names" in data else [exactly(data, "name", str)]
+    if "names" in data and not (issubclass(cls, Flag) and _is_of_enum_module(cls)):
+        raise RefusedError(f"{data['class']} has no combined members")
     for name in names:
         if name not in cls.__members__:
             raise RefusedError(f"{data['class']} has no member {name!r} here")
@@ -113,14 +124,14 @@ OBJECT = ClassKind(
 def _write_named_tuple(value: Any, writing: Writing) -> dict[str, Any]:
     if getattr(value, "__dict__", None):
         raise RefusedError("a named tuple with attributes besides its fields cannot be stored")
-    fields = dict(zip(type(value)._fields, value, strict=True))
+    fields = dict(zip(type(value)._fields, tuple.__iter__(value), strict=True))
     return {"class": writing.path_of(type(value)), "fields": writing.fields(fields)}
 
 
 def _read_named_tuple(data: dict[str, Any], reading: Reading) -> Any:
     cls: Any = _class(data, reading, NAMED_TUPLE)
     fields = exactly(data, "fields", dict)
-    defaults = vars(cls).get("_field_defaults", {})
+    defaults = cls._field_defaults
     _check_names(fields, cls._fields, data["class"])
     values = [fields[name] if name in fields else _default(name, defaults, data) for name in cls._fields]
     return tuple.__new__(cls, values)
@@ -134,7 +145,7 @@ def _default(name: str, defaults: Mapping[str, Any], data: Mapping[str, Any]) ->
 
 NAMED_TUPLE = ClassKind(
     Kind("named tuple", "named tuples", _write_named_tuple, _read_named_tuple),
-    lambda cls: issubclass(cls, tuple) and isinstance(vars(cls).get("_fields"), tuple),
+    lambda cls: issubclass(cls, tuple) and defines(cls, "_fields"),
 )
 
 
@@ -143,14 +154,45 @@ NAMED_TUPLE = ClassKind(
 
 def _write_fields(value: Any, names: tuple[str, ...], writing: Writing) -> dict[str, Any]:
     """Write the fields of an object, and what else its dictionary holds."""
+    _check_buildable(type(value), names)
+    for name in _slots(type(value)) - set(names):
+        if _is_set(value, name):
+            raise RefusedError(f"attribute '{name}' is neither a field nor in the dictionary of the object")
     found = {name: object.__getattribute__(value, name) for name in names if _is_set(value, name)}
     rest = {
         name: item
         for name, item in getattr(value, "__dict__", {}).items()
         if name not in found and name not in _IGNORED
     }
+    if any(map(_is_special, rest)):
+        raise RefusedError("an attribute whose name begins with two underscores is not carried")
     more = {"more": writing.fields(rest)} if rest else {}
     return {"class": writing.path_of(type(value)), "fields": writing.fields(found), **more}
+
+
+def _check_buildable(cls: type, names: Iterable[str]) -> None:
+    """Refuse a class whose objects cannot be made field by field, or not without running its code."""
+    try:
+        object.__new__(cls)
+    except TypeError:
+        raise RefusedError(
+            f"the class {type_name(cls)} is derived from a built-in type, whose content is not carried"
+        ) from None
+    for name in names:
+        attribute = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+        if defines(type(attribute), "__set__") and not isinstance(attribute, types.MemberDescriptorType):
+            raise RefusedError(f"field '{name}' of {type_name(cls)} is a property or another descriptor")
+
+
+def _slots(cls: type) -> set[str]:
+    """Return the names of all slots of a class, as its objects know them."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            is_private = name.startswith("__") and not name.endswith("__")
+            names.add(f"_{base.__name__.lstrip('_')}{name}" if is_private else name)
+    return names - {"__dict__", "__weakref__", *_MODEL_PARTS, "_attrs_cached_hash"}
 
 
 def _is_set(value: Any, name: str) -> bool:
@@ -167,6 +209,7 @@ def _build(
     """Return an object with the stored fields; a field that it was stored without has its default."""
     fields, more = exactly(data, "fields", dict), data.get("more", {})
     _check_names(fields, names, data["class"])
+    _check_buildable(cls, names)
     value: Any = object.__new__(cls)
     for name in names:
         if name in fields:
@@ -219,7 +262,7 @@ DATACLASS = ClassKind(
         lambda value, writing: _write_fields(value, _dataclass_names(value), writing),
         _read_dataclass,
     ),
-    lambda cls: isinstance(vars(cls).get("__dataclass_fields__"), dict),
+    lambda cls: defines(cls, "__dataclass_fields__"),
 )
 
 
@@ -252,7 +295,7 @@ ATTRS = ClassKind(
         lambda value, writing: _write_fields(value, _attrs_names(type(value)), writing),
         _read_attrs,
     ),
-    lambda cls: isinstance(vars(cls).get("__attrs_attrs__"), tuple),
+    lambda cls: defines(cls, "__attrs_attrs__"),
 )
 
 
@@ -260,7 +303,12 @@ ATTRS = ClassKind(
 
 
 def _write_struct(value: msgspec.Struct, writing: Writing) -> dict[str, Any]:
-    fields = {name: getattr(value, name) for name in type(value).__struct_fields__}
+    cls = type(value)
+    if defines(cls, "__post_init__"):
+        raise RefusedError(f"{type_name(cls)} has a '__post_init__', which would run again when it is read")
+    if getattr(value, "__dict__", None):
+        raise RefusedError("a struct with attributes besides its fields is not carried")
+    fields = {name: getattr(value, name) for name in cls.__struct_fields__}
     return {"class": writing.path_of(type(value)), "fields": writing.fields(fields)}
 
 
@@ -268,6 +316,8 @@ def _read_struct(data: dict[str, Any], reading: Reading) -> Any:
     cls: Any = _class(data, reading, STRUCT)
     fields = exactly(data, "fields", dict)
     _check_names(fields, cls.__struct_fields__, data["class"])
+    if defines(cls, "__post_init__"):
+        raise RefusedError(f"{data['class']} has a '__post_init__'")
     return user_call(f"making {data['class']}", functools.partial(cls, **fields))
 
 
@@ -276,12 +326,16 @@ STRUCT = ClassKind(
     lambda cls: issubclass(cls, msgspec.Struct),
 )
 
-_MODEL_PARTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
-
 
 def _write_model(value: Any, writing: Writing) -> dict[str, Any]:
     values, given, extra, private = (object.__getattribute__(value, name) for name in _MODEL_PARTS)
-    names = type(value).__pydantic_fields__
+    cls, names = type(value), type(value).__pydantic_fields__
+    for name in _slots(cls):
+        if _is_set(value, name):
+            raise RefusedError(f"attribute '{name}' of a slot is not carried")
+    for name, field in names.items():
+        if name not in values and field.is_required():
+            raise RefusedError(f"field '{name}' is missing in this object")
     stored: dict[str, Any] = {
         "class": writing.path_of(type(value)),
         "fields": writing.fields({name: item for name, item in values.items() if name in names}),
@@ -289,6 +343,8 @@ def _write_model(value: Any, writing: Writing) -> dict[str, Any]:
     }
     rest = {name: item for name, item in values.items() if name not in names}
     for name, part in (("more", rest), ("extra", extra), ("private", private)):
+        if part and any(map(_is_special, part)):
+            raise RefusedError("an attribute whose name begins with two underscores is not carried")
         if part:
             stored[name] = writing.fields(part)
     return stored
@@ -304,7 +360,8 @@ def _read_model(data: dict[str, Any], reading: Reading) -> Any:
             continue
         if field.is_required():
             raise RefusedError(f"field '{name}' of {data['class']} is missing")
-        fields[name] = user_call(f"the default of '{name}'", field.get_default, True)
+        default = functools.partial(field.get_default, call_default_factory=True)
+        fields[name] = user_call(f"the default of '{name}'", default)
     allows_extra = cls.model_config.get("extra") == "allow"
     value = object.__new__(cls)
     parts = (

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import ModuleType
+from typing import cast
 
 from pynenc.identifiers.texts import described, type_name
 from pynenc.serializer.kinds import RefusedError, user_call
@@ -50,17 +52,22 @@ def find_class(path: str, allowed_modules: Collection[str]) -> type:
                 f"in the setting 'serializer_modules'"
             )
         user_call(f"importing '{module}'", importlib.import_module, module)
-    found = _look_up(module, qualname)
-    if not isinstance(found, type):
+    found = cast("type | None", _look_up(module, qualname))
+    if found is None:
         raise RefusedError(f"the class {described(path)} does not exist here")
     return found
 
 
 def _look_up(module: str, qualname: str) -> object:
+    names: Mapping[str, object] = {}
     found: object = sys.modules.get(module)
+    if isinstance(found, ModuleType):
+        names = object.__getattribute__(found, "__dict__")
     for name in qualname.split("."):
-        names = getattr(found, "__dict__", {}) if found is not None else {}
         found = names.get(name)
+        if not issubclass(type(found), type):  # `isinstance` would ask the object itself
+            return None
+        names = type.__getattribute__(cast("type", found), "__dict__")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,28 +13,37 @@ from pynenc.serializer.class_paths import defines
 from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly
 
 _HEAP_TYPE = 1 << 9
-_OWN_SLOTS = {
-    # What built-in exceptions keep outside of their dictionary and do not take from their arguments.
-    ImportError: ("name", "path", "msg"),
-    NameError: ("name",),
-    AttributeError: ("name",),
-    OSError: (),
-    SyntaxError: (),
-    StopIteration: ("value",),
-    SystemExit: ("code",),
-}
-_MOST_CAUSES = 20
+_SLOT_TYPES = (types.MemberDescriptorType, types.GetSetDescriptorType)
+_NOT_KEPT = frozenset({"args", "obj"})
+"""Arguments are stored by themselves; the object of an AttributeError is rarely one that is carried."""
+_METHODS = frozenset(dir(BaseException)) - {"__notes__"}
+_PARSING = (
+    OSError,
+    SyntaxError,
+    UnicodeDecodeError,
+    UnicodeEncodeError,
+    UnicodeTranslateError,
+    BaseExceptionGroup,
+)
+"""Classes whose constructors look into their arguments, and so may call methods of those."""
+_CAREFUL = ("builtins", "pathlib")
+_MISSING = object()
 
 
 def _write(value: BaseException, writing: Writing) -> dict[str, Any]:
     cls = type(value)
     stored: dict[str, Any] = {"class": writing.path_of(cls), "args": writing.items(_arguments(value))}
-    attributes = {**dict(_slots(value)), **value.__dict__}
+    attributes = {**_changed_slots(value), **value.__dict__}
+    attributes.pop("__orig_class__", None)
+    if any((name.startswith("__") and name != "__notes__") or name in _METHODS for name in attributes):
+        raise RefusedError("an exception with an attribute that hides one of Python's own is not carried")
     if attributes:
         stored["attributes"] = writing.fields(attributes)
-    for name, other in (("cause", value.__cause__), ("context", value.__context__)):
-        if other is not None and not isinstance(other, RemoteTraceback):
-            stored[name] = _cause(other, writing)
+    # `raise ... from` sets both; the context would be told twice at every level of a chain.
+    name = "cause" if value.__cause__ is not None else "context"
+    other = value.__cause__ or value.__context__
+    if other is not None and not isinstance(other, RemoteTraceback):
+        stored[name] = _cause(other, writing)
     if value.__suppress_context__:
         stored["suppress_context"] = True
     return stored
@@ -47,20 +57,26 @@ def _arguments(value: BaseException) -> tuple[Any, ...]:
     return value.args
 
 
-def _slots(value: BaseException) -> Iterator[tuple[str, Any]]:
-    """Return the attributes that an exception keeps outside of its dictionary."""
-    for base, names in _OWN_SLOTS.items():
-        if isinstance(value, base):
-            for name in names:
-                found = getattr(value, name, None)
-                if found is not None:
-                    yield name, found
-    for cls in type(value).__mro__:
-        if cls.__flags__ & _HEAP_TYPE:
-            slots = vars(cls).get("__slots__", ())
-            for name in (slots,) if isinstance(slots, str) else slots:
-                if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-                    yield name, getattr(value, name)
+def _changed_slots(value: BaseException) -> dict[str, Any]:
+    """Return the attributes outside of the dictionary that the arguments alone do not bring back."""
+    cls = type(value)
+    rebuilt = made(cls, _arguments(value))
+    changed: dict[str, Any] = {}
+    for base in cls.__mro__:
+        for name, attribute in vars(base).items():
+            if not isinstance(attribute, _SLOT_TYPES) or name.startswith("__") or name in _NOT_KEPT:
+                continue
+            now, then = (_slot(attribute, each) for each in (value, rebuilt))
+            if now is not then and (now is _MISSING or type(now) is not type(then) or now != then):
+                changed[name] = None if now is _MISSING else now
+    return changed
+
+
+def _slot(attribute: Any, error: BaseException) -> Any:
+    try:
+        return attribute.__get__(error, type(error))
+    except AttributeError:
+        return _MISSING
 
 
 def _cause(cause: BaseException, writing: Writing) -> Any:
@@ -77,18 +93,21 @@ def _read(data: dict[str, Any], reading: Reading) -> BaseException:
         raise RefusedError(f"{data['class']} cannot stand for 'exception'")
     error = made(cls, exactly(data, "args", list))
     for name, value in exactly(data, "attributes", dict).items() if "attributes" in data else ():
-        if type(name) is not str or (name.startswith("__") and name != "__notes__"):
+        if type(name) is not str or (name.startswith("__") and name != "__notes__") or name in _METHODS:
             raise RefusedError(f"{name!r} is not an attribute of an exception")
-        if _is_slot(cls, name):
-            BaseException.__setattr__(error, name, value)
+        slot = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+        if isinstance(slot, _SLOT_TYPES):
+            slot.__set__(error, value)
         else:
             error.__dict__[name] = value
     for name in ("cause", "context"):
         other = data.get(name)
         if other is not None and not isinstance(other, BaseException):
             raise RefusedError(f"'{name}' is not an exception")
-    error.__cause__, error.__context__ = data.get("cause"), data.get("context")
-    error.__suppress_context__ = data.get("suppress_context") is True
+        # Not by assignment: a class may define `__setattr__`.
+        vars(BaseException)[f"__{name}__"].__set__(error, other)
+    suppresses = data.get("suppress_context") is True
+    vars(BaseException)["__suppress_context__"].__set__(error, suppresses)
     return error
 
 
@@ -97,26 +116,30 @@ def made(cls: type[Any], arguments: Sequence[Any]) -> BaseException:
     bases = [base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE]
     maker: Any = next(base for base in bases if "__new__" in vars(base))
     starter: Any = next(base for base in bases if "__init__" in vars(base))
-    if issubclass(maker, BaseExceptionGroup) and len(arguments) != 2:
-        raise RefusedError("an exception group has a message and exceptions")
-    error = maker.__new__(cls, *arguments)
-    if not isinstance(error, BaseException):
-        raise RefusedError("it is not an exception")
-    starter.__init__(error, *arguments)
+    if issubclass(cls, _PARSING) and any(type(each).__module__ not in _CAREFUL for each in _flat(arguments)):
+        raise RefusedError(f"the arguments of {type_name(cls)} are not all of built-in types")
+    try:
+        error: BaseException = maker.__new__(cls, *arguments)
+        starter.__init__(error, *arguments)
+    except Exception as refused:
+        raise RefusedError(
+            f"{type_name(cls)} cannot be made of its arguments: {error_text(refused)}"
+        ) from refused
     return error
+
+
+def _flat(arguments: Sequence[Any]) -> Iterator[Any]:
+    """Return arguments, and instead of lists and tuples what they hold; exceptions are left out."""
+    for each in arguments:
+        if type(each) in (list, tuple):
+            yield from _flat(each)
+        elif not issubclass(type(each), BaseException):
+            yield each
 
 
 def is_built_in(cls: type, name: str) -> bool:
     """Return whether the attribute that a class has under a name is that of a built-in class."""
     return not next(base for base in cls.__mro__ if name in vars(base)).__flags__ & _HEAP_TYPE
-
-
-def _is_slot(cls: type, name: str) -> bool:
-    """Return whether an attribute lives in a slot, and not in the dictionary of an exception."""
-    for base in cls.__mro__:
-        if name in vars(base):
-            return type(vars(base)[name]).__name__ in ("member_descriptor", "getset_descriptor")
-    return False
 
 
 EXCEPTION = ClassKind(

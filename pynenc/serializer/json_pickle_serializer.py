@@ -11,9 +11,10 @@ from typing import Any
 import jsonpickle
 
 from pynenc.exceptions import SerializationError
+from pynenc.interruption import is_key_press
 from pynenc.serializer.class_paths import find_class
 from pynenc.serializer.json_serializer import JsonSerializer
-from pynenc.serializer.kinds import is_passed_on, told
+from pynenc.serializer.kinds import MARK, is_passed_on, told
 from pynenc.serializer.pickle_serializer import pickled, unpickled
 from pynenc.serializer.stored_names import moved_in
 
@@ -33,7 +34,7 @@ class JsonPickleSerializer(JsonSerializer):
         try:
             return json.dumps({_PICKLED: pickled(value)})
         except BaseException as error:
-            if is_passed_on(error):
+            if is_key_press(error):
                 raise
             raise told(error) from error
 
@@ -54,6 +55,8 @@ class JsonPickleSerializer(JsonSerializer):
         try:
             return super().deserialize(text)
         except SerializationError:
+            if MARK in text:
+                raise
             return jsonpickle.decode(text, keys=True, on_missing="error", classes=moved_in(text))
 
     def find_class(self, path: str) -> type:

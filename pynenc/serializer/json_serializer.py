@@ -15,6 +15,7 @@ from typing import Any
 
 from pynenc.conf.config_serializer import ConfigSerializer
 from pynenc.identifiers.texts import described
+from pynenc.interruption import is_key_press
 from pynenc.plugins.component import ComponentContext
 from pynenc.serializer.base_serializer import BaseSerializer, FromPlain, ToPlain
 from pynenc.serializer.builtin_kinds import BUILTIN_KINDS, DICT, FLOAT, INT, TEXT
@@ -40,6 +41,7 @@ KINDS: tuple[Kind, ...] = tuple(
 
 _BY_TAG = {kind.tag: kind for kind in KINDS}
 _CONVERTED = "converted"
+_HANDLES = "pynenc.application.handles"
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
 
 
@@ -72,7 +74,7 @@ class JsonSerializer(BaseSerializer):
         try:
             return _encode(_Writer(self._converters).plain(value))
         except BaseException as error:
-            if is_passed_on(error):
+            if is_key_press(error):
                 raise
             raise told(error) from error
 
@@ -97,7 +99,10 @@ class JsonSerializer(BaseSerializer):
             path = present_path(exactly(data, "class", str))
             if path not in self._converters:
                 raise RefusedError(f"no converter is registered for {described(path)}")
-            return user_call(f"the converter for {path}", self._converters[path][1], data.get("data"))
+            restore = self._converters[path][1]
+            if restore.__module__ == _HANDLES:  # these ask the storage, which may be unavailable
+                return restore(data.get("data"))
+            return user_call(f"the converter for {path}", restore, data.get("data"))
         kind = _BY_TAG.get(tag) if type(tag) is str else None
         if kind is None:
             raise RefusedError(f"{described(tag)} is not a kind of values; newer code may have written this")
@@ -177,13 +182,13 @@ class _Writer:
             return self.items(value)
         if cls is dict:
             return self.fields(value) if _has_plain_keys(value) else self._tagged(DICT, value)
-        kind = _BY_TYPE.get(cls)
-        if kind is not None:
-            return self._tagged(kind, value)
         path = f"{type.__getattribute__(cls, '__module__')}:{type.__getattribute__(cls, '__qualname__')}"
         if path in self._converters:
             data = user_call(f"the converter for {path}", self._converters[path][0], value)
             return {MARK: _CONVERTED, "class": path, "data": self.plain(data)}
+        kind = _BY_TYPE.get(cls)
+        if kind is not None:
+            return self._tagged(kind, value)
         for of_classes in _OF_CLASSES:
             if of_classes.fits(cls):
                 return self._tagged(of_classes.kind, value)
@@ -217,7 +222,7 @@ class _Writer:
     def fields(self, values: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in values.items():
-            if type(name) is not str or name == MARK or not (name.isascii() or _is_storable(name)):
+            if not _is_plain_key(name):
                 raise RefusedError(f"{described(name)} cannot be the name of a field")
             try:
                 found[name] = self.plain(value)
@@ -230,10 +235,13 @@ class _Writer:
 
 
 def _has_plain_keys(value: dict[Any, Any]) -> bool:
-    return all(
+    return all(map(_is_plain_key, value))
+
+
+def _is_plain_key(key: object) -> bool:
+    return (
         type(key) is str
         and key != MARK
         and not key.startswith(_FOREIGN_MARKS)
         and (key.isascii() or _is_storable(key))
-        for key in value
     )

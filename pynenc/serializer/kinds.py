@@ -88,14 +88,13 @@ def user_call(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     Raises:
         RefusedError: It raised.
         KeyboardInterrupt: The interrupt key was pressed.
-        StorageUnavailableError: The storage is unavailable, so the function may succeed later.
     """
     try:
         return function(*arguments)
     except RefusedError:
         raise
     except BaseException as error:
-        if is_passed_on(error):
+        if is_key_press(error):
             raise
         raise RefusedError(f"{what} raised {type_name(type(error))}: {error_text(error)}") from error
 
@@ -112,6 +111,18 @@ def told(error: BaseException) -> SerializationError:
     if isinstance(error, RecursionError):
         return SerializationError("it is nested too deeply")
     return SerializationError(f"{type_name(type(error))}: {error_text(error)}")
+
+
+def whole_numbers(data: Mapping[str, Any], count: int) -> list[int]:
+    """Return the items of stored data, which must be this many whole numbers.
+
+    Raises:
+        RefusedError: They are not.
+    """
+    items: list[Any] = exactly(data, "items", list)
+    if len(items) != count or any(type(item) is not int for item in items):
+        raise RefusedError(f"'items' does not hold {count} whole numbers")
+    return items
 
 
 def exactly(data: Mapping[str, Any], name: str, *types: type) -> Any:

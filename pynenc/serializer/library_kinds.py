@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly
+from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly, whole_numbers
 
 
 def _write_zone(zone: tzinfo | None, writing: Writing) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def _write_datetime(value: datetime, writing: Writing) -> dict[str, Any]:
 
 def _read_datetime(data: dict[str, Any], reading: Reading) -> datetime:
     moment = datetime.fromisoformat(exactly(data, "text", str))
-    return moment.replace(tzinfo=_zone(data), fold=data.get("fold", 0))
+    return moment.replace(tzinfo=_zone(data), fold=int("fold" in data and exactly(data, "fold", int)))
 
 
 def _write_time(value: time, writing: Writing) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _write_time(value: time, writing: Writing) -> dict[str, Any]:
 
 def _read_time(data: dict[str, Any], reading: Reading) -> time:
     moment = time.fromisoformat(exactly(data, "text", str))
-    return moment.replace(tzinfo=_zone(data), fold=data.get("fold", 0))
+    return moment.replace(tzinfo=_zone(data), fold=int("fold" in data and exactly(data, "fold", int)))
 
 
 def _fold(value: datetime | time) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _write_timedelta(value: timedelta, writing: Writing) -> dict[str, Any]:
 
 
 def _read_timedelta(data: dict[str, Any], reading: Reading) -> timedelta:
-    days, seconds, microseconds = exactly(data, "items", list)
+    days, seconds, microseconds = whole_numbers(data, 3)
     return timedelta(days, seconds, microseconds)
 
 
@@ -94,7 +94,7 @@ def _write_fraction(value: Fraction, writing: Writing) -> dict[str, Any]:
 
 
 def _read_fraction(data: dict[str, Any], reading: Reading) -> Fraction:
-    numerator, denominator = exactly(data, "items", list)
+    numerator, denominator = whole_numbers(data, 2)
     return Fraction(numerator, denominator)
 
 

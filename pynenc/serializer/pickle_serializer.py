@@ -7,9 +7,10 @@ import io
 import pickle
 from typing import Any
 
+from pynenc.interruption import is_key_press
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_kind import is_built_in, made
-from pynenc.serializer.kinds import is_passed_on, told
+from pynenc.serializer.kinds import told
 from pynenc.serializer.stored_names import find_stored
 
 
@@ -20,7 +21,7 @@ class PickleSerializer(BaseSerializer):
         try:
             return pickled(value)
         except BaseException as error:
-            if is_passed_on(error):
+            if is_key_press(error):
                 raise
             raise told(error) from error
 
@@ -28,7 +29,7 @@ class PickleSerializer(BaseSerializer):
         try:
             return unpickled(text)
         except BaseException as error:
-            if is_passed_on(error):
+            if is_key_press(error):
                 raise
             raise told(error).inside("stored pickled value") from error
 

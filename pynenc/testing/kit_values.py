@@ -224,7 +224,11 @@ def _same_exception(one: BaseException, other: BaseException) -> bool:
     causes = [
         None if isinstance(each.__cause__, RemoteTraceback) else each.__cause__ for each in (one, other)
     ]
-    parts = [(each.args, each.__dict__, cause) for each, cause in zip((one, other), causes, strict=True)]
+    attributes = [
+        {name: value for name, value in each.__dict__.items() if name != "__orig_class__"}
+        for each in (one, other)
+    ]
+    parts = [(each.args, *more) for each, *more in zip((one, other), attributes, causes, strict=True)]
     return same(*parts)
 
 

@@ -387,3 +387,20 @@ def test_a_task_that_was_taken_out_is_not_known_any_more() -> None:
         app.find_task("plain_tasks.add")
     with pytest.raises(TaskNotFoundError, match="task 'nodot' is not known here"):
         app.find_task("nodot")
+
+
+def test_a_flat_project_needs_no_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    flat, other = tmp_path / "flat", tmp_path / "other"
+    flat.mkdir()
+    other.mkdir()
+    (flat / "flat_app.py").write_text("from pynenc import Pynenc\napp = Pynenc({'app_id': 'flat'})\n")
+    (flat / "flat_jobs.py").write_text(
+        "from flat_app import app\n@app.task\ndef work() -> int:\n    return 1\n"
+    )
+    (other / "other_jobs.py").write_text("raise AssertionError('it was imported')\n")
+    monkeypatch.syspath_prepend(str(other))
+    monkeypatch.syspath_prepend(str(flat))
+    app = importlib.import_module("flat_app").app
+    assert app.find_task("flat_jobs.work").func() == 1
+    with pytest.raises(TaskNotFoundError, match="package or folder of the app"):
+        app.find_task("other_jobs.work")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import concurrent.futures
+import contextlib
 import dataclasses
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from pynenc import Pynenc
@@ -216,6 +219,24 @@ def frames(depth: int) -> None:
     frames(depth - 1)
 
 
+def leave_child() -> int:
+    """Leave a child process that outlives the body."""
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    return 1
+
+
+def leave_pool() -> int:
+    concurrent.futures.ThreadPoolExecutor(1).submit(time.sleep, 3600)
+    return 1
+
+
+def leave_exit_handler() -> int:
+    atexit.register(time.sleep, 3600)
+    return 1
+
+
 POISONS: dict[str, Callable[[], Any]] = {
     "surrogate in the text": raising(lambda: ValueError("caf\udce9")),
     "surrogate in a note": raising(lambda: _noted(ValueError("x"), "caf\udce9")),
@@ -252,10 +273,16 @@ POISONS: dict[str, Callable[[], Any]] = {
     "stdin": read_input,
     "thread": leave_thread,
     "signals": block_signals,
+    "pool": leave_pool,
+    "exit handler": leave_exit_handler,
 }
 """What a body may do in any runner."""
 
-FORKS: dict[str, Callable[[], Any]] = {"fork": fork_and_return, "fork that raises": fork_and_raise}
+FORKS: dict[str, Callable[[], Any]] = {
+    "fork": fork_and_return,
+    "fork that raises": fork_and_raise,
+    "child": leave_child,
+}
 
 
 def _noted(error: BaseException, note: str) -> BaseException:
@@ -292,6 +319,47 @@ async def cancel_itself() -> int:
     return 1
 
 
+async def leave_executor() -> int:
+    asyncio.get_running_loop().run_in_executor(None, time.sleep, 3600)
+    return 1
+
+
+async def leave_stubborn() -> int:
+    async def stubborn() -> None:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1000)
+
+    left.append(asyncio.ensure_future(stubborn()))
+    await asyncio.sleep(0)
+    return 1
+
+
+async def leave_generator() -> int:
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(1000)
+
+    async for number in numbers():
+        return number
+    return 0
+
+
+async def set_factory() -> int:
+    def refuse(*arguments: Any, **more: Any) -> Any:
+        raise ZeroDivisionError
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(refuse)
+    loop.call_later(1, loop.set_task_factory, None)
+    return 1
+
+
+left: list[Any] = []
 ASYNC_POISONS: dict[str, Callable[[], Any]] = {
     **{name: POISONS[name] for name in ("exit", "interrupt", "cancelled", "bad text", "lock", "surrogate")},
     "awaits something cancelled": await_cancelled,
@@ -299,6 +367,10 @@ ASYNC_POISONS: dict[str, Callable[[], Any]] = {
     "exit in a child": exit_in_child,
     "stops the loop": lambda: asyncio.get_running_loop().stop(),
     "cancels itself": cancel_itself,
+    "leaves an executor": leave_executor,
+    "leaves a stubborn task": leave_stubborn,
+    "leaves a generator": leave_generator,
+    "sets a task factory": set_factory,
 }
 """What a coroutine may do."""
 

@@ -9,12 +9,13 @@ import re
 import subprocess
 import sys
 import types
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import plain_tasks
 import pytest
 import value_classes as classes
@@ -139,15 +140,35 @@ def test_causes_contexts_and_notes_come_along(app: Pynenc) -> None:
     error = ValueError("outer")
     error.add_note("a note")
     error.__cause__ = classes.Told(1)
-    error.__context__ = KeyError(object())  # cannot be carried itself
+    other = ValueError("outer")
+    other.__context__ = KeyError(object())  # cannot be carried itself
     slotted = classes.Slotted("x")
     slotted.reason = "why"
-    found = there_and_back(app, [error, slotted])
+    found = there_and_back(app, [error, slotted, other])
     assert found[0].__notes__ == ["a note"]
     assert found[0].__cause__.detail == "none"
-    assert isinstance(found[0].__context__, RemoteTaskError)
-    assert found[0].__context__.type_name == "KeyError"
+    assert isinstance(found[2].__context__, RemoteTaskError)
+    assert found[2].__context__.type_name == "KeyError"
     assert found[1].reason == "why"
+
+
+def test_a_chain_of_causes_is_written_once(app: Pynenc) -> None:
+    def fail(depth: int) -> None:
+        try:
+            if depth:
+                fail(depth - 1)
+            raise KeyError("bottom")
+        except Exception as error:
+            raise ValueError(depth) from error
+
+    lengths = []
+    for depth in (10, 20):
+        with pytest.raises(ValueError, match=str(depth)) as caught:
+            fail(depth)
+        lengths.append(len(app.serializer.serialize(caught.value)))
+        found = there_and_back(app, caught.value)
+        assert found.__cause__.args == (depth - 1,)
+    assert lengths[1] < 3 * lengths[0]
 
 
 def test_the_remote_traceback_ends_the_chain_of_causes(app: Pynenc) -> None:
@@ -235,6 +256,70 @@ def test_the_call_names_the_argument(app: Pynenc) -> None:
     assert app.find_invocations() == []
 
 
+LOSSY: list[Any] = [
+    classes.Counting(1),
+    classes.Computed(1),
+    classes.ListOf(),
+    classes.with_note(Counter("ab")),
+    classes.with_note(classes.Dynamic(1)),
+    classes.Hidden(1),
+    classes.Extra(__b=2),
+    classes.Private.model_construct(),
+    classes.with_note(ValueError(1), "__tracing__"),
+    classes.with_note(classes.Plain2(1), "__y"),
+    classes.Grouped("m", [ValueError(1)], 3),
+]
+
+
+@pytest.mark.parametrize("value", LOSSY, ids=lambda value: type(value).__name__)
+def test_what_would_lose_something_is_refused(app: Pynenc, value: Any) -> None:
+    with pytest.raises(SerializationError):
+        app.serializer.serialize(value)
+
+
+@pytest.mark.parametrize("change", ["errno", "strerror", "filename"])
+def test_attributes_that_were_set_later_come_along(app: Pynenc, change: str) -> None:
+    error = OSError(2, "no", "file")
+    setattr(error, change, "other")
+    found = there_and_back(app, error)
+    assert (found.errno, found.strerror, found.filename) == (error.errno, error.strerror, error.filename)
+    decode = UnicodeDecodeError("utf-8", b"abc", 0, 1, "why")
+    decode.reason, decode.start = "other", 1
+    assert str(there_and_back(app, decode)) == str(decode)
+    syntax = SyntaxError("m")
+    syntax.lineno, syntax.filename = 3, "f"
+    assert str(there_and_back(app, syntax)) == str(syntax)
+
+
+def test_usual_subclasses_are_carried(app: Pynenc) -> None:
+    for value in (classes.Sub2(1), classes.NamedSub(1, 2), msgspec.UNSET, classes.Generic1[int]("x")):
+        assert same(there_and_back(app, value), value)
+
+
+def test_a_field_of_a_model_that_is_missing_has_its_default(app: Pynenc) -> None:
+    text = '{"__pynenc__": "model", "class": "value_classes:Extra", "fields": {}, "given": []}'
+    assert app.serializer.deserialize(text).a == 1
+
+
+def test_an_unavailable_storage_is_none_if_user_code_says_so(app: Pynenc) -> None:
+    with pytest.raises(SerializationError, match="StorageUnavailableError"):
+        app.serializer.serialize(classes.Unavailable())
+    text = '{"__pynenc__": "object", "class": "value_classes:Unavailable", "data": 1}'
+    with pytest.raises(SerializationError, match="StorageUnavailableError"):
+        app.serializer.deserialize(text)
+
+
+def test_json_pickle_never_gives_a_dictionary_for_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Pynenc({"app_id": "json-pickle", "serializer_cls": "JsonPickleSerializer"})
+    text = app.serializer.serialize(classes.Sub2("numpy/core"))
+    order = classes.Order(1)
+    order.__dict__["py/x"] = 2
+    assert there_and_back(app, order).__dict__["py/x"] == 2
+    monkeypatch.delattr(classes, "Sub2")
+    with pytest.raises(SerializationError, match="does not exist here"):
+        app.serializer.deserialize(text)
+
+
 # --- what reading does -------------------------------------------------------------------
 
 
@@ -258,6 +343,19 @@ def test_the_call_names_the_argument(app: Pynenc) -> None:
         '{"__pynenc__": "nothing of the kind"}',
         '{"__pynenc__": ["tuple"]}',
         '{"__pynenc__": "set", "items": [1, 1]}',
+        '{"__pynenc__": "fraction", "items": ["1e9999999", null]}',
+        '{"__pynenc__": "range", "items": [1.5, 2, 3]}',
+        '{"__pynenc__": "datetime", "text": "2020-01-01", "fold": "x"}',
+        '{"__pynenc__": "enum", "class": "value_classes:Size", "names": []}',
+        '{"__pynenc__": "enum", "class": "signal:Signals", "names": ["SIGINT", "SIGTERM"]}',
+        '{"__pynenc__": "dataclass", "class": "value_classes:Computed", "fields": {"x": 1}}',
+        '{"__pynenc__": "exception", "class": "builtins:ValueError", "args": [], '
+        '"attributes": {"add_note": 1}}',
+        '{"__pynenc__": "exception", "class": "builtins:BlockingIOError", "args": [11, "g", '
+        '{"__pynenc__": "dataclass", "class": "value_classes:Index", "fields": {}}]}',
+        '{"__pynenc__": "dataclass", "class": "value_classes:PROXY.x", "fields": {}}',
+        '{"__pynenc__": "converted", "class": "pynenc.task:Task", "data": {"app": "json", "task": "this.s"}}',
+        '{"__pynenc__": "struct", "class": "value_classes:Counting", "fields": {"x": 1}}',
         '{"__pynenc__": "set", "items": [[]]}',
         '{"__pynenc__": "defaultdict", "items": [], "factory": "eval"}',
         '{"__pynenc__": "bytes", "base64": "*"}',
