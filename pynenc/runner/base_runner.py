@@ -162,6 +162,8 @@ class BaseRunner(Component):
     def _signalled(self) -> None:
         """Stop at the first signal, hurry at the next."""
         if self.is_stopping:
+            self.logger.warning("a second signal: what still runs is handed back now")
             self.hurry()
         else:
+            self.logger.warning("a signal to stop: nothing more is claimed, and what runs may finish")
             self.stop_runner_loop()

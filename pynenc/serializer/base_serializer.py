@@ -48,7 +48,16 @@ class BaseSerializer(Component):
             cls: The class; objects of its subclasses are not meant.
             to_plain: Returns a value of kinds that are carried, such as a dictionary.
             from_plain: Returns the object that such a value stands for.
+
+        Raises:
+            ValueError: Other processes cannot find the class, because it is defined in the script that is
+                being run or inside a function.
         """
+        if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+            raise ValueError(
+                f"the class {cls.__qualname__} must be defined at the top level of a module that all processes "
+                f"import"
+            )
         self.register_path(f"{cls.__module__}:{cls.__qualname__}", to_plain, from_plain)
 
     def register_path(self, path: str, to_plain: ToPlain, from_plain: FromPlain) -> None:

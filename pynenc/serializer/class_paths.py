@@ -43,7 +43,9 @@ def find_class(path: str, allowed_modules: Collection[str]) -> type:
     Raises:
         RefusedError: There is no such class here.
     """
-    module, _, qualname = present_path(path).partition(":")
+    module, colon, qualname = present_path(path).partition(":")
+    if not (module and colon and qualname):
+        raise RefusedError(f"{described(path)} is not the path of a class")
     if module not in sys.modules:
         is_ours = path.replace(":", ".") in STORED_NAMES
         if not is_ours and not any(f"{module}.".startswith(f"{each}.") for each in allowed_modules):

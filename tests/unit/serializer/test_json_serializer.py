@@ -454,6 +454,21 @@ def test_a_converter_carries_objects_of_its_class(app: Pynenc) -> None:
     assert there_and_back(app, {"price": classes.Money(5)}) == {"price": classes.Money(5)}
 
 
+def test_a_class_that_no_other_process_finds_cannot_be_registered(app: Pynenc) -> None:
+    class Local:
+        pass
+
+    with pytest.raises(ValueError, match="top level of a module"):
+        app.serializer.register(Local, str, str)
+
+
+def test_a_converter_wins_over_what_is_carried_otherwise(app: Pynenc) -> None:
+    app.serializer.register(classes.Order, lambda order: order.number, classes.Order)
+    text = app.serializer.serialize(classes.Order(7))
+    assert '"converted"' in text
+    assert app.serializer.deserialize(text).number == 7
+
+
 def test_a_plugin_brings_converters(monkeypatch: pytest.MonkeyPatch) -> None:
     class Plugin:
         @hookimpl
