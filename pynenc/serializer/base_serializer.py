@@ -55,8 +55,8 @@ class BaseSerializer(Component):
         """
         if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
             raise ValueError(
-                f"the class {cls.__qualname__} must be defined at the top level of a module that all processes "
-                f"import"
+                f"the class {cls.__qualname__} must be defined at the top level of a module that all "
+                f"processes import"
             )
         self.register_path(f"{cls.__module__}:{cls.__qualname__}", to_plain, from_plain)
 
