@@ -33,7 +33,7 @@ _MISSING = object()
 def _write(value: BaseException, writing: Writing) -> dict[str, Any]:
     cls = type(value)
     stored: dict[str, Any] = {"class": writing.path_of(cls), "args": writing.items(_arguments(value))}
-    attributes = {**_changed_slots(value), **value.__dict__}
+    attributes = {**changed_slots(value), **value.__dict__}
     attributes.pop("__orig_class__", None)
     if any((name.startswith("__") and name != "__notes__") or name in _METHODS for name in attributes):
         raise RefusedError("an exception with an attribute that hides one of Python's own is not carried")
@@ -57,7 +57,7 @@ def _arguments(value: BaseException) -> tuple[Any, ...]:
     return value.args
 
 
-def _changed_slots(value: BaseException) -> dict[str, Any]:
+def changed_slots(value: BaseException) -> dict[str, Any]:
     """Return the attributes outside of the dictionary that the arguments alone do not bring back."""
     cls = type(value)
     rebuilt = made(cls, _arguments(value))

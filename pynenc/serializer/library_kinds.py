@@ -31,34 +31,18 @@ def _zone(data: dict[str, Any]) -> tzinfo | None:
     return zone
 
 
-def _write_datetime(value: datetime, writing: Writing) -> dict[str, Any]:
-    return {
-        "text": value.replace(tzinfo=None).isoformat(),
-        **_fold(value),
-        **_write_zone(value.tzinfo, writing),
-    }
+def _write_moment(value: datetime | time, writing: Writing) -> dict[str, Any]:
+    fold = {"fold": 1} if value.fold else {}
+    return {"text": value.replace(tzinfo=None).isoformat(), **fold, **_write_zone(value.tzinfo, writing)}
 
 
-def _read_datetime(data: dict[str, Any], reading: Reading) -> datetime:
-    moment = datetime.fromisoformat(exactly(data, "text", str))
-    return moment.replace(tzinfo=_zone(data), fold=int("fold" in data and exactly(data, "fold", int)))
+def _read_moment(cls: type[datetime] | type[time]) -> Callable[[dict[str, Any], Reading], datetime | time]:
+    def read(data: dict[str, Any], reading: Reading) -> datetime | time:
+        moment = cls.fromisoformat(exactly(data, "text", str))
+        fold = exactly(data, "fold", int) if "fold" in data else 0
+        return moment.replace(tzinfo=_zone(data), fold=fold)
 
-
-def _write_time(value: time, writing: Writing) -> dict[str, Any]:
-    return {
-        "text": value.replace(tzinfo=None).isoformat(),
-        **_fold(value),
-        **_write_zone(value.tzinfo, writing),
-    }
-
-
-def _read_time(data: dict[str, Any], reading: Reading) -> time:
-    moment = time.fromisoformat(exactly(data, "text", str))
-    return moment.replace(tzinfo=_zone(data), fold=int("fold" in data and exactly(data, "fold", int)))
-
-
-def _fold(value: datetime | time) -> dict[str, Any]:
-    return {"fold": 1} if value.fold else {}
+    return read
 
 
 def _write_timedelta(value: timedelta, writing: Writing) -> dict[str, Any]:
@@ -128,10 +112,10 @@ def _by_itself(cls: type, tag: str, words: str) -> Kind:
 
 LIBRARY_KINDS: dict[type, Kind] = {
     datetime: Kind(
-        "datetime", "`datetime` (naive, fixed offset, `zoneinfo`)", _write_datetime, _read_datetime
+        "datetime", "`datetime` (naive, fixed offset, `zoneinfo`)", _write_moment, _read_moment(datetime)
     ),
     date: _by_text("date", "`date`", date.fromisoformat, date.isoformat),
-    time: Kind("time", "`time`", _write_time, _read_time),
+    time: Kind("time", "`time`", _write_moment, _read_moment(time)),
     timedelta: Kind("timedelta", "`timedelta`", _write_timedelta, _read_timedelta),
     timezone: Kind("timezone", "`timezone`", _write_offset, _read_offset),
     ZoneInfo: Kind(

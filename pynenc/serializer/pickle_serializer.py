@@ -9,7 +9,7 @@ from typing import Any
 
 from pynenc.interruption import is_key_press
 from pynenc.serializer.base_serializer import BaseSerializer
-from pynenc.serializer.exception_kind import is_built_in, made
+from pynenc.serializer.exception_kind import changed_slots, is_built_in, made
 from pynenc.serializer.kinds import told
 from pynenc.serializer.stored_names import find_stored
 
@@ -54,8 +54,8 @@ class _Pickler(pickle.Pickler):
         if not isinstance(value, BaseException) or not is_built_in(cls, "__reduce__"):
             return NotImplemented
         reduced: Any = value.__reduce__()
-        _, arguments, *state = reduced
-        return rebuilt_exception, (cls, *arguments), *state
+        _, arguments, *_ = reduced
+        return rebuilt_exception, (cls, *arguments), {**changed_slots(value), **value.__dict__}
 
 
 def rebuilt_exception(cls: type[BaseException], *arguments: Any) -> BaseException:

@@ -277,8 +277,10 @@ def test_what_would_lose_something_is_refused(app: Pynenc, value: Any) -> None:
         app.serializer.serialize(value)
 
 
+@pytest.mark.parametrize("serializer", ["JsonSerializer", "JsonPickleSerializer", "PickleSerializer"])
 @pytest.mark.parametrize("change", ["errno", "strerror", "filename"])
-def test_attributes_that_were_set_later_come_along(app: Pynenc, change: str) -> None:
+def test_attributes_that_were_set_later_come_along(serializer: str, change: str) -> None:
+    app = Pynenc({"app_id": "later", "serializer_cls": serializer})
     error = OSError(2, "no", "file")
     setattr(error, change, "other")
     found = there_and_back(app, error)
