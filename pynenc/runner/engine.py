@@ -34,6 +34,7 @@ from pynenc.runner.pausing import paused
 from pynenc.runner.prefetch_controller import PrefetchController
 from pynenc.runner.refused_writes import one_by_one
 from pynenc.runner.running_set import RunningBody, RunningSet, grace_s
+from pynenc.runner.surroundings import Surroundings
 
 _LONGEST_TAKE_S = 30.0
 _SILENT_AFTER_S = 2 * _LONGEST_TAKE_S
@@ -80,6 +81,8 @@ class Engine:
         self._stopping = False
         self._last_progress = time.monotonic()
         self._force = force
+        # Only where bodies do not run side by side: one would pull the directory from under another.
+        self._surroundings = Surroundings() if force is not None and slots == 1 else None
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
         self._last_look = time.monotonic()
@@ -251,6 +254,8 @@ class Engine:
         if body.soft_at is not None:
             self._heartbeat.hurry()
         finished = invoke(self.app, running, self, self.identity, body.interruption)
+        if self._surroundings is not None:
+            self._surroundings.restore()
         self._last_progress = time.monotonic()
         self._prefetch.note(self._last_progress - begun)
         return finished

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
 import time
 from typing import Any
@@ -133,3 +134,18 @@ def fork(code: int) -> int:
         raise SystemExit(code)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status)
+
+
+def surroundings() -> list[Any]:
+    """Return the directory and the masks of the thread that runs this."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return [os.getcwd(), mask, sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))]
+
+
+def change_surroundings(folder: str, is_removed: bool) -> None:
+    os.chdir(folder)
+    os.umask(0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    if is_removed:
+        os.rmdir(folder)

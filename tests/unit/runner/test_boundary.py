@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import plain_tasks
@@ -213,3 +214,19 @@ def test_a_forked_child_of_a_body_leaves_at_once(engine: Engine) -> None:
     assert fork(3).wait(60) == 3
     assert fork(0).wait(60) == 0
     assert os.getpid() == engine.identity.pid
+
+
+def test_what_a_body_changes_in_its_worker_does_not_reach_the_next(tmp_path: Path) -> None:
+    app = Pynenc({"app_id": "surroundings", "runner_cls": "ThreadRunner", "logging_level": "critical"})
+    engine = Engine(app, RunnerContext("ThreadRunner"), ConfigRunner(), 1, force=lambda: None)
+    change, look = app.task(plain_tasks.change_surroundings), app.task(plain_tasks.surroundings)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    expected = plain_tasks.surroundings()
+    engine.start()
+    try:
+        for folder in (str(tmp_path), str(gone)):
+            change(folder, folder == str(gone)).wait(60)
+            assert look().wait(60) == expected
+    finally:
+        engine.stop(5, threading.Event())
