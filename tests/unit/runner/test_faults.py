@@ -102,7 +102,7 @@ def test_an_invocation_whose_call_is_gone_fails_clearly() -> None:
     repeat = app.task(plain_tasks.repeat)
     invocation = repeat("x", 1)
     app.state_backend.purge()
-    with running(app), pytest.raises(InvocationError, match="its call is gone from the state backend"):
+    with running(app), pytest.raises(InvocationError, match="its call is not in the state backend"):
         _ = invocation.result
 
 
