@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
+from pynenc.identifiers.texts import shown
 from pynenc.interruption import Interruption
 from pynenc.lifecycle.parking import Parking
 from pynenc.state_backend.workflow_records import Step
@@ -121,6 +122,7 @@ class DurableRun:
 
     def begin(self, kind: str, name: str) -> tuple[Branch, Place]:
         """Take the place for an operation."""
+        _check_name(kind, name)
         step = inside_step.get()
         if step is not None:
             raise WorkflowUsageError(
@@ -317,3 +319,22 @@ def _shown(kind: str, name: str) -> str:
 def _failed_children(children: Sequence[tuple[Any, Place]]) -> list[tuple[BaseException, Place]]:
     pairs = [(handle.error if handle.is_settled else None, place) for handle, place in children]
     return [(error, place) for error, place in pairs if error is not None]
+
+
+def _check_name(kind: str, name: str) -> None:
+    """Refuse a name that cannot be recorded.
+
+    Raises:
+        WorkflowUsageError: The name is not a string, or contains a lone surrogate.
+    """
+    if not isinstance(name, str):
+        raise WorkflowUsageError(
+            f"the name of a recorded operation ({kind}) is not a string: {shown(name, 80)}"
+        )
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise WorkflowUsageError(
+            f"the name {shown(name, 80)} of a recorded operation ({kind}) contains a lone surrogate, which "
+            f"cannot be stored"
+        ) from None

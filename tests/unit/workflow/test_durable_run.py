@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pynenc.exceptions import InvocationCancelledError, NonDeterminismError
+from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
 from pynenc.interruption import Interruption
 from pynenc.lifecycle.parking import Parking
 from pynenc.workflow.journal import TransientJournal
@@ -102,3 +102,15 @@ def test_patched_is_false_where_an_invocation_had_gone_past() -> None:
     assert old.patched("later change") is True
     new = run_on(TransientJournal({}))
     assert new.patched("change") is True
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", 7, None, b"a"], ids=ascii)
+def test_a_name_that_cannot_be_recorded_is_refused_before_anything_is_done(name: object) -> None:
+    run = run_on(TransientJournal({}))
+    with pytest.raises(WorkflowUsageError, match=r"a recorded operation \(step\)"):
+        run.perform("step", name, lambda _: pytest.fail("performed"))  # type: ignore[arg-type]
+
+
+def test_any_other_text_is_a_name() -> None:
+    run = run_on(TransientJournal({}))
+    assert [run.perform("step", name, lambda _: 1) for name in ("", "a\x00b", "\U0001f600")] == [1, 1, 1]
