@@ -27,6 +27,7 @@ from pynenc.cli import (
 from pynenc.cli.state import CliState
 from pynenc.exceptions import PynencError
 from pynenc.plugins.registry import import_object, plugin_registry
+from pynenc.runner.leaving import leave_in_time
 
 
 class _Commands(click.Group):
@@ -77,14 +78,20 @@ cli.add_command(demo_command.demo)
 
 def main() -> None:
     """Run the command line; an error of ours is one line, with its traceback only on request."""
+    code: str | int | None = 1
     try:
         cli.main(prog_name="pynenc")
+    except SystemExit as leaving:
+        code = leaving.code
+        raise
     except PynencError as error:
         if {"-v", "--verbose"} & set(sys.argv):
             raise
         Console(stderr=True).print(f"[red]error:[/red] {type(error).__name__}: ", end="")
         Console(stderr=True, markup=False, highlight=False, soft_wrap=True).print(str(error))
         sys.exit(1)
+    finally:
+        leave_in_time(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import click
 from pynenc.cli.state import CliState
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
-from pynenc.runner.leaving import leave_in_time
 
 
 @click.group()
@@ -39,4 +38,3 @@ def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> 
     if queues:
         runner_of_app.conf.queues = queues
     runner_of_app.run()
-    leave_in_time()
