@@ -18,7 +18,7 @@ from pynenc.invocation.state import (
     StateChange,
 )
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Slot
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import (
@@ -34,8 +34,8 @@ from pynenc.storage.operations import (
     Reply,
     Scalar,
 )
-from pynenc.storage.record_store import Lookup, RecordSpec
-from pynenc.storage.records import RecordCodec, StorageRecords
+from pynenc.storage.record_store import Lookup, RecordSpec, Remove
+from pynenc.storage.records import RecordCodec, StorageRecords, is_unreadable
 from pynenc.storage.subscription import Subscription
 
 _HISTORY = "history"
@@ -87,6 +87,15 @@ class StorageOrchestrator(StorageRecords, BaseOrchestrator):
 
     def count_states(self, status: InvocationStatus) -> int:
         return self.storage.count(_STATES.query(Lookup(InvocationState, {"status": status.value})))
+
+    def read_slots(self, slot_keys: Sequence[str]) -> list[Slot | None]:
+        slots = super().read_slots(slot_keys)
+        free = [key for key, slot in zip(slot_keys, slots, strict=True) if slot is None]
+        # A slot that cannot be read names no holder; left where it is, it could never be taken.
+        damaged = [key for key in free if is_unreadable("slot", key)]
+        if damaged:
+            self.write([Remove(Slot, key) for key in damaged])
+        return slots
 
     def subscribe(
         self, invocation_ids: Iterable[str], on_wake: Callable[[], None] | None = None

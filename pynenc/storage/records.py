@@ -49,6 +49,15 @@ unreadable: dict[str, str] = {}
 """The stored records that this process could not read, with the reasons."""
 
 
+def is_unreadable(table: str, key: str) -> bool:
+    """Return whether this process has met a record that it could not read."""
+    return bool(unreadable) and _place(table, key) in unreadable
+
+
+def _place(table: str, key: str) -> str:
+    return storable(f"{table} '{key}'")
+
+
 class RecordCodec(Generic[S]):
     """Turns structs into the records of a table and back.
 
@@ -125,7 +134,7 @@ class RecordCodec(Generic[S]):
             after = cursor_of(query, records[-1])
 
     def _note_unreadable(self, key: str, reason: str) -> None:
-        place = storable(f"{self.table.name} '{key}'")
+        place = _place(self.table.name, key)
         if place not in unreadable:
             logger.error("a stored record cannot be read and is left out: %s: %s", place, storable(reason))
         if len(unreadable) < _MOST_NOTED:

@@ -11,8 +11,10 @@ import pytest
 from pynenc import Pynenc
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
+from pynenc.orchestrator.base_orchestrator import Slot
 from pynenc.storage import records
 from pynenc.storage.operations import Insert, Table
+from pynenc.storage.record_store import Remove
 from pynenc.testing.app_fixtures import running
 from pynenc.testing.evaluating import Evaluating, fired
 from pynenc.trigger import on_event
@@ -82,3 +84,18 @@ def test_what_cannot_be_read_is_shown_with_its_reason(app: Pynenc) -> None:
     assert [state.invocation_id for state in found] == [good.invocation_id]
     place = "status 'damaged-0'"
     assert "Expected" in records.unreadable[place]
+
+
+def test_a_slot_that_cannot_be_read_is_taken_by_the_next(app: Pynenc) -> None:
+    add = app.task(running_concurrency="task", registration_concurrency="arguments")(plain_tasks.add)
+    first = add(1, 2)
+    component: Any = app.orchestrator
+    table = next(each for each in component.tables if each.name == "slot")
+    (state,) = app.orchestrator.read_states([first.invocation_id])
+    assert state is not None
+    for key in (state.slot_key, state.registration_key):
+        component.write([Remove(Slot, key)])
+        component.storage.execute([Insert(table, key, dict.fromkeys(table.fields, "x"), {})])
+    second = add(1, 2)
+    with running(app):
+        assert [first.wait(60), second.wait(60)] == [3, 3]
