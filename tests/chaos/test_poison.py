@@ -78,6 +78,8 @@ def check(poison: ModuleType, count: int, folder: Path) -> None:
     bad: list[Any] = []
     ordinary: list[Any] = []
     calls = poisoned(poison)
+    if count < len(calls):  # each takes a process of its own
+        calls = calls[::3]
     for number in range(count):
         if calls and number % max(1, count // len(calls)) == 0:
             bad.append(calls.pop()())

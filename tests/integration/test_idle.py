@@ -30,6 +30,7 @@ def test_an_idle_runner_does_at_most_one_storage_operation_a_second(
             "logging_level": "critical",
             # Heartbeats and housekeeping have intervals of their own.
             "heartbeat_interval_seconds": 3600,
+            "runner_considered_dead_seconds": 7200,
             "recovery_interval_seconds": 3600,
         }
     )
