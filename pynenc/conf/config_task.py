@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.exceptions import RetryError
+from pynenc.identifiers.texts import is_storable
 
 
 class ConcurrencyControlType(StrEnum):
@@ -74,10 +75,8 @@ def _plain_number(value: Any) -> Any:
 def _clean_name(value: str) -> str:
     if "\0" in value:
         raise ValueError("it contains a NUL character")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("it contains a lone surrogate, which cannot be stored") from None
+    if not is_storable(value):
+        raise ValueError("it contains a lone surrogate, which cannot be stored")
     return value
 
 

@@ -75,8 +75,12 @@ class ValueCodec:
             SerializationError: A text cannot be read.
             ClientDataNotFoundError: A large value is gone.
         """
+        packed_calls = [decode_arguments(text) for text in stored]
+        if any(text[:1] == "@" for packed in packed_calls for text in packed.values()):
+            texts = iter(self._store.unpack([text for packed in packed_calls for text in packed.values()]))
+            packed_calls = [{name: next(texts) for name in packed} for packed in packed_calls]
         deserialize, calls = self._serializer.deserialize, []
-        for packed in self._unpacked_calls(stored):
+        for packed in packed_calls:
             call: dict[str, Any] = {}
             for name, text in packed.items():
                 try:
@@ -84,17 +88,6 @@ class ValueCodec:
                 except BaseException as error:  # noqa: BLE001 - see `_refuse`
                     _refuse(error, f"argument '{name}'")
             calls.append(call)
-        return calls
-
-    def _unpacked_calls(self, stored: Sequence[str]) -> list[PackedArguments]:
-        """Return the texts of arguments, those of the client data store among them."""
-        try:
-            calls = [msgspec.json.decode(text, type=PackedArguments) for text in stored]
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise SerializationError(f"they cannot be read: {error}", "stored arguments") from error
-        if any(text[:1] == "@" for call in calls for text in call.values()):
-            texts = iter(self._store.unpack([text for call in calls for text in call.values()]))
-            calls = [{name: next(texts) for name in call} for call in calls]
         return calls
 
     # --- outcomes ----------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from pynenc.identifiers.texts import type_name
-from pynenc.serializer.class_paths import defines
+from pynenc.serializer.class_paths import attribute_of, defines
 from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly, user_call
 
 _MODEL_PARTS = ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
@@ -64,7 +64,7 @@ def _write_enum(value: Enum, writing: Writing) -> dict[str, Any]:
 def _is_of_enum_module(cls: type) -> bool:
     """Return whether flags are combined by the code of Python itself."""
     names = ("__or__", "_missing_", "__new__")
-    makers = (next(vars(base)[name] for base in cls.__mro__ if name in vars(base)) for name in names)
+    makers = (attribute_of(cls, name) for name in names)
     return all(getattr(getattr(each, "__func__", each), "__module__", "enum") == "enum" for each in makers)
 
 
@@ -179,7 +179,7 @@ def _check_buildable(cls: type, names: Iterable[str]) -> None:
             f"the class {type_name(cls)} is derived from a built-in type, whose content is not carried"
         ) from None
     for name in names:
-        attribute = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+        attribute = attribute_of(cls, name)
         if defines(type(attribute), "__set__") and not isinstance(attribute, types.MemberDescriptorType):
             raise RefusedError(f"field '{name}' of {type_name(cls)} is a property or another descriptor")
 
@@ -207,7 +207,7 @@ def _build(
     cls: type, data: dict[str, Any], names: tuple[str, ...], defaults: Mapping[str, Callable[[], Any]]
 ) -> Any:
     """Return an object with the stored fields; a field that it was stored without has its default."""
-    fields, more = exactly(data, "fields", dict), data.get("more", {})
+    fields, more = exactly(data, "fields", dict), _attributes(data, "more")
     _check_names(fields, names, data["class"])
     _check_buildable(cls, names)
     value: Any = object.__new__(cls)
@@ -217,8 +217,6 @@ def _build(
         elif name in defaults:
             object.__setattr__(value, name, user_call(f"the default of '{name}'", defaults[name]))
     if more:
-        if type(more) is not dict or any(_is_special(name) for name in more):
-            raise RefusedError(f"'more' of {data['class']} is not a set of attributes")
         object.__getattribute__(value, "__dict__").update(more)
     return value
 
@@ -273,12 +271,13 @@ def _attrs_names(cls: Any) -> tuple[str, ...]:
 def _read_attrs(data: dict[str, Any], reading: Reading) -> Any:
     cls: Any = _class(data, reading, ATTRS)
     fields = exactly(data, "fields", dict)
+    nothing = vars(sys.modules["attr"])["NOTHING"]  # who has such a class has imported it
     defaults: dict[str, Callable[[], Any]] = {}
     for attribute in cls.__attrs_attrs__:
         default, factory = attribute.default, getattr(attribute.default, "factory", None)
         if factory is not None and not attribute.default.takes_self:
             defaults[attribute.name] = factory
-        elif factory is None and type(default).__name__ != "_Nothing" and repr(default) != "NOTHING":
+        elif factory is None and default is not nothing:
             defaults[attribute.name] = functools.partial(_same, default)
         elif attribute.name not in fields and attribute.init:
             raise RefusedError(f"field '{attribute.name}' of {data['class']} is missing")

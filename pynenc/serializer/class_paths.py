@@ -73,6 +73,12 @@ def _look_up(module: str, qualname: str) -> object:
     return found
 
 
+def attribute_of(cls: type, name: str) -> object:
+    """Return what a class or its nearest base defines under a name, without running code; or None."""
+    bases = type.__getattribute__(cls, "__mro__")
+    return next((vars(base)[name] for base in bases if name in vars(base)), None)
+
+
 def defines(cls: type, name: str) -> bool:
     """Return whether a class or one of its bases defines an attribute, without looking it up."""
     return any(name in vars(base) for base in type.__getattribute__(cls, "__mro__"))

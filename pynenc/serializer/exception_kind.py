@@ -9,7 +9,7 @@ from typing import Any
 from pynenc.exceptions import RemoteTaskError, RemoteTraceback
 from pynenc.identifiers.texts import error_text, type_name
 from pynenc.serializer.class_kinds import ClassKind
-from pynenc.serializer.class_paths import defines
+from pynenc.serializer.class_paths import attribute_of, defines
 from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly
 
 _HEAP_TYPE = 1 << 9
@@ -95,7 +95,7 @@ def _read(data: dict[str, Any], reading: Reading) -> BaseException:
     for name, value in exactly(data, "attributes", dict).items() if "attributes" in data else ():
         if type(name) is not str or (name.startswith("__") and name != "__notes__") or name in _METHODS:
             raise RefusedError(f"{name!r} is not an attribute of an exception")
-        slot = next((vars(base)[name] for base in cls.__mro__ if name in vars(base)), None)
+        slot: Any = attribute_of(cls, name)
         if isinstance(slot, _SLOT_TYPES):
             slot.__set__(error, value)
         else:

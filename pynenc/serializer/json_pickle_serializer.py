@@ -14,13 +14,12 @@ from pynenc.exceptions import SerializationError
 from pynenc.interruption import is_key_press
 from pynenc.serializer.class_paths import find_class
 from pynenc.serializer.json_serializer import JsonSerializer
-from pynenc.serializer.kinds import MARK, is_passed_on, told
+from pynenc.serializer.kinds import FOREIGN_MARKS, MARK, is_passed_on, told
 from pynenc.serializer.pickle_serializer import pickled, unpickled
 from pynenc.serializer.stored_names import moved_in
 
 _PICKLED = "py/pickle"
 _PREFIX = f'{{"{_PICKLED}": '
-_TAGS = ("py/", "json://")
 
 
 class JsonPickleSerializer(JsonSerializer):
@@ -39,7 +38,7 @@ class JsonPickleSerializer(JsonSerializer):
             raise told(error) from error
 
     def deserialize(self, text: str) -> Any:
-        if not any(tag in text for tag in _TAGS):
+        if not any(tag in text for tag in FOREIGN_MARKS):
             return super().deserialize(text)
         try:
             if text.startswith(_PREFIX):

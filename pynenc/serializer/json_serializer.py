@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Any
 
 from pynenc.conf.config_serializer import ConfigSerializer
-from pynenc.identifiers.texts import described
+from pynenc.identifiers.texts import described, is_storable
 from pynenc.interruption import is_key_press
 from pynenc.plugins.component import ComponentContext
 from pynenc.serializer.base_serializer import BaseSerializer, FromPlain, ToPlain
@@ -22,7 +22,16 @@ from pynenc.serializer.builtin_kinds import BUILTIN_KINDS, DICT, FLOAT, INT, TEX
 from pynenc.serializer.class_kinds import CLASS_KINDS, ClassKind
 from pynenc.serializer.class_paths import find_class, path_of
 from pynenc.serializer.exception_kind import EXCEPTION
-from pynenc.serializer.kinds import MARK, Kind, RefusedError, exactly, is_passed_on, told, user_call
+from pynenc.serializer.kinds import (
+    FOREIGN_MARKS,
+    MARK,
+    Kind,
+    RefusedError,
+    exactly,
+    is_passed_on,
+    told,
+    user_call,
+)
 from pynenc.serializer.library_kinds import LIBRARY_KINDS
 from pynenc.serializer.stored_names import present_path
 
@@ -30,7 +39,6 @@ DEEPEST = 100
 """How many values may be nested in each other."""
 
 _LONGEST_PLAIN_INT, _LARGEST_PLAIN_INT = 300, 1000  # in digits, in bits
-_FOREIGN_MARKS = ("py/", "json://")  # of jsonpickle
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _BY_TYPE: dict[type, Kind] = {**BUILTIN_KINDS, **LIBRARY_KINDS}
 _OF_CLASSES: tuple[ClassKind, ...] = (CLASS_KINDS[0], EXCEPTION, *CLASS_KINDS[1:])
@@ -67,7 +75,7 @@ class JsonSerializer(BaseSerializer):
                     return text
             if _is_plain(value, DEEPEST):
                 text = _encode(value)
-                if text.isascii() or _is_storable(text):
+                if text.isascii() or is_storable(text):
                     return text
         except (ValueError, RuntimeError):  # a float or int that is not JSON, or another thread changes it
             pass
@@ -92,7 +100,7 @@ class JsonSerializer(BaseSerializer):
         """Return what a JSON object stands for; what it holds is read already."""
         tag = data.get(MARK)
         if tag is None:
-            if any(name.startswith(_FOREIGN_MARKS) for name in data):
+            if any(name.startswith(FOREIGN_MARKS) for name in data):
                 raise RefusedError("jsonpickle has written this; set serializer_cls='JsonPickleSerializer'")
             return data
         if tag == _CONVERTED:
@@ -117,15 +125,6 @@ class JsonSerializer(BaseSerializer):
         return find_class(path, self._allowed)
 
 
-def _is_storable(text: str) -> bool:
-    """Return whether a text holds no lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _is_plain(value: Any, depth: int) -> bool:
     """Return whether JSON gives back exactly this value, apart from odd numbers and surrogates."""
     kind = type(value)
@@ -142,7 +141,7 @@ def _is_plain(value: Any, depth: int) -> bool:
         if not depth:
             return False
         for key, item in value.items():
-            if type(key) is not str or key == MARK or key.startswith(_FOREIGN_MARKS):
+            if type(key) is not str or key == MARK or key.startswith(FOREIGN_MARKS):
                 return False
             if type(item) not in _ATOMS and not _is_plain(item, depth - 1):
                 return False
@@ -162,7 +161,7 @@ class _Writer:
         if value is None or cls is bool:
             return value
         if cls is str:
-            return value if value.isascii() or _is_storable(value) else self._tagged(TEXT, value)
+            return value if value.isascii() or is_storable(value) else self._tagged(TEXT, value)
         if cls is int:
             return value if value.bit_length() <= _LARGEST_PLAIN_INT else self._tagged(INT, value)
         if cls is float:
@@ -181,7 +180,7 @@ class _Writer:
         if cls is list:
             return self.items(value)
         if cls is dict:
-            return self.fields(value) if _has_plain_keys(value) else self._tagged(DICT, value)
+            return self.fields(value) if all(map(_is_plain_key, value)) else self._tagged(DICT, value)
         path = f"{type.__getattribute__(cls, '__module__')}:{type.__getattribute__(cls, '__qualname__')}"
         if path in self._converters:
             data = user_call(f"the converter for {path}", self._converters[path][0], value)
@@ -234,14 +233,5 @@ class _Writer:
         return path_of(cls)
 
 
-def _has_plain_keys(value: dict[Any, Any]) -> bool:
-    return all(map(_is_plain_key, value))
-
-
 def _is_plain_key(key: object) -> bool:
-    return (
-        type(key) is str
-        and key != MARK
-        and not key.startswith(_FOREIGN_MARKS)
-        and (key.isascii() or _is_storable(key))
-    )
+    return type(key) is str and key != MARK and not key.startswith(FOREIGN_MARKS) and is_storable(key)

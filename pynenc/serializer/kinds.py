@@ -13,6 +13,9 @@ from pynenc.interruption import is_key_press
 MARK = "__pynenc__"
 """The key of an object that stands for what plain JSON lacks; its value names the kind."""
 
+FOREIGN_MARKS = ("py/", "json://")
+"""How the keys begin that jsonpickle gives a meaning of its own."""
+
 _MOST_STEPS = 12
 
 

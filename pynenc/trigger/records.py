@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from pynenc.exceptions import SerializationError
+from pynenc.identifiers.texts import is_storable
 
 EVENT, STATUS, TICK, BY_HAND = "event", "status", "tick", "by hand"
 """Kinds of occurrences."""
@@ -46,10 +47,8 @@ def check_code(code: str) -> None:
     """
     if not isinstance(code, str) or not code:
         raise ValueError(f"an event needs a code, which is a text that is not empty, not {code!r}")
-    try:
-        code.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"the code {code!r} of an event contains a lone surrogate") from None
+    if not (code.isascii() or is_storable(code)):
+        raise ValueError(f"the code {code!r} of an event contains a lone surrogate")
 
 
 def event_text(code: str, payload: Mapping[str, Any] | None) -> str:

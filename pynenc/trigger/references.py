@@ -11,11 +11,10 @@ from pynenc.exceptions import TriggerFunctionError
 
 
 class CallableReference(msgspec.Struct, frozen=True):
-    """Names a function.
+    """Names a function, so that equal definitions have equal ids; nothing is imported by it.
 
     Attributes:
-        path: `module:qualname`, or None for a lambda or nested function, which only the process
-            that defines it can call.
+        path: `module:qualname`, or None for a lambda or nested function.
         description: What to call it in messages.
     """
 

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
-from pynenc.identifiers.texts import shown
+from pynenc.identifiers.texts import is_storable, shown
 from pynenc.interruption import Interruption
 from pynenc.lifecycle.parking import Parking
 from pynenc.state_backend.workflow_records import Step
@@ -331,10 +331,8 @@ def _check_name(kind: str, name: str) -> None:
         raise WorkflowUsageError(
             f"the name of a recorded operation ({kind}) is not a string: {shown(name, 80)}"
         )
-    try:
-        name.encode()
-    except UnicodeEncodeError:
+    if not is_storable(name):
         raise WorkflowUsageError(
             f"the name {shown(name, 80)} of a recorded operation ({kind}) contains a lone surrogate, which "
             f"cannot be stored"
-        ) from None
+        )

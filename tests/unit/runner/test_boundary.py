@@ -85,13 +85,18 @@ def test_hooks_that_exit_change_nothing(app: Pynenc) -> None:
         plugin_registry().manager.unregister(plugin)
 
 
+def store_arguments(app: Pynenc, invocation_id: str, text: str) -> None:
+    """Put a text in the place of the stored arguments of an invocation."""
+    component: Any = app.state_backend
+    table = next(each for each in component.tables if "arguments" in each.fields)
+    component.storage.execute([Patch(table, invocation_id, {"arguments": text}, {})])
+
+
 @pytest.mark.parametrize("stored", ["{", '{"x": 1}', "[]", '{"x": "{"}', '{"x": "@ref:nothing"}'])
 def test_arguments_that_cannot_be_read_fail_their_invocation(app: Pynenc, stored: str) -> None:
     add = app.task(plain_tasks.add)
     bad, good = add(1, 2), add(3, 4)
-    storage: Any = app.state_backend
-    table = next(each for each in storage.tables if "arguments" in each.fields)
-    storage.storage.execute([Patch(table, bad.invocation_id, {"arguments": stored}, {})])
+    store_arguments(app, bad.invocation_id, stored)
     with running(app):
         assert good.wait(60) == 7
         with pytest.raises(Exception, match=r"argument|client data|arguments") as caught:
@@ -103,10 +108,8 @@ def test_arguments_that_cannot_be_read_fail_their_invocation(app: Pynenc, stored
 def test_the_error_names_task_and_argument(app: Pynenc) -> None:
     take = app.task(plain_tasks.echo)
     invocation = take({"a": 1})
-    storage: Any = app.state_backend
-    table = next(each for each in storage.tables if "arguments" in each.fields)
     text = '{"value": "{\\"__pynenc__\\": \\"enum\\", \\"class\\": \\"not_there:X\\", \\"name\\": \\"A\\"}"}'
-    storage.storage.execute([Patch(table, invocation.invocation_id, {"arguments": text}, {})])
+    store_arguments(app, invocation.invocation_id, text)
     with running(app), pytest.raises(SerializationError) as caught:
         invocation.wait(60)
     assert str(caught.value).startswith("task 'plain_tasks.echo' → argument 'value' → stored JSON")
