@@ -8,7 +8,7 @@ from typing import Any
 
 from pynenc.calls.interfaces import App, current_invocation
 from pynenc.context import get_current_runner
-from pynenc.lifecycle import recovery
+from pynenc.lifecycle import recovery, retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +55,4 @@ def recover_invocations() -> int:
 def purge_ended_invocations(older_than_hours: float) -> int:
     """Delete invocations that ended at least this long ago; returns how many."""
     components = _running_app().components
-    return recovery.purge_final(components, components.orchestrator.now() - older_than_hours * 3600)
+    return retention.purge_ended(components, components.orchestrator.now() - older_than_hours * 3600)

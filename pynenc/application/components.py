@@ -154,7 +154,7 @@ class ComponentProvider:
                 cast(BaseBroker, self.get(kind.BROKER)),
                 state_backend,
                 self._trigger(),
-                ValueCodec(serializer, store),
+                ValueCodec(serializer, store, state_backend.announce_values, orchestrator.now),
                 self.hooks,
                 self._logger,
                 RunnerRegistry(orchestrator, state_backend),

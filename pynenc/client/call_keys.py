@@ -10,6 +10,7 @@ import msgspec
 from pynenc.calls.interfaces import BaseTask
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.identifiers.ids import derived_id
+from pynenc.invocation.packed_text import same_content
 from pynenc.lifecycle.values import PackedArguments
 
 
@@ -57,5 +58,5 @@ def _key(
         names = tuple(sorted(packed))
     elif mode == ConcurrencyControlType.KEYS:
         names = tuple(sorted(task.conf.key_arguments))
-    parts = [part for name in names for part in (name, packed.get(name, ""))]
+    parts = [part for name in names for part in (name, same_content(packed.get(name, "")))]
     return f"{purpose}:{derived_id(task.task_id.key, mode, *parts)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from pynenc.context import current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.data import InvocationData
+from pynenc.invocation.packed_text import same_content
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -85,7 +87,7 @@ def submit_calls(
     else:
         packed = components.values.pack_arguments(calls, inline)
     runner, caller = current_runner.get() or components.client_identity, current_invocation.get()
-    if runner.runner_id not in components.runners.registered:
+    if components.runners.registered.get(runner.runner_id, 0.0) <= time.monotonic():
         components.runners.ensure_runner_registered(runner)
     now = components.now()
     circumstances = _Circumstances(
@@ -248,9 +250,11 @@ def _different(
     task: BaseTask[..., Any], data: InvocationData, waiting: InvocationState, packed: PackedArguments
 ) -> tuple[str, ...]:
     """Return the names of the arguments in which a call differs from the one that waits."""
-    theirs = decode_arguments(data.arguments)
-    names = theirs.keys() | packed.keys()
-    different = tuple(sorted(name for name in names if theirs.get(name) != packed.get(name)))
+    theirs = _contents(decode_arguments(data.arguments))
+    ours = _contents(packed)
+    different = tuple(
+        sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
+    )
     by_keys = task.conf.registration_concurrency == ConcurrencyControlType.KEYS
     if different and task.conf.on_diff_non_key_args_raise:
         raise InvocationConcurrencyWithDifferentArgumentsError(
@@ -259,3 +263,7 @@ def _different(
             f"Nothing was submitted."
         )
     return different
+
+
+def _contents(packed: PackedArguments) -> dict[str, str]:
+    return {name: same_content(text) for name, text in packed.items()}

@@ -22,7 +22,7 @@ from pynenc.lifecycle.storage_retry import retry_while_unavailable
 from pynenc.lifecycle.values import encode_arguments
 from pynenc.lifecycle.waiting import read_states
 from pynenc.scheduler.delivery import stored_filter
-from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
+from pynenc.state_backend.workflow_records import ARGUMENTS, Step, WorkflowEvent, step_id
 from pynenc.storage.subscription import Subscription
 from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.records import EventWait, event_text
@@ -33,8 +33,6 @@ from pynenc.workflow.run import DurableRun
 from pynenc.workflow.runtime import WorkflowRuntime
 
 T = TypeVar("T")
-ARGUMENTS = "arguments"
-"""The branch under which the arguments of a body that continued as new are kept."""
 
 
 class StoredRuntime:

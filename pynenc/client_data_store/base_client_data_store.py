@@ -1,13 +1,15 @@
 """The interface of client data stores, and what is the same for all of them.
 
-A stored text stands for itself or refers to a large one by the hash of its content, so a
-value is kept once however many calls share it.
+A stored text stands for itself or refers to a large one by the hash of its content, so a value is
+kept once for all calls that share it within a window of time.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
+import time
 import zlib
 from abc import abstractmethod
 from collections import OrderedDict
@@ -16,12 +18,10 @@ from typing import ClassVar
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_client_data_store import ConfigClientDataStore
-from pynenc.exceptions import ClientDataNotFoundError
+from pynenc.exceptions import ClientDataNotFoundError, SerializationError
+from pynenc.invocation.packed_text import LITERAL, Announce, reference, referred, value_id
 from pynenc.plugins.component import ComponentContext, DataComponent
 
-_REFERENCE = "@ref:"
-LITERAL = "@raw:"
-"""What stands before a text that is kept in place and begins like a reference."""
 _PLAIN, _ZLIB = b"p", b"z"
 
 
@@ -34,6 +34,7 @@ class BaseClientDataStore(DataComponent):
     def __init__(self, context: ComponentContext) -> None:
         super().__init__(context)
         self._local: OrderedDict[str, str] = OrderedDict()
+        self._local_size = 0
         self._lock = threading.Lock()
 
     @abstractmethod
@@ -48,23 +49,35 @@ class BaseClientDataStore(DataComponent):
     def delete(self, keys: Sequence[str]) -> None:
         """Delete values; absent keys are fine."""
 
-    def pack(self, texts: Sequence[str]) -> list[str]:
+    def pack(
+        self, texts: Sequence[str], announce: Announce | None = None, now: float | None = None
+    ) -> list[str]:
         """Replace large texts by references, after storing those that are new.
+
+        Args:
+            texts: The texts.
+            announce: Called for those that are new, before they are stored.
+            now: The time by the clock that all processes share, in seconds since the epoch; None for
+                the clock of this machine.
 
         Returns:
             For each text what to store in its place; `unpack` gives the text back.
         """
         packed: list[str] = []
         new: dict[str, str] = {}
+        window_s = self.conf.sharing_window_minutes * 60
+        end = math.ceil(((time.time() if now is None else now) // window_s + 1) * window_s)
         for text in texts:
             if not self._is_large(text):
                 packed.append(LITERAL + text if text.startswith("@") else text)
                 continue
-            key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-            packed.append(_REFERENCE + key)
+            key = value_id(_content(text), end)
+            packed.append(reference(key))
             if not self._is_at_hand(key):
                 new[key] = text
         if new:
+            if announce is not None:
+                announce(list(new), end + window_s)
             self.put({key: self._encode(text) for key, text in new.items()})
             for key, text in new.items():
                 self._remember(key, text)
@@ -75,16 +88,15 @@ class BaseClientDataStore(DataComponent):
 
         Raises:
             ClientDataNotFoundError: A value is gone from the store.
+            SerializationError: What is stored under an id is not what the id says, or too large.
         """
-        keys = {text.removeprefix(_REFERENCE) for text in packed if text.startswith(_REFERENCE)}
-        found = self._fetch(keys) if keys else {}
-        texts: list[str] = []
-        for text in packed:
-            if text.startswith(_REFERENCE):
-                texts.append(found[text.removeprefix(_REFERENCE)])
-            else:
-                texts.append(text.removeprefix(LITERAL))
-        return texts
+        keys = [referred(text) for text in packed]
+        wanted = {key for key in keys if key is not None}
+        found = self._fetch(wanted) if wanted else {}
+        return [
+            text.removeprefix(LITERAL) if key is None else found[key]
+            for text, key in zip(packed, keys, strict=True)
+        ]
 
     def _fetch(self, keys: set[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -101,7 +113,7 @@ class BaseClientDataStore(DataComponent):
                         f"'{self.app_id}': it was purged, or another store was configured when it "
                         f"was written"
                     )
-                found[key] = _decode(blob)
+                found[key] = self._decode(key, blob)
                 self._remember(key, found[key])
         return found
 
@@ -109,6 +121,7 @@ class BaseClientDataStore(DataComponent):
         """Drop the values that this process keeps at hand."""
         with self._lock:
             self._local.clear()
+            self._local_size = 0
 
     def _is_large(self, text: str) -> bool:
         size = len(text)
@@ -128,17 +141,54 @@ class BaseClientDataStore(DataComponent):
             return key in self._local
 
     def _remember(self, key: str, text: str) -> None:
+        """Keep a value at hand, and no more than the settings allow."""
+        conf = self.conf
         with self._lock:
+            self._local_size += len(text) - len(self._local.get(key, ""))
             self._local[key] = text
             self._local.move_to_end(key)
-            while len(self._local) > self.conf.local_cache_size:
-                self._local.popitem(last=False)
+            while self._local and (
+                len(self._local) > conf.local_cache_size or self._local_size > conf.local_cache_characters
+            ):
+                self._local_size -= len(self._local.popitem(last=False)[1])
 
     def _encode(self, text: str) -> bytes:
         data = text.encode("utf-8", "surrogatepass")
+        if 0 < self.conf.max_value_bytes < len(data):
+            raise SerializationError(
+                f"{_too_large(self.conf.max_value_bytes)}: keep the data elsewhere and pass where it is"
+            )
         return _ZLIB + zlib.compress(data) if self.conf.compression_enabled else _PLAIN + data
 
+    def _decode(self, key: str, blob: bytes) -> str:
+        """Return the text of a stored value, if it is the one that the id stands for."""
+        try:
+            text = self._inflated(blob).decode("utf-8", "surrogatepass")
+        except (zlib.error, UnicodeDecodeError, ValueError) as error:
+            raise SerializationError(f"the large value {key} cannot be read: {error}") from error
+        if _content(text) != key.partition(".")[0]:
+            raise SerializationError(
+                f"the large value {key} is not what was stored under this id: its content has another hash"
+            )
+        return text
 
-def _decode(blob: bytes) -> str:
-    data = zlib.decompress(blob[1:]) if blob[:1] == _ZLIB else blob[1:]
-    return data.decode("utf-8", "surrogatepass")
+    def _inflated(self, blob: bytes) -> bytes:
+        most = self.conf.max_value_bytes
+        if blob[:1] != _ZLIB:
+            data = blob[1:]
+            if 0 < most < len(data):
+                raise ValueError(_too_large(most))
+            return data
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(blob[1:], most)
+        if unpacker.unconsumed_tail:
+            raise ValueError(_too_large(most))
+        return data
+
+
+def _content(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _too_large(most: int) -> str:
+    return f"it is larger than the setting 'max_value_bytes' allows ({most} bytes)"

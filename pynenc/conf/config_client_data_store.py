@@ -24,6 +24,21 @@ class ConfigClientDataStore(PynencConfig):
         0, ge=0, description="Larger ones stay inside the invocation; 0 for no bound."
     )
     local_cache_size: int = Field(1024, ge=0, description="Values each process keeps at hand; 0 for none.")
+    local_cache_characters: int = Field(
+        64 * 1024 * 1024, ge=0, description="How long these may be together, in characters."
+    )
+    sharing_window_minutes: float = Field(
+        60.0,
+        ge=1 / 60,
+        description="Equal large values are stored once within each window of this length. A stored value "
+        "that nothing needs any more is deleted about two windows later.",
+    )
+    max_value_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=0,
+        description="A stored value that is larger, or becomes so when it is decompressed, is not read; "
+        "0 for no bound.",
+    )
     warn_threshold: int = Field(
         10 * 1024 * 1024,
         ge=0,

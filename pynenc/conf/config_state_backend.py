@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from pynenc.conf.base_config import PynencConfig
 
 
@@ -11,3 +13,10 @@ class ConfigStateBackend(PynencConfig):
     """Settings of every state backend."""
 
     section: ClassVar[str | None] = "state_backend"
+
+    runner_retention_hours: float = Field(
+        168.0,
+        ge=0,
+        description="For how long runners, workers and clients are remembered after they were last seen; 0 "
+        "for ever.",
+    )

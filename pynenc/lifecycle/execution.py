@@ -15,6 +15,7 @@ import msgspec
 from pynenc.exceptions import WaitCycleError
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import OutcomeData
+from pynenc.invocation.packed_text import REFERENCE
 from pynenc.invocation.state import Change, InvocationState, changed, is_done, outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import deadlocks as deadlocks
@@ -22,6 +23,7 @@ from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_invocations
 from pynenc.lifecycle.submission import index_cached_results, message_for
+from pynenc.state_backend.base_state_backend import OUTCOME
 from pynenc.storage.group import Group
 from pynenc.storage.record_store import Save
 
@@ -69,12 +71,14 @@ def finish_and_start(
     if any(change.target.cache_key for change in ends):
         index_cached_results(components, [change.target for change in ends])
     outcomes = [
-        Save(OutcomeData(key, int(each.status != InvocationStatus.SUCCESS), each.payload))
+        OutcomeData(key, int(each.status != InvocationStatus.SUCCESS), each.payload)
         for each, change in zip(finished, ends, strict=True)
         if each.status.has_outcome and (key := change.target.outcome_id) is not None
     ]
+    if any(REFERENCE in each.payload for each in outcomes):
+        components.state_backend.note_uses(OUTCOME, outcomes, group=group)
     if outcomes:
-        components.state_backend.stage_write(group, outcomes)
+        components.state_backend.stage_write(group, [Save(each) for each in outcomes])
     replies = components.stage_change(group, [*ends, *starts], runner_id)
     again = [
         change.target
@@ -99,6 +103,13 @@ def finish_and_start(
         for each, change, done in zip(starting, starts, applied[len(ends) :], strict=True)
         if done
     ]
+    gone = [
+        each.outcome_id
+        for each, reply in zip((change.target for change in ends), replies.get(), strict=False)
+        if reply.status is None and not reply.applied and each.outcome_id
+    ]
+    if gone:  # the record was purged meanwhile, and would never be found again to delete the outcome
+        components.state_backend.delete_outcomes(gone)
     if lost or components.hooks.changed.get_hookimpls():
         _report(components, [*ends, *starts], applied, lost)
     if any(change.target.slot_key for change in ends):

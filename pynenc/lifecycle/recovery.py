@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-import msgspec
-
 from pynenc.exceptions import RecoveryLimitError
 from pynenc.invocation.data import OutcomeData
 from pynenc.invocation.state import Change, InvocationState, changed, recovery_outcome_id
@@ -197,51 +195,3 @@ def push_forgotten(components: Components, before: float) -> int:
             components.broker.push([message_for(state) for state in lost])
             pushed += len(lost)
     return pushed
-
-
-def purge_final(components: Components, before: float) -> int:
-    """Delete invocations that ended before a moment, a page at a time.
-
-    Those of a workflow that goes on stay, because its body may ask for their results again. First the
-    record lets go of its outcome, so that nothing which a late runner still saves can be seen; the
-    record itself goes last, so what an interrupted purge leaves is found again.
-    """
-    purged = 0
-    for status in [each for each in _S if each.final]:
-        after: Cursor | None = None
-        while states := components.orchestrator.find_states(status, before, _PAGE, after):
-            after = Cursor(states[-1].since, states[-1].invocation_id)
-            over = _not_needed(components, states)
-            if not over:
-                continue
-            slots.forget(components, over)
-            bare = [msgspec.structs.replace(state, outcome_id=None) for state in over]
-            components.orchestrator.change(
-                [Change(state, target) for state, target in zip(over, bare, strict=True)], None
-            )
-            components.state_backend.forget_workflows(
-                [state.invocation_id for state in over if state.has_steps or state.is_workflow]
-            )
-            components.state_backend.delete([(state.invocation_id, state.claim) for state in over])
-            components.orchestrator.delete(over)
-            purged += len(over)
-    return purged
-
-
-def _not_needed(components: Components, states: Sequence[InvocationState]) -> list[InvocationState]:
-    """Return those that belong to no workflow that goes on."""
-    data = components.state_backend.read_invocations([state.invocation_id for state in states])
-    roots = {
-        root
-        for each in data
-        if each is not None
-        for root in (each.workflow_id, each.parent_workflow_id)
-        if root is not None and root != each.invocation_id
-    }
-    found = components.orchestrator.read_states(sorted(roots))
-    open_ids = {root.invocation_id for root in found if root is not None and not root.status.final}
-    return [
-        state
-        for state, each in zip(states, data, strict=True)
-        if each is None or open_ids.isdisjoint((each.workflow_id, each.parent_workflow_id))
-    ]

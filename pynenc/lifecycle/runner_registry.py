@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from pynenc.context import RunnerContext
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.state_backend.base_state_backend import BaseStateBackend, RunnerData
 
+_SAVED_AGAIN_S = 600.0
+
 
 class RunnerRegistry:
-    """Registers each runner, worker and client of this process once.
+    """Registers each runner, worker and client of this process, and from time to time again.
 
     Args:
         orchestrator: Whose clock dates the entries.
@@ -18,24 +22,26 @@ class RunnerRegistry:
     def __init__(self, orchestrator: BaseOrchestrator, state_backend: BaseStateBackend) -> None:
         self._orchestrator = orchestrator
         self._state_backend = state_backend
-        self.registered: set[str] = set()
-        """The ids of those that are registered already."""
+        self._started: dict[str, float] = {}
+        self.registered: dict[str, float] = {}
+        """The ids of those that are registered, with the time until which that holds (monotonic seconds)."""
 
     def ensure_runner_registered(self, runner: RunnerContext) -> str:
-        """Save who a runner is, unless that was done before; return its id."""
-        if runner.runner_id not in self.registered:
-            started_at = self._orchestrator.now()
-            self._state_backend.save_runners(
-                [
-                    RunnerData(
-                        runner.runner_id,
-                        runner.runner_cls,
-                        runner.pid,
-                        runner.hostname,
-                        runner.parent_id,
-                        started_at,
-                    )
-                ]
+        """Save who a runner is, unless that was done a short while ago; return its id."""
+        if self.registered.get(runner.runner_id, 0.0) <= time.monotonic():
+            now = self._orchestrator.now()
+            started = self._started.setdefault(runner.runner_id, now)
+            data = RunnerData(
+                runner.runner_id,
+                runner.runner_cls,
+                runner.pid,
+                runner.hostname,
+                runner.parent_id,
+                started,
+                now,
             )
-            self.registered.add(runner.runner_id)
+            self._state_backend.save_runners([data])
+            keep_s = self._state_backend.conf.runner_retention_hours * 3600
+            again_s = min(_SAVED_AGAIN_S, keep_s / 4) if keep_s else _SAVED_AGAIN_S
+            self.registered[runner.runner_id] = time.monotonic() + again_s
         return runner.runner_id

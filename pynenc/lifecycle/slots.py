@@ -27,6 +27,7 @@ from pynenc.storage.group import Group
 
 _S = InvocationStatus
 _HEAD = 8
+_MANY = 500
 
 
 def counts(slot: Slot, holder: InvocationState | None) -> bool:
@@ -127,21 +128,29 @@ def release(components: Components, states: Iterable[InvocationState], actor_id:
 
 
 def forget(components: Components, ended: Sequence[InvocationState]) -> None:
-    """Delete what slots and lines still say of invocations that have ended.
+    """Delete what slots, lines, and the indexes of equal calls still say of invocations that have ended.
 
     None of it counts any more; a crash may have left it behind.
     """
-    needing = [(state, state.slot_key) for state in ended if state.slot_key is not None]
-    if not needing:
-        return
-    held = [Slot(key, state.invocation_id, state.claim) for state, key in needing]
-    components.orchestrator.swap_slots([SlotSwap(slot, None) for slot in held])
-    places = [
-        waiter(msgspec.structs.replace(state, claim=number), key, 0.0)
-        for state, key in needing
-        for number in range(1, state.claim + 1)
-    ]
-    components.orchestrator.drop_waiters(places)
+    ids = {state.invocation_id for state in ended}
+    keys = {
+        key
+        for state in ended
+        for key in (state.slot_key, state.cache_key, state.registration_key)
+        if key is not None
+    }
+    entries = components.orchestrator.read_slots(sorted(keys)) if keys else []
+    theirs = [each for each in entries if each is not None and each.invocation_id in ids]
+    if theirs:
+        components.orchestrator.swap_slots([SlotSwap(entry, None) for entry in theirs])
+    for state in ended:
+        if state.slot_key is None:
+            continue
+        for start in range(1, state.claim + 1, _MANY):
+            numbers = range(start, min(start + _MANY, state.claim + 1))
+            components.orchestrator.drop_waiters(
+                [waiter(msgspec.structs.replace(state, claim=each), state.slot_key, 0.0) for each in numbers]
+            )
 
 
 def hand_on(components: Components, slot_keys: Iterable[str], actor_id: str) -> int:

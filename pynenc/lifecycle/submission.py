@@ -17,10 +17,12 @@ import msgspec
 
 from pynenc.broker.base_broker import Message
 from pynenc.invocation.data import InvocationData
+from pynenc.invocation.packed_text import REFERENCE
 from pynenc.invocation.state import InvocationState, Registration
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
+from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.storage.group import Group
 from pynenc.storage.record_store import Save
 
@@ -43,7 +45,10 @@ def submit(components: Components, new: Sequence[NewInvocation]) -> None:
     states = [each.state for each in new]
     if hooks.before_submit.get_hookimpls():
         _call(components, "before_submit", new)
-    components.state_backend.stage_write(group, [Save(each.data) for each in new])
+    data = [each.data for each in new]
+    if any(REFERENCE in each.arguments for each in data):
+        components.state_backend.note_uses(INVOCATION, data, "arguments", group)
+    components.state_backend.stage_write(group, [Save(each) for each in data])
     if time.monotonic() >= components.watch.quiet_until:
         components.watch.stage(group, states)
     submitter = new[0].data.submitter_id if new else None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
 
-from pynenc.client_data_store.base_client_data_store import LITERAL, BaseClientDataStore
+from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.exceptions import SerializationError
 from pynenc.identifiers.texts import error_text, type_name
+from pynenc.invocation.packed_text import LITERAL, Announce
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_data import pack_exception, unpack_exception
 from pynenc.serializer.kinds import is_passed_on
@@ -22,11 +23,35 @@ ALL_ARGUMENTS = "*"
 
 
 class ValueCodec:
-    """Serializes values and keeps the large ones apart."""
+    """Serializes values and keeps the large ones apart.
 
-    def __init__(self, serializer: BaseSerializer, store: BaseClientDataStore) -> None:
+    Args:
+        serializer: Writes and reads them.
+        store: Keeps those that are large.
+        announce: Notes which large values are about to be stored.
+        now: Returns the time of the clock that all processes share, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        serializer: BaseSerializer,
+        store: BaseClientDataStore,
+        announce: Announce,
+        now: Callable[[], float],
+    ) -> None:
         self._serializer = serializer
         self._store = store
+        self._announce = announce
+        self._now = now
+
+    @property
+    def sharing_window_s(self) -> float:
+        """For how long calls share a large value that was stored once, in seconds."""
+        return self._store.conf.sharing_window_minutes * 60
+
+    def delete_large(self, value_ids: Sequence[str]) -> None:
+        """Delete large values; absent ones are fine."""
+        self._store.delete(value_ids)
 
     # --- arguments ---------------------------------------------------------------------
 
@@ -63,7 +88,7 @@ class ValueCodec:
                 texts[name] = text
             packed.append(texts)
         if large:
-            stored = self._store.pack([texts[name] for texts, name in large])
+            stored = self._store.pack([texts[name] for texts, name in large], self._announce, self._now())
             for (texts, name), text in zip(large, stored, strict=True):
                 texts[name] = text
         return packed
@@ -107,11 +132,11 @@ class ValueCodec:
         conf = self._store.conf
         if text[:1] != "@" and (conf.disable_client_data_store or len(text) < conf.min_size_to_cache):
             return text
-        return self._store.pack([text])[0]
+        return self._store.pack([text], self._announce, self._now())[0]
 
     def pack_error(self, error: BaseException) -> str:
         """Return an exception in its stored form."""
-        return self._store.pack([pack_exception(self._serializer, error)])[0]
+        return self._store.pack([pack_exception(self._serializer, error)], self._announce, self._now())[0]
 
     def unpack_results(self, stored: Sequence[str]) -> list[Any]:
         """Return results out of their stored form."""

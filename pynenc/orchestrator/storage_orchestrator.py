@@ -10,12 +10,14 @@ from typing import cast
 import msgspec
 
 from pynenc.invocation.state import (
+    WHOLE_HISTORY,
     ChangeOutcome,
     HistoryEntry,
     InvocationState,
     Registration,
     Removal,
     StateChange,
+    is_in_history,
 )
 from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Slot
@@ -128,6 +130,8 @@ def _operation(change: StateChange, actor_id: str | None) -> Operation:
     for name in change.also:
         guard[name] = getattr(current, name)
     growth = {} if current.status == target.status else {_HISTORY: _entry(target, actor_id)}
+    if target.claim >= WHOLE_HISTORY and not target.status.final and not is_in_history(target.claim):
+        growth = {}
     return Patch(_STATES.table, current.invocation_id, _STATES.changes(current, target), guard, growth)
 
 

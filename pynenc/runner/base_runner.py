@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
@@ -152,8 +151,7 @@ class BaseRunner(Component):
 
     def make_housekeeping(self) -> Housekeeping:
         """Return the housekeeping of the app, before it is started."""
-        keep_hours = self.app.settings_loader.load(ConfigOrchestrator).auto_final_invocation_purge_hours
-        return Housekeeping(self.app.components, keep_hours * 3600, self.runner_id)
+        return Housekeeping(self.app.components, self.runner_id)
 
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
         """Give up the slot of the running invocation while it waits for others."""

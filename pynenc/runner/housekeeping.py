@@ -1,4 +1,4 @@
-"""The upkeep that runners do beside their work: recovery, and the purge of what is long past."""
+"""The upkeep that runners do beside their work: recovery, and the deletion of what is long past."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from croniter import croniter
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.leadership import lead, resign
+from pynenc.lifecycle.retention import Retention
 
-_PURGE_EVERY_S = 600.0
 _CRON_LOOK_S = 1.0
+_SLICE_S = 0.5
 
 
 class Schedule:
@@ -49,13 +50,11 @@ class Housekeeping:
 
     Args:
         components: Of the app whose invocations are looked after.
-        keep_s: How long invocations that have ended are kept, in seconds; 0 for always.
         actor_id: The runner that does it, for the history.
     """
 
-    def __init__(self, components: Components, keep_s: float, actor_id: str) -> None:
+    def __init__(self, components: Components, actor_id: str) -> None:
         self._components = components
-        self._keep_s = keep_s
         self._actor_id = actor_id
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-housekeeping", daemon=True)
@@ -64,9 +63,10 @@ class Housekeeping:
         self._owned = Schedule(every_s, conf.recover_running_invocations_cron)
         self._pending = Schedule(every_s, conf.recover_pending_invocations_cron)
         self._waiting = Schedule(every_s)
-        self._purge = Schedule(_PURGE_EVERY_S)
+        self._retention = Retention(components)
+        self._rounds = Schedule(self._retention.round_s)
         crons = (conf.recover_running_invocations_cron, conf.recover_pending_invocations_cron)
-        looks = [every_s, *(_CRON_LOOK_S for cron in crons if cron)]
+        looks = [every_s, self._retention.round_s, *(_CRON_LOOK_S for cron in crons if cron)]
         if conf.atomic_service_check_interval_minutes is not None:
             looks.append(conf.atomic_service_check_interval_minutes * 60)
         self._look_s = min(looks)
@@ -83,16 +83,20 @@ class Housekeeping:
 
     def _run(self) -> None:
         # Runners that were started together spread out.
-        while not self._stopped.wait(self._look_s * random.uniform(0.8, 1.0)):
+        rest_s = self._look_s
+        while not self._stopped.wait(rest_s * random.uniform(0.8, 1.0)):
+            rest_s = self._look_s
             try:
-                self._pass()
+                if self._pass():
+                    rest_s = min(rest_s, _SLICE_S)
             except Exception:
                 self._components.logger.exception("a housekeeping pass failed; the next follows")
 
-    def _pass(self) -> None:
+    def _pass(self) -> bool:
+        """Do what is due, and of what is to be deleted one slice; return whether there is more of that."""
         components = self._components
         if not lead(components, self._actor_id):
-            return
+            return False
         now = components.orchestrator.now()
         recovered = 0
         for schedule, act in (
@@ -104,14 +108,6 @@ class Housekeeping:
                 recovered += act(components, self._actor_id)
         if recovered:
             self._components.logger.info("%d invocation(s) were recovered or queued again", recovered)
-        if self._purge.is_due(now):
-            if self._keep_s:
-                recovery.purge_final(components, now - self._keep_s)
-            self._forget_occurrences()
-
-    def _forget_occurrences(self) -> None:
-        store = self._components.trigger
-        keep_s = store.conf.event_retention_days * 86400
-        if keep_s:
-            while store.forget(store.now() - keep_s):
-                pass
+        if not self._retention.is_busy and self._rounds.is_due(now):
+            self._retention.begin()
+        return self._retention.work(_SLICE_S)

@@ -10,12 +10,25 @@ import msgspec
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_state_backend import ConfigStateBackend
 from pynenc.invocation.data import InvocationData, OutcomeData
+from pynenc.invocation.packed_text import value_ids_in
 from pynenc.invocation.state import outcome_id, recovery_outcome_id
 from pynenc.plugins.component import DataComponent
-from pynenc.state_backend.workflow_records import WORKFLOW_RECORDS, WorkflowRecords
+from pynenc.state_backend.large_values import LARGE_VALUE_RECORDS, LargeValueUse
+from pynenc.state_backend.workflow_records import (
+    STEP,
+    WORKFLOW_RECORDS,
+    WORKFLOW_VALUE,
+    Step,
+    WorkflowRecords,
+    WorkflowValue,
+)
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor, Index
-from pynenc.storage.record_store import Lookup, RecordSpec, Remove, Save
+from pynenc.storage.record_store import Amend, Lookup, RecordSpec, Remove, Save, upserts
+from pynenc.storage.records import may_be_unreadable
+
+INVOCATION, OUTCOME = "invocation", "outcome"
+"""Names of tables."""
 
 
 class RunnerData(msgspec.Struct, frozen=True):
@@ -28,6 +41,7 @@ class RunnerData(msgspec.Struct, frozen=True):
         hostname: Machine.
         parent_id: The runner that started it, if any.
         started_at: Seconds since the epoch.
+        seen_at: When it was last known to be in use, in seconds since the epoch.
     """
 
     runner_id: str = msgspec.field(name="key")
@@ -36,6 +50,16 @@ class RunnerData(msgspec.Struct, frozen=True):
     hostname: str
     parent_id: str | None
     started_at: float
+    seen_at: float = 0.0
+
+
+_REFERRING: dict[str, tuple[type[msgspec.Struct], str]] = {
+    INVOCATION: (InvocationData, "arguments"),
+    OUTCOME: (OutcomeData, "payload"),
+    STEP: (Step, "payload"),
+    WORKFLOW_VALUE: (WorkflowValue, "payload"),
+}
+"""The tables whose records refer to large values, and the field in which they do."""
 
 
 class BaseStateBackend(DataComponent, WorkflowRecords):
@@ -47,20 +71,21 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
     config_class: ClassVar[type[PynencConfig]] = ConfigStateBackend
     conf: ConfigStateBackend
     records = (
-        RecordSpec(
-            InvocationData, "invocation", (Index((), "created_at"), Index(("task_id",), "created_at"))
-        ),
-        RecordSpec(OutcomeData, "outcome"),
-        RecordSpec(RunnerData, "runner"),
+        RecordSpec(InvocationData, INVOCATION, (Index((), "created_at"), Index(("task_id",), "created_at"))),
+        RecordSpec(OutcomeData, OUTCOME),
+        RecordSpec(RunnerData, "runner", (Index((), "seen_at"),)),
         *WORKFLOW_RECORDS,
+        *LARGE_VALUE_RECORDS,
     )
 
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:
         """Store invocations; one that is there already is left alone."""
+        self.note_uses(INVOCATION, invocations, "arguments")
         self.write([Save(each) for each in invocations])
 
     def stage_save_invocations(self, group: Group, invocations: Sequence[InvocationData]) -> None:
         """Save invocations as a step of a group."""
+        self.note_uses(INVOCATION, invocations, "arguments", group)
         self.stage_write(group, [Save(each) for each in invocations])
 
     def read_invocations(self, invocation_ids: Sequence[str]) -> list[InvocationData | None]:
@@ -96,10 +121,12 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
 
     def save_outcomes(self, outcomes: Sequence[OutcomeData]) -> None:
         """Store outcomes; one that is there already is left alone."""
+        self.note_uses(OUTCOME, outcomes)
         self.write([Save(each) for each in outcomes])
 
     def stage_save_outcomes(self, group: Group, outcomes: Sequence[OutcomeData]) -> None:
         """Save outcomes as a step of a group."""
+        self.note_uses(OUTCOME, outcomes, group=group)
         self.stage_write(group, [Save(each) for each in outcomes])
 
     def read_outcomes(self, outcome_ids: Sequence[str]) -> list[OutcomeData | None]:
@@ -112,6 +139,10 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         """Read outcomes as a step of a group."""
         return self.stage_read(group, OutcomeData, outcome_ids)
 
+    def delete_outcomes(self, outcome_ids: Sequence[str]) -> None:
+        """Delete outcomes; absent ones are fine."""
+        self.write([Remove(OutcomeData, each) for each in outcome_ids])
+
     def delete(self, claims: Sequence[tuple[str, int]]) -> None:
         """Delete invocations with all their outcomes.
 
@@ -123,11 +154,41 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
             keys = [outcome_id(invocation_id, claim) for claim in range(1, last + 1)]
             keys.append(recovery_outcome_id(invocation_id, last))
             removes += [Remove(OutcomeData, key) for key in keys]
-        self.write(removes)
+        self.write_many(removes)
+
+    def find_unneeded_uses(self, uses: Sequence[LargeValueUse]) -> list[LargeValueUse]:
+        """Return those uses of large values whose record is gone, or refers to something else now.
+
+        A record that is there and cannot be read counts as one that refers.
+        """
+        unneeded: list[LargeValueUse] = []
+        for kind, (record_type, text) in _REFERRING.items():
+            some = [use for use in uses if use.kind == kind]
+            records = self.read(record_type, [use.record_key for use in some]) if some else []
+            for use, record in zip(some, records, strict=True):
+                if record is None:
+                    is_needed = may_be_unreadable(kind, use.record_key)
+                else:
+                    is_needed = use.value_id in value_ids_in(getattr(record, text))
+                if not is_needed:
+                    unneeded.append(use)
+        return unneeded
 
     def save_runners(self, runners: Sequence[RunnerData]) -> None:
-        """Store who runners are; one that is there already is left alone."""
-        self.write([Save(each) for each in runners])
+        """Store who runners are; of one that is there already only when it was last in use."""
+        self.write(upserts(runners, ("seen_at",)))
+
+    def find_runners(self, seen_before: float, limit: int, after: Cursor | None = None) -> list[RunnerData]:
+        """Return runners last seen before a moment, the longest ago first."""
+        return self.find(RunnerData, Lookup(RunnerData, high=seen_before), limit, after)
+
+    def note_seen(self, runner_ids: Sequence[str], moment: float) -> None:
+        """Note that runners were in use at a moment, in seconds since the epoch."""
+        self.write([Amend(RunnerData, each, {"seen_at": moment}) for each in runner_ids])
+
+    def delete_runners(self, runner_ids: Sequence[str]) -> None:
+        """Delete runners; absent ones are fine."""
+        self.write([Remove(RunnerData, each) for each in runner_ids])
 
     def read_runners(self, runner_ids: Sequence[str]) -> list[RunnerData | None]:
         """Return runners in order, None where there is none."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pynenc.state_backend.large_values import LargeValueRecords
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor, Index
-from pynenc.storage.record_store import Lookup, RecordSpec, RecordStore, Remove, Save, upserts
+from pynenc.storage.record_store import Lookup, RecordSpec, Remove, Save, upserts
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -85,25 +86,31 @@ class WorkflowEvent(msgspec.Struct, frozen=True):
     at: float
 
 
+ARGUMENTS = "arguments"
+"""The branch and kind of the step that holds the arguments with which a body continues as new."""
+
+STEP, WORKFLOW_VALUE = "workflow_step", "workflow_value"
+"""Names of tables."""
+
 WORKFLOW_RECORDS = (
-    RecordSpec(Step, "workflow_step", (Index(("invocation_id",), "at"),)),
-    RecordSpec(WorkflowValue, "workflow_value", (Index(("workflow_id",), "at"),)),
-    RecordSpec(WorkflowEvent, "workflow_event", (Index(("invocation_id",), "at"),)),
+    RecordSpec(Step, STEP, (Index(("invocation_id",), "at"),)),
+    RecordSpec(WorkflowValue, WORKFLOW_VALUE, (Index(("workflow_id",), "at"),)),
+    RecordSpec(WorkflowEvent, "workflow_event", (Index(("invocation_id",), "at"), Index((), "at"))),
 )
 """The kinds of records that workflows need."""
 
-_MANY = 500
 
-
-class WorkflowRecords(RecordStore):
+class WorkflowRecords(LargeValueRecords):
     """The part of a state backend that keeps what workflows record."""
 
     def save_steps(self, steps: Sequence[Step]) -> list[bool]:
         """Store steps; whether each is new. One that is there already is left alone."""
+        self.note_uses(STEP, steps)
         return self.write([Save(step) for step in steps])
 
     def stage_save_steps(self, group: Group, steps: Sequence[Step]) -> Pending[list[bool]]:
         """Save steps as a step of a group."""
+        self.note_uses(STEP, steps, group=group)
         return self.stage_write(group, [Save(step) for step in steps])
 
     def read_steps(self, step_ids: Sequence[str]) -> list[Step | None]:
@@ -120,10 +127,12 @@ class WorkflowRecords(RecordStore):
 
     def set_values(self, values: Sequence[WorkflowValue]) -> None:
         """Store values in place of those with the same names."""
+        self.note_uses(WORKFLOW_VALUE, values)
         self.write(upserts(values, ("payload", "at")))
 
     def stage_set_values(self, group: Group, values: Sequence[WorkflowValue]) -> None:
         """Set values as a step of a group."""
+        self.note_uses(WORKFLOW_VALUE, values, group=group)
         self.stage_write(group, upserts(values, ("payload", "at")))
 
     def read_values(self, value_ids: Sequence[str]) -> list[WorkflowValue | None]:
@@ -146,12 +155,20 @@ class WorkflowRecords(RecordStore):
         """Return how many events were sent to an invocation."""
         return self.count(Lookup(WorkflowEvent, {"invocation_id": invocation_id}))
 
+    def find_old_events(self, before: float, limit: int, after: Cursor | None = None) -> list[WorkflowEvent]:
+        """Return events that were sent before a moment, oldest first."""
+        return self.find(WorkflowEvent, Lookup(WorkflowEvent, high=before), limit, after)
+
+    def delete_events(self, event_ids: Sequence[str]) -> None:
+        """Delete events; absent ones are fine."""
+        self.write([Remove(WorkflowEvent, each) for each in event_ids])
+
     def forget_workflows(self, invocation_ids: Sequence[str]) -> None:
-        """Delete everything that was recorded for invocations."""
+        """Delete everything that was recorded for invocations, however much that is."""
         for invocation_id in invocation_ids:
-            steps = self.find_all(Step, Lookup(Step, {"invocation_id": invocation_id}))
-            removes = [Remove(Step, each.step_id) for each in steps]
-            removes += [Remove(WorkflowEvent, each.event_id) for each in self.find_events(invocation_id)]
-            removes += [Remove(WorkflowValue, each.value_id) for each in self.find_values(invocation_id)]
-            for start in range(0, len(removes), _MANY):
-                self.write(removes[start : start + _MANY])
+            for lookup in (
+                Lookup(Step, {"invocation_id": invocation_id}),
+                Lookup(WorkflowEvent, {"invocation_id": invocation_id}),
+                Lookup(WorkflowValue, {"workflow_id": invocation_id}),
+            ):
+                self.remove_all(lookup)

@@ -140,6 +140,16 @@ class RecordStore(ABC):
                 return found
             after = Cursor(getattr(page[-1], order), key_of(page[-1]))
 
+    def write_many(self, writes: Sequence[RecordWrite]) -> None:
+        """Write any number of records, a bounded number at a time."""
+        for start in range(0, len(writes), _PAGE):
+            self.write(writes[start : start + _PAGE])
+
+    def remove_all(self, lookup: Lookup) -> None:
+        """Delete everything that a lookup finds, a bounded number at a time."""
+        while page := self.find(lookup.record_type, lookup, _PAGE):
+            self.write([Remove(lookup.record_type, key_of(each)) for each in page])
+
     def count(self, lookup: Lookup) -> int:
         """Return how many records a lookup finds."""
         return len(self.find_all(lookup.record_type, lookup))

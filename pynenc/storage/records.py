@@ -54,6 +54,15 @@ def is_unreadable(table: str, key: str) -> bool:
     return bool(unreadable) and _place(table, key) in unreadable
 
 
+def may_be_unreadable(table: str, key: str) -> bool:
+    """Return whether a record that was not found may be there all the same, and cannot be read.
+
+    Call it after the attempt to read. Once this process has met so many unreadable records that it
+    does not note them all, any may be.
+    """
+    return is_unreadable(table, key) or len(unreadable) >= _MOST_NOTED
+
+
 def _place(table: str, key: str) -> str:
     return storable(f"{table} '{key}'")
 

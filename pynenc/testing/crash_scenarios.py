@@ -14,12 +14,13 @@ from pynenc.app import Pynenc
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle import recovery
+from pynenc.lifecycle import recovery, retention
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.claiming import claim, claim_awaited, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, finish_and_start, hand_back_running, pause, resume
 from pynenc.task import Task
 from pynenc.testing import kit_functions
+from pynenc.testing.faulty_storage import CrashPlan
 
 _S = InvocationStatus
 QUEUES = ["default"]
@@ -31,11 +32,13 @@ class Life:
 
     Attributes:
         app: The app.
+        plan: When its storages die, and what their clock says.
         accepted: Ids of the invocations whose submission came back.
         held: Claims that the doomed runner had in hand; a zombie may try to finish them.
     """
 
     app: Pynenc
+    plan: CrashPlan
     accepted: list[str] = field(default_factory=list)
     held: list[Claim] = field(default_factory=list)
 
@@ -66,10 +69,10 @@ class Life:
         finished = [self.finished(each, status) for each in claims]
         finish_and_start(self.app.components, runner_id, finished, [])
 
-    def finished(self, each: Claim, status: InvocationStatus = _S.SUCCESS) -> Finished:
-        """Return the end of a claim, with a payload that names who ran it and when."""
+    def finished(self, each: Claim, status: InvocationStatus = _S.SUCCESS, padding: int = 0) -> Finished:
+        """Return the end of a claim, with a payload that names who ran it and when, and some spaces."""
         values = self.app.components.values
-        name = f"{each.state.runner_id}:{each.state.claim}"
+        name = f"{each.state.runner_id}:{each.state.claim}" + " " * padding
         payload = values.pack_error(ValueError(name)) if status == _S.FAILED else values.pack_result(name)
         return Finished(each, status, payload)
 
@@ -84,6 +87,21 @@ def submit_many(life: Life) -> None:
     task = life.app.task(kit_functions.size_of)
     group = task.parallelize([{"at": at} for at in range(3)], {"data": "x" * 5000})
     life.accepted += [each.invocation_id for each in group]
+
+
+def delete_large_values(life: Life) -> None:
+    """A large argument of two calls and the large result of one, which is purged before the other ends."""
+    task = life.app.task(kit_functions.size_of)
+    for at in range(2):
+        life.submit(task, "x" * 5000, at)
+    first, second = life.start(life.claim())
+    finish_and_start(life.app.components, "r1", [life.finished(first, padding=5000)], [])
+    life.accepted.remove(first.state.invocation_id)
+    life.plan.clock_offset_s += 86400.0
+    retention.purge_ended(life.app.components, life.app.orchestrator.now())
+    for _ in retention.large_values(life.app.components, again_after_s=1.0):
+        pass
+    finish_and_start(life.app.components, "r1", [life.finished(second, padding=5000)], [])
 
 
 def run_one(life: Life) -> None:
@@ -265,12 +283,13 @@ def purge_ended(life: Life) -> None:
     life.submit(task, 1)
     life.end(life.start(life.claim()))
     life.accepted.clear()
-    recovery.purge_final(life.app.components, life.app.orchestrator.now() + 60)
+    retention.purge_ended(life.app.components, life.app.orchestrator.now() + 60)
 
 
 SCENARIOS: list[Callable[[Life], None]] = [
     submit_one,
     submit_many,
+    delete_large_values,
     run_one,
     run_chained,
     fail_one,

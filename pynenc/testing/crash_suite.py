@@ -17,7 +17,7 @@ from pynenc.app import Pynenc
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle import recovery, slots
+from pynenc.lifecycle import recovery, retention, slots
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import Finished, finish_and_start
 from pynenc.storage.base_storage import Storage
@@ -28,6 +28,7 @@ from pynenc.testing.faulty_storage import CrashPlan, FaultyStorage, SimulatedCra
 
 _S = InvocationStatus
 _LONG_S = 1000.0
+_LONG_TIME_S = 30 * 86400.0
 _ROUNDS = 12
 
 
@@ -60,7 +61,7 @@ class CrashSuite(AppFixtures):
     ) -> None:
         plan = put_faulty(app)
         plan.arm(None)
-        scenario(Life(app))
+        scenario(Life(app, plan))
         steps = plan.steps
         assert steps > 0
         for number in range(steps):
@@ -74,7 +75,7 @@ class CrashSuite(AppFixtures):
         app.purge()
         app.client_data_store.forget()
         app.conf.max_recoveries = ConfigPynenc.model_fields["max_recoveries"].default
-        life = Life(app)
+        life = Life(app, plan)
         plan.arm(number, after)
         with pytest.raises(SimulatedCrash):
             scenario(life)
@@ -83,6 +84,7 @@ class CrashSuite(AppFixtures):
         settle(life, plan)
         let_zombie_finish(life)
         check(life, place)
+        check_cleaning(life, plan, place)
 
 
 def settle(life: Life, plan: CrashPlan) -> None:
@@ -129,6 +131,46 @@ def check(life: Life, place: str) -> None:
             assert slot is None or not slots.counts(slot, state), f"{place}: a slot is left"
 
 
+def check_cleaning(life: Life, plan: CrashPlan, place: str) -> None:
+    """Clean up; what is needed stays, and once nothing is needed nothing is left."""
+    app = life.app
+    plan.clock_offset_s += _LONG_TIME_S
+    _clean(app, ended_before=0.0)
+    app.client_data_store.forget()
+    stored = [state for status in _S for state in app.orchestrator.find_states(status, limit=1000)]
+    data = app.state_backend.read_invocations([state.invocation_id for state in stored])
+    kept = {each.invocation_id: each.arguments for each in data if each is not None}
+    assert set(life.accepted) <= set(kept), f"{place}: a call is gone while its record is there"
+    app.components.values.unpack_arguments(list(kept.values()))
+    for state in stored:
+        if state.invocation_id in life.accepted:
+            _check_outcome(app, state, place)
+    plan.clock_offset_s += _LONG_TIME_S
+    _clean(app, ended_before=app.orchestrator.now())
+    plan.clock_offset_s += _LONG_TIME_S
+    _clean(app, ended_before=app.orchestrator.now())
+    assert app.state_backend.find_invocations() == [], f"{place}: a call is left"
+    assert not any(app.orchestrator.count_states(status) for status in _S), place
+    outcomes = [state.outcome_id for state in stored if state.outcome_id is not None]
+    assert not any(app.state_backend.read_outcomes(outcomes)), f"{place}: an outcome is left"
+    keys = [key for each in stored for key in (each.slot_key, each.registration_key, each.cache_key) if key]
+    assert not any(app.orchestrator.read_slots(keys)), f"{place}: the entry of a key is left"
+    blobs = sorted(plan.blobs)
+    assert not any(app.client_data_store.get(blobs)), f"{place}: a large value is left"
+    assert not any(app.state_backend.uses_of(each, 1) for each in blobs), f"{place}: a use is left"
+
+
+def _clean(app: Pynenc, ended_before: float) -> None:
+    now = app.orchestrator.now()
+    for going in (
+        retention.ended_invocations(app.components, ended_before),
+        retention.calls_without_record(app.components, now),
+        retention.large_values(app.components, again_after_s=1.0),
+    ):
+        for _ in going:
+            pass
+
+
 def _check_history(app: Pynenc, state: InvocationState, place: str) -> None:
     entries = app.orchestrator.history(state.invocation_id)
     assert entries[0].status == _S.REGISTERED, place
@@ -149,5 +191,6 @@ def _check_outcome(app: Pynenc, state: InvocationState, place: str) -> None:
         owners = {
             f"{entry.runner_id}:{entry.claim}" for entry in app.orchestrator.history(state.invocation_id)
         }
+        result = result.rstrip()
         assert result in owners, f"{place}: the result is that of {result}"
         assert result.endswith(f":{state.claim}"), f"{place}: the result is not that of the last claim"

@@ -34,11 +34,13 @@ class CrashPlan:
     Attributes:
         steps: How many operations that change something were begun since `arm`.
         clock_offset_s: By how much the shared clock is put forward, in seconds.
+        blobs: The keys of all large values that were stored.
     """
 
     def __init__(self) -> None:
         self.steps = 0
         self.clock_offset_s = 0.0
+        self.blobs: set[str] = set()
         self._die_at: int | None = None
         self._after = False
         self._is_dead = False
@@ -99,6 +101,7 @@ class FaultyStorage(Storage):
         return self.plan.step(lambda: self.inner.take(queues, limit, lease_s))
 
     def blob_put(self, blobs: Mapping[str, bytes]) -> None:
+        self.plan.blobs.update(blobs)
         self.plan.step(lambda: self.inner.blob_put(blobs))
 
     def blob_delete(self, keys: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle import recovery
+from pynenc.lifecycle import recovery, retention
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.leadership import lead, resign
@@ -316,8 +316,8 @@ class LifeSuite(AppFixtures):
             app.components, "r1", [], claim(app.components, "r1", _QUEUES, 1, 0)
         ).started
         _finish(app, claimed, "r1", 1)
-        assert recovery.purge_final(app.components, app.orchestrator.now() - 60) == 0
-        assert recovery.purge_final(app.components, app.orchestrator.now() + 60) == 1
+        assert retention.purge_ended(app.components, app.orchestrator.now() - 60) == 0
+        assert retention.purge_ended(app.components, app.orchestrator.now() + 60) == 1
         assert app.find_invocations() == [waiting]
         assert app.orchestrator.read_states([ended.invocation_id]) == [None]
         assert app.state_backend.read_outcomes([f"{ended.invocation_id}:1"]) == [None]

@@ -9,7 +9,7 @@ from pynenc.context import RunnerContext
 from pynenc.exceptions import InvocationCancelledError, InvocationNotFoundError, SerializationError
 from pynenc.interruption import Interruption
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle import recovery
+from pynenc.lifecycle import retention
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import finish_and_start
 from pynenc.runner.invoking import invoke
@@ -228,12 +228,12 @@ class WorkflowSuite(AppFixtures):
         runner = InlineRunner(app)
         runner.run_due()
         plan.clock_offset_s += 100 * _HOUR_S
-        assert recovery.purge_final(app.components, app.orchestrator.now()) == 0
+        assert retention.purge_ended(app.components, app.orchestrator.now()) == 0
         runner.run_due()
         app.send_event(root.invocation_id, "approved", {"by": "Ada"})
         runner.run_due()
         assert app.get_invocation(root.invocation_id).status == _S.SUCCESS
         plan.clock_offset_s += _HOUR_S
-        assert recovery.purge_final(app.components, app.orchestrator.now()) == 3
+        assert retention.purge_ended(app.components, app.orchestrator.now()) == 3
         assert app.state_backend.find_steps(root.invocation_id, 9) == []
         assert app.state_backend.find_values(root.invocation_id) == []

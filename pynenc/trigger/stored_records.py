@@ -50,7 +50,7 @@ class TriggerRecords(RecordStore):
         ),
         RecordSpec(Part, "trigger_part", (Index(("slot", "run_id"), "at"), _BY_TIME)),
         RecordSpec(Mark, "trigger_mark"),
-        RecordSpec(EventWait, "trigger_wait", (Index(("code",), "at"),)),
+        RecordSpec(EventWait, "trigger_wait", (Index(("code",), "at"), _BY_TIME)),
     )
 
     @abstractmethod
@@ -194,6 +194,10 @@ class TriggerRecords(RecordStore):
     def find_waits(self, code: str) -> list[EventWait]:
         """Return who waits for events with a code, the longest first."""
         return self.find_all(EventWait, Lookup(EventWait, {"code": code}))
+
+    def find_old_waits(self, before: float, limit: int, after: Cursor | None = None) -> list[EventWait]:
+        """Return waits that began before a moment, the longest first."""
+        return self.find(EventWait, Lookup(EventWait, high=before), limit, after)
 
     def delete_waits(self, wait_ids: Sequence[str]) -> None:
         """Delete waits; absent ones are fine."""

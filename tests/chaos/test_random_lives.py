@@ -35,7 +35,7 @@ class RandomLives(RuleBasedStateMachine):
         super().__init__()
         self.app = Pynenc({"app_id": f"random-{new_id()}", "logging_level": "critical"})
         self.plan = put_faulty(self.app)
-        self.life = Life(self.app)
+        self.life = Life(self.app, self.plan)
         self.pending: list[Claim] = []
         self.running: list[Claim] = []
 

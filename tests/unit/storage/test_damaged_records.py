@@ -10,7 +10,7 @@ import pytest
 
 from pynenc import Pynenc
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle import recovery
+from pynenc.lifecycle import recovery, retention
 from pynenc.orchestrator.base_orchestrator import Slot
 from pynenc.storage import records
 from pynenc.storage.operations import Insert, Table
@@ -74,7 +74,7 @@ def test_everything_else_goes_on(app: Pynenc, store: str, name: str, value: str)
     with running(app):
         assert before.wait(60) == 3
         assert add(3, 4).wait(60) == 7
-    recovery.purge_final(app.components, app.orchestrator.now() + 60)
+    retention.purge_ended(app.components, app.orchestrator.now() + 60)
 
 
 def test_what_cannot_be_read_is_shown_with_its_reason(app: Pynenc) -> None:

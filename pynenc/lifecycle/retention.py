@@ -1,0 +1,262 @@
+"""Retention: what nothing needs any more is deleted, a page at a time.
+
+Each kind of leftover has a function that goes over it once and yields after every page, so that
+the one who deletes can stop at any time and go on later. All of it may run twice, be interrupted
+anywhere, and run on several machines at once: what decides is read anew, and what was left half
+way is found again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from pynenc.invocation.state import Change, InvocationState
+from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle import slots
+from pynenc.lifecycle.components import Components
+from pynenc.state_backend.workflow_records import ARGUMENTS, step_id
+from pynenc.storage.operations import Cursor
+
+_ROUND_S = 600.0
+_LEFTOVERS_S = 86400.0
+_PAGE = 200
+_USES = 50
+Going = Iterator[int]
+"""Goes over one kind of leftovers; yields how many each page deleted."""
+
+
+class Retention:
+    """Goes over all that may be deleted, in rounds, a slice at a time.
+
+    Args:
+        components: Of the app whose settings say how long what is kept.
+
+    Attributes:
+        round_s: Seconds from the begin of one round to the next.
+    """
+
+    def __init__(self, components: Components) -> None:
+        self._components = components
+        self._keep_s = components.orchestrator.conf.auto_final_invocation_purge_hours * 3600
+        self._events_s = components.trigger.conf.event_retention_days * 86400
+        self._runners_s = components.state_backend.conf.runner_retention_hours * 3600
+        self._window_s = components.values.sharing_window_s
+        kept = [each for each in (self._keep_s, self._events_s, self._runners_s, self._window_s) if each]
+        self.round_s = max(1.0, min(_ROUND_S, min(kept) / 4))
+        self._going: deque[tuple[str, Going]] = deque()
+
+    @property
+    def is_busy(self) -> bool:
+        """True while a round goes on."""
+        return bool(self._going)
+
+    def begin(self) -> None:
+        """Begin a round."""
+        components, now = self._components, self._components.orchestrator.now()
+        leftovers = now - (self._keep_s or _LEFTOVERS_S)
+        self._going.extend(
+            (
+                ("calls that were never accepted", calls_without_record(components, leftovers)),
+                ("events for invocations that are gone", sent_events(components, leftovers)),
+                ("waits of ended invocations", ended_waits(components, leftovers)),
+                ("large values", large_values(components, max(self._window_s, self._keep_s / 4))),
+            )
+        )
+        if self._keep_s:
+            self._going.append(("ended invocations", ended_invocations(components, now - self._keep_s)))
+        if self._events_s:
+            self._going.append(("records of triggers", trigger_records(components, now - self._events_s)))
+        if self._runners_s:
+            self._going.append(("silent runners", silent_runners(components, now - self._runners_s)))
+
+    def work(self, budget_s: float) -> bool:
+        """Do pages of each kind in turn for so many seconds; return whether there are more.
+
+        A kind that fails is left for the next round; the others go on.
+        """
+        until = time.monotonic() + budget_s
+        while self._going and time.monotonic() < until:
+            what, going = self._going.popleft()
+            try:
+                next(going)
+            except StopIteration:
+                continue
+            except Exception:
+                self._components.logger.exception("deleting %s failed; the next round follows", what)
+                continue
+            self._going.append((what, going))
+        return self.is_busy
+
+
+def purge_ended(components: Components, before: float) -> int:
+    """Delete invocations that ended before a moment; how many that were."""
+    return sum(ended_invocations(components, before))
+
+
+def ended_invocations(components: Components, before: float) -> Going:
+    """Delete invocations that ended before a moment.
+
+    Those of a workflow that goes on stay, because its body may ask for their results again. First the
+    record lets go of its outcome, so that nothing which a late runner still saves can be seen; the
+    record itself goes last, so what an interrupted purge leaves is found again.
+    """
+    for status in [each for each in InvocationStatus if each.final]:
+        after: Cursor | None = None
+        while states := components.orchestrator.find_states(status, before, _PAGE, after):
+            after = Cursor(states[-1].since, states[-1].invocation_id)
+            over = _not_needed(components, states)
+            if over:
+                _purge(components, over)
+            yield len(over)
+
+
+def _purge(components: Components, over: Sequence[InvocationState]) -> None:
+    slots.forget(components, over)
+    bare = [msgspec.structs.replace(state, outcome_id=None) for state in over]
+    components.orchestrator.change(
+        [Change(state, target) for state, target in zip(over, bare, strict=True)], None
+    )
+    components.state_backend.forget_workflows(
+        [state.invocation_id for state in over if state.has_steps or state.is_workflow]
+    )
+    components.state_backend.delete([(state.invocation_id, state.claim) for state in over])
+    components.orchestrator.delete(over)
+
+
+def _not_needed(components: Components, states: Sequence[InvocationState]) -> list[InvocationState]:
+    """Return those that belong to no workflow that goes on, or to what it has continued from."""
+    data = components.state_backend.read_invocations([state.invocation_id for state in states])
+    roots = {
+        root
+        for each in data
+        if each is not None
+        for root in (each.workflow_id, each.parent_workflow_id)
+        if root is not None and root != each.invocation_id
+    }
+    needs_since = _open_since(components, sorted(roots)) if roots else {}
+    return [
+        state
+        for state, each in zip(states, data, strict=True)
+        if each is None
+        or not any(
+            root in needs_since and each.created_at >= needs_since[root]
+            for root in (each.workflow_id, each.parent_workflow_id)
+        )
+    ]
+
+
+def _open_since(components: Components, roots: Sequence[str]) -> dict[str | None, float]:
+    """Return workflows that go on, with the moment from which their bodies may ask for children again.
+
+    A body that has continued as new asks for none of those which it started before that.
+    """
+    found = components.orchestrator.read_states(roots)
+    going = [root for root in found if root is not None and not root.status.final]
+    since: dict[str | None, float] = {root.invocation_id: 0.0 for root in going}
+    continued = [root for root in going if root.generation]
+    if continued:
+        keys = [step_id(each.invocation_id, each.generation, ARGUMENTS, 0) for each in continued]
+        begins = components.state_backend.read_steps(keys)
+        since |= {step.invocation_id: step.at for step in begins if step is not None}
+    return since
+
+
+def calls_without_record(components: Components, before: float) -> Going:
+    """Delete calls of before a moment that were saved and never accepted, because a crash came between."""
+    after: Cursor | None = None
+    while data := components.state_backend.find_invocations(until=before, limit=_PAGE, after=after):
+        after = Cursor(data[-1].created_at, data[-1].invocation_id)
+        ids = [each.invocation_id for each in data]
+        found = components.orchestrator.read_states(ids)
+        lost = [each for each, state in zip(ids, found, strict=True) if state is None]
+        if lost:
+            components.state_backend.delete([(each, 0) for each in lost])
+        yield len(lost)
+
+
+def sent_events(components: Components, before: float) -> Going:
+    """Delete events that were sent before a moment to invocations that are gone."""
+    after: Cursor | None = None
+    while events := components.state_backend.find_old_events(before, _PAGE, after):
+        after = Cursor(events[-1].at, events[-1].event_id)
+        found = components.orchestrator.read_states([each.invocation_id for each in events])
+        lost = [each.event_id for each, state in zip(events, found, strict=True) if state is None]
+        if lost:
+            components.state_backend.delete_events(lost)
+        yield len(lost)
+
+
+def ended_waits(components: Components, before: float) -> Going:
+    """Delete waits for events that began before a moment in invocations that have ended."""
+    after: Cursor | None = None
+    while waits := components.trigger.find_old_waits(before, _PAGE, after):
+        after = Cursor(waits[-1].at, waits[-1].wait_id)
+        found = components.orchestrator.read_states([each.invocation_id for each in waits])
+        over = [
+            each.wait_id
+            for each, state in zip(waits, found, strict=True)
+            if state is None or state.status.final
+        ]
+        if over:
+            components.trigger.delete_waits(over)
+        yield len(over)
+
+
+def trigger_records(components: Components, before: float) -> Going:
+    """Delete evaluated events, runs of triggers and what waited for them, all of before a moment."""
+    while forgotten := components.trigger.forget(before):
+        yield forgotten
+
+
+def silent_runners(components: Components, before: float) -> Going:
+    """Delete runners and clients that were last in use before a moment."""
+    now = components.orchestrator.now()
+    after: Cursor | None = None
+    while runners := components.state_backend.find_runners(before, _PAGE, after):
+        after = Cursor(runners[-1].seen_at, runners[-1].runner_id)
+        ids = [each.runner_id for each in runners]
+        beats = dict(zip(ids, components.orchestrator.last_heartbeats(ids), strict=True))
+        alive = [each for each, beat in beats.items() if beat is not None]
+        gone = [each for each, beat in beats.items() if beat is None]
+        if alive:
+            components.state_backend.note_seen(alive, now)
+        if gone:
+            components.state_backend.delete_runners(gone)
+        yield len(gone)
+
+
+def large_values(components: Components, again_after_s: float) -> Going:
+    """Delete large values to which no record refers.
+
+    Nobody refers anew to a value that is due for a look, so what is not needed now never will be. Order
+    of writes: the bytes, then what is known of them, so what a crash leaves is found again.
+
+    Args:
+        components: The components.
+        again_after_s: When to look again at those that are needed, in seconds.
+    """
+    now = components.orchestrator.now()
+    while due := components.state_backend.values_to_look_at(now, _PAGE):
+        needed = [each.value_id for each in due if _is_needed(components, each.value_id)]
+        gone = sorted({each.value_id for each in due}.difference(needed))
+        if gone:
+            components.values.delete_large(gone)
+            components.state_backend.drop_values(gone)
+        if needed:
+            components.state_backend.look_again_at(needed, now + again_after_s)
+        yield len(gone)
+
+
+def _is_needed(components: Components, value_id: str) -> bool:
+    """Return whether a record refers to a value; uses of records that do not are deleted."""
+    while uses := components.state_backend.uses_of(value_id, _USES):
+        unneeded = components.state_backend.find_unneeded_uses(uses)
+        if unneeded:
+            components.state_backend.drop_uses(unneeded)
+        if len(unneeded) < len(uses):
+            return True
+    return False
