@@ -63,7 +63,7 @@ class Retention:
                 ("calls that were never accepted", calls_without_record(components, leftovers)),
                 ("events for invocations that are gone", sent_events(components, leftovers)),
                 ("waits of ended invocations", ended_waits(components, leftovers)),
-                ("large values", large_values(components, max(self._window_s, self._keep_s / 4))),
+                ("large values", large_values(components, now, max(self._window_s, self._keep_s / 4))),
             )
         )
         if self._keep_s:
@@ -74,21 +74,22 @@ class Retention:
             self._going.append(("silent runners", silent_runners(components, now - self._runners_s)))
 
     def work(self, budget_s: float) -> bool:
-        """Do pages of each kind in turn for so many seconds; return whether there are more.
+        """Do pages of each kind in turn for so many seconds, at least one; return whether there are more.
 
         A kind that fails is left for the next round; the others go on.
         """
         until = time.monotonic() + budget_s
-        while self._going and time.monotonic() < until:
+        while self._going:
             what, going = self._going.popleft()
             try:
                 next(going)
+                self._going.append((what, going))
             except StopIteration:
-                continue
+                pass
             except Exception:
                 self._components.logger.exception("deleting %s failed; the next round follows", what)
-                continue
-            self._going.append((what, going))
+            if time.monotonic() >= until:
+                break
         return self.is_busy
 
 
@@ -213,7 +214,7 @@ def trigger_records(components: Components, before: float) -> Going:
 
 
 def silent_runners(components: Components, before: float) -> Going:
-    """Delete runners and clients that were last in use before a moment."""
+    """Delete runners and clients that were last in use before a moment and send no heartbeats."""
     now = components.orchestrator.now()
     after: Cursor | None = None
     while runners := components.state_backend.find_runners(before, _PAGE, after):
@@ -229,7 +230,7 @@ def silent_runners(components: Components, before: float) -> Going:
         yield len(gone)
 
 
-def large_values(components: Components, again_after_s: float) -> Going:
+def large_values(components: Components, now: float, again_after_s: float) -> Going:
     """Delete large values to which no record refers.
 
     Nobody refers anew to a value that is due for a look, so what is not needed now never will be. Order
@@ -237,9 +238,9 @@ def large_values(components: Components, again_after_s: float) -> Going:
 
     Args:
         components: The components.
+        now: The time, in seconds since the epoch; values that are due before are looked at.
         again_after_s: When to look again at those that are needed, in seconds.
     """
-    now = components.orchestrator.now()
     while due := components.state_backend.values_to_look_at(now, _PAGE):
         needed = [each.value_id for each in due if _is_needed(components, each.value_id)]
         gone = sorted({each.value_id for each in due}.difference(needed))
@@ -252,11 +253,17 @@ def large_values(components: Components, again_after_s: float) -> Going:
 
 
 def _is_needed(components: Components, value_id: str) -> bool:
-    """Return whether a record refers to a value; uses of records that do not are deleted."""
-    while uses := components.state_backend.uses_of(value_id, _USES):
+    """Return whether a record refers to a value; uses of records that do not are deleted.
+
+    It ends at the first page of records which all refer to the value: there may be a million more.
+    """
+    is_needed, after = False, None
+    while uses := components.state_backend.uses_of(value_id, _USES, after):
         unneeded = components.state_backend.find_unneeded_uses(uses)
         if unneeded:
             components.state_backend.drop_uses(unneeded)
-        if len(unneeded) < len(uses):
-            return True
-    return False
+        is_needed = is_needed or len(unneeded) < len(uses)
+        if not unneeded:
+            break
+        after = Cursor(uses[-1].window_end, uses[-1].use_id)
+    return is_needed

@@ -13,7 +13,7 @@ import msgspec
 
 from pynenc.invocation.packed_text import value_ids_in, window_end
 from pynenc.storage.group import Group
-from pynenc.storage.operations import Index
+from pynenc.storage.operations import Cursor, Index
 from pynenc.storage.record_store import (
     Amend,
     Lookup,
@@ -101,9 +101,9 @@ class LargeValueRecords(RecordStore):
         """Return values that are due for a look, the longest due first."""
         return self.find(LargeValue, Lookup(LargeValue, high=before), limit)
 
-    def uses_of(self, value_id: str, limit: int) -> list[LargeValueUse]:
-        """Return some records that refer to a value, or did."""
-        return self.find(LargeValueUse, Lookup(LargeValueUse, {"value_id": value_id}), limit)
+    def uses_of(self, value_id: str, limit: int, after: Cursor | None = None) -> list[LargeValueUse]:
+        """Return records that refer to a value, or did, behind `after` (its window's end and id) if given."""
+        return self.find(LargeValueUse, Lookup(LargeValueUse, {"value_id": value_id}), limit, after)
 
     def drop_uses(self, uses: Sequence[LargeValueUse]) -> None:
         """Delete uses; absent ones are fine."""

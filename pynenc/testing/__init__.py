@@ -14,6 +14,7 @@ from pynenc.testing.measure_suite import MeasureSuite
 from pynenc.testing.orchestrator_suite import OrchestratorSuite
 from pynenc.testing.queue_suite import QueueSuite
 from pynenc.testing.record_suite import RecordSuite
+from pynenc.testing.retention_suite import RetentionSuite
 from pynenc.testing.serializer_suite import SerializerSuite
 from pynenc.testing.signal_suite import SignalSuite
 from pynenc.testing.state_backend_suite import StateBackendSuite
@@ -42,6 +43,7 @@ class ComponentSuite(
     TriggerCrashSuite,
     WorkflowSuite,
     WorkflowCrashSuite,
+    RetentionSuite,
 ):
     """Everything that the components of one backend promise."""
 
@@ -58,6 +60,7 @@ __all__ = [
     "OrchestratorSuite",
     "QueueSuite",
     "RecordSuite",
+    "RetentionSuite",
     "SerializerSuite",
     "SignalSuite",
     "StateBackendSuite",

@@ -98,8 +98,9 @@ def delete_large_values(life: Life) -> None:
     finish_and_start(life.app.components, "r1", [life.finished(first, padding=5000)], [])
     life.accepted.remove(first.state.invocation_id)
     life.plan.clock_offset_s += 86400.0
-    retention.purge_ended(life.app.components, life.app.orchestrator.now())
-    for _ in retention.large_values(life.app.components, again_after_s=1.0):
+    now = life.app.orchestrator.now()
+    retention.purge_ended(life.app.components, now)
+    for _ in retention.large_values(life.app.components, now, again_after_s=1.0):
         pass
     finish_and_start(life.app.components, "r1", [life.finished(second, padding=5000)], [])
 

@@ -165,7 +165,7 @@ def _clean(app: Pynenc, ended_before: float) -> None:
     for going in (
         retention.ended_invocations(app.components, ended_before),
         retention.calls_without_record(app.components, now),
-        retention.large_values(app.components, again_after_s=1.0),
+        retention.large_values(app.components, now, again_after_s=1.0),
     ):
         for _ in going:
             pass

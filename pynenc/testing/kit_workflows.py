@@ -107,6 +107,18 @@ def counts_down(number: int) -> int:
     return number
 
 
+def goes_on_for_ever(number: int) -> int:
+    """Run a child, remember a large value, and continue as new; the second generation parks."""
+    task, wf, _ = _here()
+    wf.execute_task(_task(task, "square"), number)
+    wf.set_data("last", f"{number}" * 5000)
+    wf.step("large", lambda: f"step {number} " * 5000)
+    if number == 0:
+        wf.continue_as_new(number + 1)
+    wf.wait_event("never")
+    return number
+
+
 def waits_for_order(number: int) -> Any:
     """Return waits for an event that is emitted for anybody."""
     _, wf, _ = _here()

@@ -18,6 +18,7 @@ from pynenc.testing import (
     ConcurrencySuite,
     LifeSuite,
     OrchestratorSuite,
+    RetentionSuite,
     StateBackendSuite,
     TriggerStoreSuite,
 )
@@ -27,6 +28,7 @@ from pynenc.trigger.base_trigger import BaseTrigger
 
 class TestDictComponents(
     OrchestratorSuite,
+    RetentionSuite,
     StateBackendSuite,
     TriggerStoreSuite,
     LifeSuite,

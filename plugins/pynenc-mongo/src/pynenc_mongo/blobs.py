@@ -77,10 +77,9 @@ class Blobs:
         self._delete(self._names.all_of("b"))
 
     def _delete(self, which: Mapping[str, object]) -> None:
-        files: list[ObjectId] = [
-            each["file"] for each in self._blobs.find({"_id": which, "file": {"$exists": True}}, {"file": 1})
-        ]
+        """Delete documents and their files, and files that a crash has left without a document."""
         self._blobs.delete_many({"_id": which})
+        files: list[ObjectId] = [each._id for each in self._bucket.find({"filename": which})]
         for file in files:
             with contextlib.suppress(NoFile):  # somebody else has deleted it
                 self._bucket.delete(file)
