@@ -9,6 +9,7 @@ from mkdocs.structure.files import File, Files
 from pynenc.cli.status_diagram import as_svg
 from pynenc.conf.base_config import PynencConfig, is_secret
 from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.conf.config_sealing import ConfigSealing
 from pynenc.conf.config_task import ConfigTask
 from pynenc.invocation.status import INITIAL_STATUSES, RULES
 from pynenc.plugins.registry import PluginRegistry
@@ -27,7 +28,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 def settings_page() -> str:
     """Every setting of every class of the core, with its default."""
-    classes: list[type[PynencConfig]] = [ConfigPynenc, ConfigTask]
+    classes: list[type[PynencConfig]] = [ConfigPynenc, ConfigSealing, ConfigTask]
     classes += PluginRegistry(load_entry_points=False).settings_classes()
     parts = [
         "# All settings",

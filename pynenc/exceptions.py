@@ -89,6 +89,10 @@ class SerializationError(PynencError):
         return f"{self.path}: {self.why}" if self.path else self.why
 
 
+class CodecError(SerializationError):
+    """A stored record or value cannot be opened: its signature, its key or its size is wrong."""
+
+
 class ClientDataNotFoundError(PynencError):
     """A large value that an invocation refers to is no longer in the client data store."""
 

@@ -15,7 +15,7 @@ from pynenc.identifiers.texts import error_text, shown, storable, type_name, vis
 from pynenc.interruption import is_key_press
 
 ROOT = "pynenc"
-_PARTS = ("storage", "plugins", "conf")
+_PARTS = ("storage", "security", "plugins", "conf")
 _SHORT = 8
 _RESET = "\033[0m"
 _COLOURS = {

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
+from pynenc.application.sealing import make_seal, seal_component
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
@@ -25,6 +27,7 @@ from pynenc.plugins.registry import PluginRegistry, import_object
 from pynenc.scheduler.catalog import FindLive, TriggerCatalog
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend
+from pynenc.storage.sealing import Seal
 from pynenc.trigger.base_trigger import BaseTrigger
 
 C = TypeVar("C", bound=PynencConfig)
@@ -107,8 +110,15 @@ class ComponentProvider:
                     self._built[kind] = found
         return found
 
+    @cached_property
+    def seal(self) -> Seal:
+        """The seal of the records that carry user data."""
+        return make_seal(self._loader, self._conf.app_id, self._registry)
+
     def _prepare(self, component: Component) -> None:
-        """Tell a serializer what the app and the plugins let it carry."""
+        """Have a store seal its records, and tell a serializer what the app and the plugins let it carry."""
+        if isinstance(component, DataComponent):
+            seal_component(component, self.seal)
         if not isinstance(component, BaseSerializer):
             return
         self._on_serializer(component)

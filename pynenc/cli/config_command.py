@@ -11,6 +11,7 @@ from pynenc.app import Pynenc
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, PlainTable, console, print_json
 from pynenc.conf.base_config import PynencConfig, is_secret
+from pynenc.conf.config_sealing import ConfigSealing
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import import_object, plugin_registry
 
@@ -53,6 +54,7 @@ def show_config(context: click.Context, as_json: bool) -> None:
 def effective_settings(app: Pynenc) -> Iterator[tuple[str, str, Any, str]]:
     """Return class, name, value (secrets masked) and origin of every effective setting of an app."""
     yield from _rows(app.conf)
+    yield from _rows(app.settings_loader.load(ConfigSealing))
     seen: set[str] = set()
     for kind in ComponentKind:
         spec = plugin_registry().find(kind, app.component_provider.selected(kind))

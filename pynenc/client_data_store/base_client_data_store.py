@@ -6,7 +6,6 @@ kept once for all calls that share it within a window of time.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
 import time
@@ -18,11 +17,12 @@ from typing import ClassVar
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_client_data_store import ConfigClientDataStore
-from pynenc.exceptions import ClientDataNotFoundError, SerializationError
+from pynenc.exceptions import ClientDataNotFoundError, CodecError, SerializationError
 from pynenc.invocation.packed_text import LITERAL, Announce, reference, referred, value_id
 from pynenc.plugins.component import ComponentContext, DataComponent
+from pynenc.storage.codecs import Codecs, ZlibCodec, too_large
 
-_PLAIN, _ZLIB = b"p", b"z"
+_PLAIN, _ZLIB, _CODED = b"p", b"z", b"c"
 
 
 class BaseClientDataStore(DataComponent):
@@ -35,6 +35,8 @@ class BaseClientDataStore(DataComponent):
         super().__init__(context)
         self._local: OrderedDict[str, str] = OrderedDict()
         self._local_size = 0
+        self.codecs = Codecs((), (), {"zlib": ZlibCodec})
+        """What values go through; the app sets it."""
         self._lock = threading.Lock()
 
     @abstractmethod
@@ -71,7 +73,7 @@ class BaseClientDataStore(DataComponent):
             if not self._is_large(text):
                 packed.append(LITERAL + text if text.startswith("@") else text)
                 continue
-            key = value_id(_content(text), end)
+            key = value_id(self.codecs.content_of(text), end)
             packed.append(reference(key))
             if not self._is_at_hand(key):
                 new[key] = text
@@ -156,39 +158,28 @@ class BaseClientDataStore(DataComponent):
         data = text.encode("utf-8", "surrogatepass")
         if 0 < self.conf.max_value_bytes < len(data):
             raise SerializationError(
-                f"{_too_large(self.conf.max_value_bytes)}: keep the data elsewhere and pass where it is"
+                f"{too_large(self.conf.max_value_bytes)}: keep the data elsewhere and pass where it is"
             )
+        if self.codecs.chain:
+            return _CODED + self.codecs.header.encode() + b":" + self.codecs.encode(data)
         return _ZLIB + zlib.compress(data) if self.conf.compression_enabled else _PLAIN + data
 
     def _decode(self, key: str, blob: bytes) -> str:
         """Return the text of a stored value, if it is the one that the id stands for."""
+        kind, data, most = blob[:1], blob[1:], self.conf.max_value_bytes
         try:
-            text = self._inflated(blob).decode("utf-8", "surrogatepass")
-        except (zlib.error, UnicodeDecodeError, ValueError) as error:
+            if kind == _CODED:
+                header, _, data = data.partition(b":")
+                data = self.codecs.decode(header.decode(), data, most)
+            elif kind == _ZLIB:
+                data = self.codecs.decode("zlib", data, most)
+            if 0 < most < len(data):
+                raise CodecError(too_large(most))
+            text = data.decode("utf-8", "surrogatepass")
+        except (CodecError, UnicodeDecodeError) as error:
             raise SerializationError(f"the large value {key} cannot be read: {error}") from error
-        if _content(text) != key.partition(".")[0]:
+        if key.partition(".")[0] not in self.codecs.contents_of(text):
             raise SerializationError(
                 f"the large value {key} is not what was stored under this id: its content has another hash"
             )
         return text
-
-    def _inflated(self, blob: bytes) -> bytes:
-        most = self.conf.max_value_bytes
-        if blob[:1] != _ZLIB:
-            data = blob[1:]
-            if 0 < most < len(data):
-                raise ValueError(_too_large(most))
-            return data
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(blob[1:], most)
-        if unpacker.unconsumed_tail:
-            raise ValueError(_too_large(most))
-        return data
-
-
-def _content(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _too_large(most: int) -> str:
-    return f"it is larger than the setting 'max_value_bytes' allows ({most} bytes)"

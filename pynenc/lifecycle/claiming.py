@@ -21,7 +21,9 @@ from pynenc.lifecycle.cancellation import end_cancelled
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.slots import acquire, release
 from pynenc.lifecycle.submission import message_for
+from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.storage.group import Group
+from pynenc.storage.records import why_unreadable
 
 
 def claim(
@@ -127,10 +129,15 @@ def _end_bare(components: Components, states: Sequence[InvocationState], runner_
     """End invocations of which the state backend knows nothing: they can never run."""
     now, group = components.now(), Group()
     for state in states:
+        reason = why_unreadable(INVOCATION, state.invocation_id)
         error = InvocationError(
-            f"invocation {state.invocation_id} of task {state.task_id} cannot run: its call is not in "
-            f"the state backend or cannot be read there. Was that purged, or is it not the one that it was "
-            f"submitted to?"
+            f"invocation {state.invocation_id} of task {state.task_id} cannot run: "
+            + (
+                f"its call cannot be read: {reason}"
+                if reason
+                else "its call is not in the state backend. Was that purged, or is it another one than "
+                "that to which it was submitted?"
+            )
         )
         components.logger.error("%s", error)
         key = outcome_id(state.invocation_id, state.claim)

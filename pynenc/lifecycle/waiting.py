@@ -26,7 +26,9 @@ from pynenc.invocation.data import OutcomeData
 from pynenc.invocation.state import InvocationState, outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.state_backend.base_state_backend import OUTCOME
 from pynenc.storage.group import Group
+from pynenc.storage.records import why_unreadable
 from pynenc.storage.subscription import Subscription
 
 _MANY, _GATHER_S = 32, 0.005
@@ -276,7 +278,10 @@ def load_results(components: Components, ended: Sequence[Ended]) -> list[Any]:
     read: dict[str, OutcomeData | None] = {
         each.outcome.outcome_id: each.outcome for each in ended if each.outcome is not None
     }
-    wanted = [each.state.outcome_id or "" for each in ended]
+    wanted = [
+        key if (key := each.state.outcome_id or "").startswith(each.state.invocation_id) else ""
+        for each in ended
+    ]
     missing = [key for key in wanted if key and key not in read]
     if missing:  # most were read along with the record
         read.update(zip(missing, components.state_backend.read_outcomes(missing), strict=True))
@@ -315,4 +320,8 @@ def _without_outcome(state: InvocationState) -> InvocationError:
             f"invocation {invocation_id} of task {state.task_id} never ran: concurrency control "
             f"blocked it, and 'reroute_on_concurrency_control' is off"
         )
-    return InvocationError(f"invocation {invocation_id} is {state.status}, but its outcome is gone")
+    reason = why_unreadable(OUTCOME, state.outcome_id or "")
+    return InvocationError(
+        f"invocation {invocation_id} is {state.status}, but its outcome "
+        + (f"cannot be read: {reason}" if reason else "is gone")
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pluggy
 
-from pynenc.plugins.component import ComponentSpec, family_specs
+from pynenc.plugins.component import CodecSpec, ComponentSpec, family_specs
 from pynenc.plugins.kinds import KINDS, ComponentKind
 
 hookimpl = pluggy.HookimplMarker("pynenc")
@@ -14,6 +14,13 @@ hookimpl = pluggy.HookimplMarker("pynenc")
 _SQLITE = "pynenc.conf.config_sqlite:ConfigSQLite"
 _RUNNER = "pynenc.conf.config_runner"
 _STORES = "pynenc.{kind}.storage_{kind}"
+
+
+@hookimpl
+def pynenc_codecs() -> Iterable[CodecSpec]:
+    """Return the codecs of the core distribution."""
+    for name, cls in (("zlib", "ZlibCodec"), ("zstd", "ZstdCodec"), ("fernet", "FernetCodec")):
+        yield CodecSpec(name, f"pynenc.storage.codecs:{cls}")
 
 
 @hookimpl

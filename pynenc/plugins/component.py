@@ -67,6 +67,19 @@ class ConverterSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class CodecSpec:
+    """A codec, which values go through before they are stored.
+
+    Attributes:
+        name: The name in the setting `codec`: letters, digits and underscores.
+        import_path: `package.module:ClassName` of a `pynenc.storage.codecs.Codec`.
+    """
+
+    name: str
+    import_path: str
+
+
+@dataclass(frozen=True, slots=True)
 class CommandSpec:
     """A command that a plugin adds to the command line: `package.module:command` (click)."""
 

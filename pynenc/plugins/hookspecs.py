@@ -13,7 +13,7 @@ import pluggy
 
 from pynenc.context import RunnerContext
 from pynenc.invocation.status import StatusRecord
-from pynenc.plugins.component import BuilderMethod, CommandSpec, ComponentSpec, ConverterSpec
+from pynenc.plugins.component import BuilderMethod, CodecSpec, CommandSpec, ComponentSpec, ConverterSpec
 
 PROJECT = "pynenc"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -44,6 +44,12 @@ def pynenc_cli_commands() -> Iterable[CommandSpec]:
 @hookspec
 def pynenc_converters() -> Iterable[ConverterSpec]:
     """Return converters: how serializers carry the objects of further classes."""
+    raise NotImplementedError
+
+
+@hookspec
+def pynenc_codecs() -> Iterable[CodecSpec]:
+    """Return codecs: what values go through before they are stored."""
     raise NotImplementedError
 
 

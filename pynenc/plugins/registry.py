@@ -15,10 +15,18 @@ import pluggy
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_pynenc import ConfigPynenc
+from pynenc.conf.config_sealing import ConfigSealing
 from pynenc.conf.config_task import ConfigTask
 from pynenc.exceptions import PluginError, UnknownComponentError
 from pynenc.plugins import builtin, hookspecs
-from pynenc.plugins.component import BuilderMethod, CommandSpec, Component, ComponentSpec, ConverterSpec
+from pynenc.plugins.component import (
+    BuilderMethod,
+    CodecSpec,
+    CommandSpec,
+    Component,
+    ComponentSpec,
+    ConverterSpec,
+)
 from pynenc.plugins.kinds import KINDS, ComponentKind
 
 logger = logging.getLogger("pynenc.plugins")
@@ -210,7 +218,7 @@ class PluginRegistry:
 
     def known_settings(self) -> list[type[PynencConfig]]:
         """Return every settings class there is, those of apps and tasks first."""
-        return [ConfigPynenc, ConfigTask, *self.settings_classes()]
+        return [ConfigPynenc, ConfigSealing, ConfigTask, *self.settings_classes()]
 
     def builder_methods(self) -> dict[str, BuilderMethod]:
         """Return methods that plugins add to the builder, by name."""
@@ -221,6 +229,11 @@ class PluginRegistry:
         """Return how serializers carry the objects of further classes."""
         offered: list[Iterable[ConverterSpec]] = self.manager.hook.pynenc_converters()
         return [converter for converters in offered for converter in converters]
+
+    def codecs(self) -> list[CodecSpec]:
+        """Return the codecs of the core and of plugins."""
+        offered: list[Iterable[CodecSpec]] = self.manager.hook.pynenc_codecs()
+        return [codec for codecs in offered for codec in codecs]
 
     def commands(self) -> dict[str, CommandSpec]:
         """Return commands that plugins add to the command line, by name."""

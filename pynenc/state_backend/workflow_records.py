@@ -89,13 +89,13 @@ class WorkflowEvent(msgspec.Struct, frozen=True):
 ARGUMENTS = "arguments"
 """The branch and kind of the step that holds the arguments with which a body continues as new."""
 
-STEP, WORKFLOW_VALUE = "workflow_step", "workflow_value"
+STEP, WORKFLOW_VALUE, WORKFLOW_EVENT = "workflow_step", "workflow_value", "workflow_event"
 """Names of tables."""
 
 WORKFLOW_RECORDS = (
     RecordSpec(Step, STEP, (Index(("invocation_id",), "at"),)),
     RecordSpec(WorkflowValue, WORKFLOW_VALUE, (Index(("workflow_id",), "at"),)),
-    RecordSpec(WorkflowEvent, "workflow_event", (Index(("invocation_id",), "at"), Index((), "at"))),
+    RecordSpec(WorkflowEvent, WORKFLOW_EVENT, (Index(("invocation_id",), "at"), Index((), "at"))),
 )
 """The kinds of records that workflows need."""
 

@@ -63,6 +63,20 @@ def may_be_unreadable(table: str, key: str) -> bool:
     return is_unreadable(table, key) or len(unreadable) >= _MOST_NOTED
 
 
+def why_unreadable(table: str, key: str) -> str | None:
+    """Return why this process could not read a record, or None if it has met no such record."""
+    return unreadable.get(_place(table, key))
+
+
+def note_unreadable(table: str, key: str, reason: str, log: logging.Logger) -> None:
+    """Note that a record cannot be read, and log it once."""
+    place = _place(table, key)
+    if place not in unreadable:
+        log.error("a stored record cannot be read and is left out: %s: %s", place, storable(reason))
+    if len(unreadable) < _MOST_NOTED:
+        unreadable[place] = storable(reason)
+
+
 def _place(table: str, key: str) -> str:
     return storable(f"{table} '{key}'")
 
@@ -124,7 +138,7 @@ class RecordCodec(Generic[S]):
         try:
             return msgspec.convert(known, self._struct)
         except msgspec.ValidationError as error:
-            self._note_unreadable(str(record.get(KEY)), str(error))
+            note_unreadable(self.table.name, str(record.get(KEY)), str(error), logger)
             return None
 
     def decode_all(self, records: Sequence[Record | None]) -> list[S | None]:
@@ -141,13 +155,6 @@ class RecordCodec(Generic[S]):
             if len(items) == limit or len(records) < wanted:
                 return items
             after = cursor_of(query, records[-1])
-
-    def _note_unreadable(self, key: str, reason: str) -> None:
-        place = _place(self.table.name, key)
-        if place not in unreadable:
-            logger.error("a stored record cannot be read and is left out: %s: %s", place, storable(reason))
-        if len(unreadable) < _MOST_NOTED:
-            unreadable[place] = storable(reason)
 
 
 class StorageRecords(StorageComponent, RecordStore):

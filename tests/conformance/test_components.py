@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 
 from pynenc import Pynenc
 from pynenc.testing import CancelSuite, ComponentSuite, LifeSuite, SerializerSuite
@@ -38,6 +39,19 @@ class TestMixed(ComponentSuite):
     def make_app(self, tmp_path: Path) -> MakeApp:
         path = str(tmp_path / "kit.db")
         return maker(backend="sqlite", sqlite_db_path=path, broker_cls="mem", client_data_store_cls="mem")
+
+
+class TestSealed(ComponentSuite):
+    """Everything signed, compressed and encrypted."""
+
+    @pytest.fixture
+    def make_app(self, tmp_path: Path) -> MakeApp:
+        return maker(
+            backend="mem",
+            signing_keys=["s" * 32],
+            codec=["zstd", "fernet"],
+            codec_keys=[Fernet.generate_key().decode()],
+        )
 
 
 @pytest.mark.parametrize("serializer", ["JsonSerializer", "JsonPickleSerializer", "PickleSerializer"])
