@@ -105,13 +105,16 @@ class InvocationError(PynencError):
 
 
 class InvocationNotFoundError(InvocationError):
-    """No invocation with this id is stored."""
+    """No invocation with this id is stored, or it cannot be read."""
 
-    def __init__(self, invocation_id: str) -> None:
+    def __init__(self, invocation_id: str, reason: str | None = None) -> None:
         self.invocation_id = invocation_id
-        super().__init__(invocation_id)
+        self.reason = reason
+        super().__init__(invocation_id, reason)
 
     def __str__(self) -> str:
+        if self.reason:
+            return f"the invocation '{self.invocation_id}' cannot be read: {self.reason}"
         return (
             f"no invocation '{self.invocation_id}' is stored for this app: the id is wrong, it "
             f"belongs to another app or backend, or it was purged after its retention time"

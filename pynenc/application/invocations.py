@@ -17,7 +17,9 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
+from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.storage.operations import Cursor
+from pynenc.storage.records import why_unreadable
 
 TaskFilter = BaseTask[..., Any] | TaskId | str | None
 StatusFilter = Iterable[InvocationStatus | str] | InvocationStatus | str | None
@@ -55,7 +57,7 @@ class InvocationFinder:
                 return found
         (data,) = self._components().state_backend.read_invocations([invocation_id])
         if data is None:
-            raise InvocationNotFoundError(invocation_id)
+            raise InvocationNotFoundError(invocation_id, why_unreadable(INVOCATION, invocation_id))
         return self._handles([data], [None])[0]
 
     def find_invocations(

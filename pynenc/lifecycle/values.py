@@ -15,11 +15,13 @@ from pynenc.invocation.packed_text import LITERAL, Announce
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_data import pack_exception, unpack_exception
 from pynenc.serializer.kinds import is_passed_on
+from pynenc.storage.sealing import SEALED
 
 PackedArguments = dict[str, str]
 """Parameter name to packed text."""
 
 ALL_ARGUMENTS = "*"
+_SEALED_TEXT = "they are signed or encoded, and this process has no 'signing_keys' and no 'codec'"
 
 
 class ValueCodec:
@@ -143,6 +145,8 @@ class ValueCodec:
         results: list[Any] = []
         texts = self._store.unpack(stored) if any(text[:1] == "@" for text in stored) else stored
         for text in texts:
+            if text.startswith(SEALED):
+                raise SerializationError(_SEALED_TEXT, "result")
             try:
                 results.append(self._serializer.deserialize(text))
             except BaseException as error:  # noqa: BLE001 - see `_refuse`
@@ -168,7 +172,8 @@ def decode_arguments(stored: str) -> PackedArguments:
     try:
         return msgspec.json.decode(stored, type=dict[str, str])
     except (msgspec.MsgspecError, ValueError, TypeError) as error:
-        raise SerializationError(f"they cannot be read: {error}", "stored arguments") from error
+        why = _SEALED_TEXT if stored.startswith(SEALED) else f"they cannot be read: {error}"
+        raise SerializationError(why, "stored arguments") from error
 
 
 def _refuse(error: BaseException, what: str) -> NoReturn:

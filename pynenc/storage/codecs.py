@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import zlib
@@ -198,7 +197,7 @@ class Codecs:
         try:
             data = base64.b64decode(body, validate=True) if mark == _BASE64 else body.encode("ascii")
             return self.decode(header, data, most).decode("utf-8", "surrogatepass")
-        except (binascii.Error, UnicodeError) as error:
+        except ValueError as error:  # no base64, no ASCII, no UTF-8
             raise CodecError(f"it is damaged: {error}") from error
 
     def content_of(self, text: str) -> str:

@@ -24,7 +24,7 @@ from pynenc.exceptions import CodecError, StorageError
 from pynenc.storage.codecs import Codecs
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor
-from pynenc.storage.record_store import Amend, Lookup, R, RecordStore, RecordWrite, Save, key_of
+from pynenc.storage.record_store import Amend, Lookup, R, RecordStore, RecordWrite, Remove, Save, key_of
 from pynenc.storage.records import note_unreadable
 
 T = TypeVar("T")
@@ -142,7 +142,20 @@ class SealedRecords(RecordStore):
     sealed: Mapping[type[msgspec.Struct], SealedFields]
 
     def write(self, writes: Sequence[RecordWrite]) -> list[bool]:
-        return super().write(self._closed(writes))  # type: ignore[safe-super]
+        closed = self._closed(writes)
+        done = super().write(closed)  # type: ignore[safe-super]
+        for at, (write, was_done) in enumerate(zip(closed, done, strict=True)):
+            if not was_done and isinstance(write, Save) and type(write.record) in self.sealed:
+                done[at] = self._replaced(write)
+        return done
+
+    def _replaced(self, save: Save) -> bool:
+        """Save a record in the place of one that somebody else has made; return whether it was one."""
+        record_type, key = type(save.record), key_of(save.record)
+        (found,) = self.read(record_type, [key])
+        if found is not None:
+            return False
+        return super().write([Remove(record_type, key), save])[-1]  # type: ignore[safe-super]
 
     def stage_write(self, group: Group, writes: Sequence[RecordWrite]) -> Pending[list[bool]]:
         return super().stage_write(group, self._closed(writes))
