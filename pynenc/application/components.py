@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
@@ -12,6 +12,7 @@ from pynenc.application.sealing import make_seal, seal_component
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.conf.loader import SettingsLoader
@@ -164,7 +165,7 @@ class ComponentProvider:
                 cast(BaseBroker, self.get(kind.BROKER)),
                 state_backend,
                 self._trigger(),
-                ValueCodec(serializer, store, state_backend.announce_values, orchestrator.now),
+                ValueCodec(serializer, store, self._announce_values, orchestrator.now),
                 self.hooks,
                 self._logger,
                 RunnerRegistry(orchestrator, state_backend),
@@ -174,6 +175,12 @@ class ComponentProvider:
                 self.catalog,
             )
             return self._made
+
+    def _announce_values(self, value_ids: Sequence[str], settled_at: float) -> None:
+        """Note large values, to be looked at when the first calls that refer to them may be deleted."""
+        keep_s = self._loader.load(ConfigOrchestrator).auto_final_invocation_purge_hours * 3600
+        state_backend = cast(BaseStateBackend, self.get(ComponentKind.STATE_BACKEND))
+        state_backend.announce_values(value_ids, settled_at + keep_s)
 
     def purge(self) -> None:
         """Delete everything that the components keep of the app."""

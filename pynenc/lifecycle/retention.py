@@ -242,28 +242,35 @@ def large_values(components: Components, now: float, again_after_s: float) -> Go
         again_after_s: When to look again at those that are needed, in seconds.
     """
     while due := components.state_backend.values_to_look_at(now, _PAGE):
-        needed = [each.value_id for each in due if _is_needed(components, each.value_id)]
-        gone = sorted({each.value_id for each in due}.difference(needed))
+        needed = _needed_among(components, [each.value_id for each in due])
+        gone = [each.value_id for each in due if each.value_id not in needed]
         if gone:
             components.values.delete_large(gone)
             components.state_backend.drop_values(gone)
         if needed:
-            components.state_backend.look_again_at(needed, now + again_after_s)
+            components.state_backend.look_again_at(sorted(needed), now + again_after_s)
         yield len(gone)
 
 
-def _is_needed(components: Components, value_id: str) -> bool:
-    """Return whether a record refers to a value; uses of records that do not are deleted.
+def _needed_among(components: Components, value_ids: Sequence[str]) -> set[str]:
+    """Return the values to which a record refers; uses of records that do not are deleted.
 
-    It ends at the first page of records which all refer to the value: there may be a million more.
+    Of each value it goes on to the first page of uses that are all needed: there may be a million more.
     """
-    is_needed, after = False, None
-    while uses := components.state_backend.uses_of(value_id, _USES, after):
-        unneeded = components.state_backend.find_unneeded_uses(uses)
+    store = components.state_backend
+    needed: set[str] = set()
+    places: dict[str, Cursor | None] = dict.fromkeys(value_ids)
+    while places:
+        pages = {each: store.uses_of(each, _USES, after) for each, after in places.items()}
+        unneeded = store.find_unneeded_uses([use for page in pages.values() for use in page])
         if unneeded:
-            components.state_backend.drop_uses(unneeded)
-        is_needed = is_needed or len(unneeded) < len(uses)
-        if not unneeded:
-            break
-        after = Cursor(uses[-1].window_end, uses[-1].use_id)
-    return is_needed
+            store.drop_uses(unneeded)
+        dropped = {use.use_id for use in unneeded}
+        places = {}
+        for each, page in pages.items():
+            left = [use for use in page if use.use_id not in dropped]
+            if left:
+                needed.add(each)
+            if len(page) == _USES and len(left) < len(page):
+                places[each] = Cursor(page[-1].window_end, page[-1].use_id)
+    return needed

@@ -13,7 +13,7 @@ from pynenc.lifecycle.leadership import lead, resign
 from pynenc.lifecycle.retention import Retention
 
 _CRON_LOOK_S = 1.0
-_SLICE_S = 0.5
+_SLICE_S, _REST_S = 0.5, 0.1
 
 
 class Schedule:
@@ -88,7 +88,7 @@ class Housekeeping:
             rest_s = self._look_s
             try:
                 if self._pass():
-                    rest_s = min(rest_s, _SLICE_S)
+                    rest_s = min(rest_s, _REST_S)
             except Exception:
                 self._components.logger.exception("a housekeeping pass failed; the next follows")
 

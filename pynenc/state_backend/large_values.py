@@ -66,15 +66,15 @@ LARGE_VALUE_RECORDS = (
 class LargeValueRecords(RecordStore):
     """The part of a state backend that keeps what is known of large values."""
 
-    def announce_values(self, value_ids: Sequence[str], settled_at: float) -> None:
+    def announce_values(self, value_ids: Sequence[str], look_at: float) -> None:
         """Note that values are about to be stored.
 
         Args:
             value_ids: Their ids.
-            settled_at: From when on nobody refers to them anew, in seconds since the epoch; they are
-                looked at then.
+            look_at: When to look whether anything needs them, in seconds since the epoch; nobody refers
+                to them anew from then on.
         """
-        self.write([Save(LargeValue(each, settled_at)) for each in value_ids])
+        self.write([Save(LargeValue(each, look_at)) for each in value_ids])
 
     def note_uses(
         self, kind: str, records: Sequence[msgspec.Struct], text: str = "payload", group: Group | None = None

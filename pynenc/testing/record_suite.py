@@ -158,6 +158,24 @@ class RecordSuite(StorageFixtures):
         assert [record and record["value"] for record in before] == [1, None]
         assert after == [{KEY: "k", "value": 3}]
 
+    def test_a_batch_of_guarded_deletes_tells_the_outcome_of_each(self, storage: Storage) -> None:
+        keys = insert_many(storage, 30)
+        storage.write([Patch(TABLE, key, {"value": at % 3}) for at, key in enumerate(keys)])
+        deletes = [Delete(TABLE, key, {"value": 1}) for key in keys]
+        twice = Delete(TABLE, keys[0], {"value": 0})
+        outcomes = storage.write([*deletes, Delete(TABLE, "no", {"value": 1})])
+        assert [outcome.applied for outcome in outcomes] == [*(at % 3 == 1 for at in range(30)), False]
+        assert outcomes[0].current == {"value": 0}
+        assert outcomes[-1].current is None
+        assert [outcome.applied for outcome in storage.write([twice, deletes[1], twice])] == [
+            True,
+            False,
+            False,
+        ]
+        left = storage.read(TABLE, keys)
+        assert [record is not None for record in left] == [at % 3 != 1 and at > 0 for at in range(30)]
+        assert left[2] == {**(left[2] or {}), "value": 2}
+
     # --- reads -------------------------------------------------------------------------
 
     def test_read_keeps_the_order_of_the_keys(self, storage: Storage) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from pymongo import UpdateOne
+from bson import ObjectId
+from pymongo import DeleteOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
@@ -38,6 +39,8 @@ from pynenc_mongo.documents import Names, decode, encode, new_item, new_record
 
 _INVALID, _DUPLICATE = 121, 11000
 _READ_AT_ONCE = 5000
+_MARK = "_d"
+"""The field by which a batch of deletes knows the documents that are as it expects them."""
 
 
 class Writer:
@@ -137,8 +140,9 @@ class Writer:
 
     def _delete(self, operations: Sequence[Operation]) -> list[Reply]:
         deletes = [each for each in operations if isinstance(each, Delete)]
-        if len(deletes) > 1 and not any(each.expect for each in deletes):
-            return list(self._delete_together(deletes))
+        if len({(each.table.name, each.key) for each in deletes}) == len(deletes) > 1:
+            together = self._delete_guarded if any(each.expect for each in deletes) else self._delete_together
+            return list(together(deletes))
         replies: list[Reply] = []
         for each in deletes:
             done = self._records.delete_one(self._guarded(each.table, each.key, each.expect))
@@ -157,6 +161,25 @@ class Writer:
         for each in ids:
             yield APPLIED if each in there else Outcome(False)
             there.discard(each)
+
+    def _delete_guarded(self, deletes: Sequence[Delete]) -> Iterator[Reply]:
+        """Mark the documents that are as expected, which tells for each; then delete those that still are.
+
+        A mark that a crash leaves behind means nothing.
+        """
+        token = ObjectId()
+        guards = [self._guarded(each.table, each.key, each.expect) for each in deletes]
+        _, refused = self._send([UpdateOne(each, {"$set": {_MARK: token}}, upsert=True) for each in guards])
+        marked = [DeleteOne({**guard, _MARK: token}) for at, guard in enumerate(guards) if at not in refused]
+        if marked and self._records.bulk_write(marked, ordered=False).deleted_count < len(marked):
+            ids = {guard["_id"]: at for at, guard in enumerate(guards)}
+            left = self._records.find({"_id": {"$in": list(ids)}}, {"_id": 1})
+            refused.update(ids[each["_id"]] for each in left)
+        fields = [(each.table, each.key, tuple(each.expect)) for each in deletes]
+        found = self._fetch([fields[at] for at in sorted(refused)])
+        present = dict(zip(sorted(refused), found, strict=True))
+        for at, each in enumerate(deletes):
+            yield _refusal(present[at], each.expect) if at in refused else APPLIED
 
     def _acknowledge(self, operations: Sequence[Operation]) -> list[Reply]:
         acks = [each for each in operations if isinstance(each, Ack)]
