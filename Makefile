@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint check docs bench clean
+.PHONY: demo test lint check docs bench soak clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "pynenc needs Python 3.11 or later; name one with PYTHON=..."; exit 1; }
@@ -48,6 +48,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.redis_run
 	$(BIN)/python -m benchmarks.triggers_run
 	$(BIN)/python -m benchmarks.workflows_run
+
+soak: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.soak_run
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -116,6 +116,11 @@ class ComponentProvider:
         """The seal of the records that carry user data."""
         return make_seal(self._loader, self._conf.app_id, self._registry)
 
+    @property
+    def signs(self) -> bool:
+        """Whether records are signed."""
+        return self.seal.signs
+
     def _prepare(self, component: Component) -> None:
         """Have a store seal its records, and tell a serializer what the app and the plugins let it carry."""
         if isinstance(component, DataComponent):

@@ -169,6 +169,10 @@ class DataComponent(Component):
 class ProvidesComponents(Protocol):
     """Selects and builds the components of an app; runners ask it when they start."""
 
+    @property
+    def signs(self) -> bool:
+        """Whether records are signed."""
+
     def get(self, kind: ComponentKind) -> Component:
         """Return the component of a kind, built at its first use."""
 

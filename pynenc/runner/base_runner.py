@@ -6,7 +6,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.base_config import PynencConfig
@@ -14,9 +14,10 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
 from pynenc.plugins.component import Component, ComponentContext
-from pynenc.plugins.kinds import STORES
+from pynenc.plugins.kinds import STORES, ComponentKind
 from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.signal_watch import SignalWatch
+from pynenc.serializer.base_serializer import BaseSerializer
 
 
 class BaseRunner(Component):
@@ -78,6 +79,7 @@ class BaseRunner(Component):
             hazards.update(dict.fromkeys(component.hazards()))
         for hazard in hazards:
             self.logger.warning("%s", hazard)
+        self._check_serializer()
         self._check_times()
         self.check()
         app.register_core_tasks()
@@ -93,6 +95,18 @@ class BaseRunner(Component):
             finally:
                 self.logger.info("%s %s stopped", type(self).__name__, self.runner_id)
                 hooks.call("runner_stopped", runner=self.runner_context)
+
+    def _check_serializer(self) -> None:
+        """Warn of a serializer that lets everybody who can write to the store execute code here."""
+        provider = self.app.component_provider
+        serializer = cast(BaseSerializer, provider.get(ComponentKind.SERIALIZER))
+        is_shared = provider.component_class(ComponentKind.STATE_BACKEND).shared_between_processes
+        if serializer.executes_code and is_shared and not provider.signs:
+            self.logger.warning(
+                "the %s executes code that stands in stored values, so whoever can write to the backend "
+                "controls this runner: set 'signing_keys', or use the JsonSerializer",
+                type(serializer).__name__,
+            )
 
     @abstractmethod
     def execute(self) -> None:

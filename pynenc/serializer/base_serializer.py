@@ -17,9 +17,14 @@ FromPlain = Callable[[Any], Any]
 
 
 class BaseSerializer(Component):
-    """Turns values into text and back."""
+    """Turns values into text and back.
+
+    Attributes:
+        executes_code: Whether reading a text can execute code that its writer has chosen.
+    """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigSerializer
+    executes_code: ClassVar[bool] = False
 
     @abstractmethod
     def serialize(self, value: Any) -> str:
@@ -42,7 +47,7 @@ class BaseSerializer(Component):
         """Carry objects of a class with a pair of functions, in this process.
 
         Every process that reads such objects must register the class as well, as one does next to
-        the app. Serializers that write objects of all classes ignore this.
+        the app.
 
         Args:
             cls: The class; objects of its subclasses are not meant.

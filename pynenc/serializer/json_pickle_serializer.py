@@ -25,13 +25,15 @@ _PREFIX = f'{{"{_PICKLED}": '
 class JsonPickleSerializer(JsonSerializer):
     """Everything that pickle can write; readable JSON for what the `JsonSerializer` carries."""
 
+    executes_code = True
+
     def serialize(self, value: Any) -> str:
         try:
             return super().serialize(value)
         except SerializationError:
             pass
         try:
-            return json.dumps({_PICKLED: pickled(value)})
+            return json.dumps({_PICKLED: pickled(value, self._converters)})
         except BaseException as error:
             if is_key_press(error):
                 raise
@@ -42,7 +44,7 @@ class JsonPickleSerializer(JsonSerializer):
             return super().deserialize(text)
         try:
             if text.startswith(_PREFIX):
-                return unpickled(json.loads(text)[_PICKLED])
+                return unpickled(json.loads(text)[_PICKLED], self._converters)
             return self._from_json(text)
         except BaseException as error:
             if is_passed_on(error):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import mongo_tasks
 import pytest
 import trustme
+from cryptography import x509
 from mongo_apps import make_mongo_app, mongo_storage
 from mongo_server import MongoServer, ReplicaSet, free_port
 from pymongo import MongoClient
@@ -84,6 +86,59 @@ def test_tls_with_a_certificate_of_an_own_authority(tmp_path: Path) -> None:
         strangers = make_mongo_app(url, "strangers", server_selection_timeout=0.1)
         with pytest.raises(StorageUnavailableError, match="CERTIFICATE_VERIFY_FAILED"):
             strangers.orchestrator.ping()
+        parts = {"mongo_host": "127.0.0.1", "mongo_port": server.port, "mongo_tls": True}
+        app = make_mongo_app("", "settings", **parts, mongo_tls_ca_file=str(tmp_path / "ca.pem"))
+        assert "127.0.0.1" in str(app.orchestrator.ping())
+
+
+def test_a_certificate_in_place_of_a_password(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server_cert = authority.issue_cert("127.0.0.1")
+    server_cert.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    own = authority.issue_cert("worker.example", common_name="worker")
+    own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "worker.pem"))
+    tls = ("--tlsMode", "preferTLS", "--tlsCertificateKeyFile", str(tmp_path / "server.pem"))
+    tls += ("--tlsCAFile", str(tmp_path / "ca.pem"), "--tlsAllowConnectionsWithoutCertificates")
+    with MongoServer(tmp_path, *tls) as server:
+        with server.client() as client:
+            roles = [{"role": "readWrite", "db": "pynenc"}]
+            client["$external"].command("createUser", own_subject(tmp_path / "worker.pem"), roles=roles)
+        parts = {"mongo_host": "127.0.0.1", "mongo_port": server.port, "mongo_tls": True}
+        files = {"mongo_tls_ca_file": f"{tmp_path}/ca.pem"}
+        files["mongo_tls_certificate_key_file"] = f"{tmp_path}/worker.pem"
+        app = make_mongo_app("", "x509", **parts, **files, mongo_auth_mechanism="MONGODB-X509")
+        assert "127.0.0.1" in str(app.orchestrator.ping())
+
+
+def own_subject(path: Path) -> str:
+    """Return the subject of a certificate as MongoDB writes it."""
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    return certificate.subject.rfc4514_string()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongodb://u:s3cret@h:port",
+        "mongodb//u:s3cret@h",
+        "mongodb://u:s3cret@x@127.0.0.1:1/",
+        "mongodb://u:p%ss3cret@127.0.0.1:1/",
+        "mongodb://u:s3c/ret@127.0.0.1:1/",
+        "mongodb://127.0.0.1:1/?authSource=s3cret&unknown=s3cret",
+        "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=s3cret",
+        "mongodb://u:s3cret@127.0.0.1:1/?tlsCAFile=/nowhere",
+        "mongodb+srv://u:s3c/ret@nowhere.invalid/",
+        "http://u:s3cret@h",
+        "s3cret",
+    ],
+)
+def test_a_url_that_cannot_be_understood_is_never_shown(url: str) -> None:
+    app = make_mongo_app(url, "malformed")
+    with pytest.raises(ConfigError, match="mongo_url") as caught:
+        app.orchestrator.ping()
+    assert "s3c" not in "".join(traceback.format_exception(caught.value))
+    assert "s3c" not in repr(app)
 
 
 def _step_down(server: MongoServer, seconds: int) -> None:
@@ -223,7 +278,7 @@ def test_data_of_a_newer_layout_is_refused(mongo_url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://localhost", "begins with 'http'; use mongodb://"),
+        ("http://localhost", "must begin with mongodb://"),
         ("mongodb://localhost:many/test", "'mongo_url' cannot be understood"),
         ("mongodb://localhost/?w=-3", "cannot be"),
     ],

@@ -164,9 +164,9 @@ def test_data_of_a_newer_layout_is_refused(redis_url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("http://localhost", "begins with 'http://'"),
+        ("http://localhost", "must begin with one of redis://"),
         ("redis+sentinel://localhost:26379", "needs the service"),
-        ("redis+cluster://localhost:many", "which is not host:port"),
+        ("redis+cluster://localhost:many", "not a URL with a host and a port"),
     ],
 )
 def test_a_url_that_makes_no_sense(url: str, message: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import ssl
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from redis_apps import make_app, redis_storage
 from redis_server import ClusterNode, RedisServer, Sentinel
 from tls_terminator import TlsTerminator
 
-from pynenc.exceptions import StorageUnavailableError
+from pynenc.exceptions import ConfigError, StorageUnavailableError
 from pynenc.testing import LifeSuite, StorageSuite
 from pynenc.testing.app_fixtures import MakeApp, running
 from pynenc.testing.storage_fixtures import MakeStorage
@@ -101,3 +102,61 @@ def test_tls_with_a_certificate_of_an_own_authority(tmp_path: Path) -> None:
         with pytest.raises(StorageUnavailableError, match="CERTIFICATE_VERIFY_FAILED") as refusal:
             make_app(url, "strangers").orchestrator.ping()
         assert "secret" not in str(refusal.value)
+        by_settings = make_app(
+            "",
+            "settings",
+            redis_host="127.0.0.1",
+            redis_port=front.port,
+            redis_password="secret",
+            redis_tls=True,
+            redis_tls_ca_file=str(tmp_path / "ca.pem"),
+        )
+        assert "redis" in str(by_settings.orchestrator.ping())
+        file = make_app(url, "file", redis_tls_ca_file=str(tmp_path / "ca.pem"))
+        assert "redis" in str(file.orchestrator.ping())
+
+
+def test_a_server_that_asks_for_the_certificate_of_a_client(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    own = authority.issue_cert("client")
+    own.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    own.cert_chain_pems[0].write_to_path(str(tmp_path / "cert.pem"))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "ca.pem"))
+    tls.verify_mode = ssl.CERT_REQUIRED
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    with RedisServer(tmp_path) as server, TlsTerminator(server.port, tls) as front:
+        settings = {"redis_tls_ca_file": f"{tmp_path}/ca.pem"}
+        files = {"redis_tls_cert_file": f"{tmp_path}/cert.pem", "redis_tls_key_file": f"{tmp_path}/key.pem"}
+        url = f"rediss://127.0.0.1:{front.port}/0"
+        assert "redis" in str(make_app(url, "known", **settings, **files).orchestrator.ping())
+        with pytest.raises(StorageUnavailableError):
+            make_app(url, "unknown", **settings).orchestrator.ping()
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://u:s3c:ret@localhost:port/0", "not a URL"),
+        ("redis://u:s3cret/x@127.0.0.1:1/0", "not a URL"),
+        ("redis://u:12/s3cret@127.0.0.1:1/0", "number of a database"),
+        ("redis://u:s3cret@[::1/0", "not a URL"),
+        ("redis://u:s3c#ret@127.0.0.1:1/0", "not a URL"),
+        ("redis://u:1?s3cret@127.0.0.1:1/0", "not a URL"),
+        ("redis://u:s3cret@127.0.0.1:99999/0", "not a URL"),
+        ("redis://u:s3cret@127.0.0.1:1/s3cret", "number of a database"),
+        ("redis://127.0.0.1:1/0?password=s3cret&more=s3cret", "option in 'redis_url'.*: password, more"),
+        ("redis://127.0.0.1:1/0?socket_timeout=s3cret", "option in 'redis_url'.*: socket_timeout"),
+        ("http://u:s3cret@h/0", "must begin with one of redis://"),
+        ("s3cret", "must begin with one of redis://"),
+        ("redis+sentinel://u:s3cret@127.0.0.1:x/service", "not a URL"),
+        ("redis+sentinel://u:s3cret@127.0.0.1:1/service/s3cret", "needs the service"),
+    ],
+)
+def test_a_url_that_cannot_be_understood_is_never_shown(url: str, message: str) -> None:
+    app = make_app(url, "malformed")
+    with pytest.raises(ConfigError, match=message) as caught:
+        app.orchestrator.ping()
+    told = "".join(traceback.format_exception(caught.value))
+    assert "s3c" not in told.replace("test_redis_topologies", "")
+    assert "s3c" not in repr(app)

@@ -59,8 +59,7 @@ class Endpoint:
         hosts = f"{conf.mongo_host}:{conf.mongo_port}"
         if self._url:
             if not self._url.startswith(("mongodb://", "mongodb+srv://")):
-                scheme = self._url.partition("://")[0][:20]
-                raise ConfigError(f"'mongo_url' begins with '{scheme}'; use mongodb:// or mongodb+srv://")
+                raise ConfigError("'mongo_url' must begin with mongodb:// or mongodb+srv://")
             hosts = self._read_url()
         self.location = f"mongodb://{hosts}/{self.database_name}"
         """Where it is, without any secret."""
@@ -69,12 +68,17 @@ class Endpoint:
         """Note what the URL says; the hosts in it."""
         if self._url.startswith("mongodb+srv://"):
             path = self._url.partition("://")[2]
-            rest = path.partition("/")[2].partition("?")[0]
+            rest, _, options = path.partition("/")[2].partition("?")
+            if "@" in rest or "@" in options:
+                raise ConfigError(
+                    "'mongo_url' cannot be understood: '@', ':', '/' and '%' in a user or password must be "
+                    "written as urllib.parse.quote_plus does"
+                )
             self.database_name = rest or self._conf.mongo_db
             return path.partition("/")[0].rpartition("@")[2]
         try:
             parts = parse_uri(self._url)
-        except (InvalidURI, ConfigurationError, ValueError) as error:
+        except (InvalidURI, ConfigurationError, ValueError, OSError) as error:
             raise ConfigError(f"'mongo_url' cannot be understood: {error}") from None
         self.database_name = parts["database"] or self._conf.mongo_db
         self._given = frozenset(name.lower() for name in parts["options"])
@@ -92,6 +96,14 @@ class Endpoint:
             "journal": conf.mongo_journal,
             "appname": "pynenc",
         }
+        if conf.mongo_tls:
+            options["tls"] = True
+        if conf.mongo_tls_ca_file:
+            options["tlsCAFile"] = conf.mongo_tls_ca_file
+        if conf.mongo_tls_certificate_key_file:
+            options["tlsCertificateKeyFile"] = conf.mongo_tls_certificate_key_file
+        if conf.mongo_auth_mechanism:
+            options["authMechanism"] = conf.mongo_auth_mechanism
         options = {name: value for name, value in options.items() if name.lower() not in self._given}
         try:
             if self._url:
@@ -101,7 +113,7 @@ class Endpoint:
                 options["password"] = conf.mongo_password.get_secret_value()
                 options["authSource"] = conf.mongo_auth_source
             return MongoClient(conf.mongo_host, conf.mongo_port, **options)
-        except (ConfigurationError, InvalidURI, ValueError) as error:
+        except (ConfigurationError, InvalidURI, ValueError, OSError) as error:
             raise ConfigError(f"MongoDB cannot be used with these settings: {error}") from None
 
     def database(self, client: Client) -> Database[Document]:

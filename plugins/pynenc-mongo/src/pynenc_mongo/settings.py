@@ -25,6 +25,16 @@ class ConfigMongo(PynencConfig):
     mongo_username: str = Field("", description="User, if the server asks for one.")
     mongo_password: SecretStr = Field(SecretStr(""), description="Password, if the server asks for one.")
     mongo_auth_source: str = Field("admin", description="Database that knows the user.")
+    mongo_auth_mechanism: str = Field(
+        "", description="How to log in, such as `SCRAM-SHA-256` or `MONGODB-X509`; empty to agree on one."
+    )
+    mongo_tls: bool = Field(False, description="Whether to connect with TLS.")
+    mongo_tls_ca_file: str = Field(
+        "", description="Certificates of the authorities to trust (PEM); empty for those of the system."
+    )
+    mongo_tls_certificate_key_file: str = Field(
+        "", description="Certificate and private key of this client (PEM), if the server asks for one."
+    )
     mongo_pool_max_connections: int = Field(
         100, ge=2, description="Most connections of a process; further threads wait for one."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -26,6 +26,10 @@ from pynenc_redis.wire import FIRST_PAUSE_S, LAST_PAUSE_S, RETRIES, ClusterWire,
 Client: TypeAlias = "redis.Redis | RedisCluster"
 _CLUSTER, _SENTINEL = "redis+cluster", "redis+sentinel"
 _PLAIN = ("redis", "rediss", "unix")
+_MALFORMED = (
+    "'redis_url' is not a URL with a host and a port; in a user or password, '@', ':', '/', '#', '?' and '%' "
+    "must be written as urllib.parse.quote(text, safe='') does"
+)
 _REFUSED = (redis.AuthenticationError, redis.exceptions.NoPermissionError)
 _AWAY = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ClusterDownError)
 
@@ -44,16 +48,22 @@ class Endpoint:
         self._conf = conf
         url = conf.redis_url.get_secret_value() if conf.redis_url else ""
         self._url = url
-        parts = urlsplit(url)
+        parts = _parts(url)
         self._scheme = parts.scheme
-        if url and self._scheme not in (*_PLAIN, _CLUSTER, _SENTINEL):
-            raise ConfigError(
-                f"'redis_url' begins with '{self._scheme}://'; use one of "
-                f"{', '.join(f'{scheme}://' for scheme in (*_PLAIN, _CLUSTER, _SENTINEL))}"
-            )
         where = parts.netloc.rpartition("@")[2] + parts.path
         self.location = f"{self._scheme}://{where}" if url else f"{conf.redis_host}:{conf.redis_port}"
         """Where it is, without any secret."""
+
+    @property
+    def _tls(self) -> dict[str, Any]:
+        """The options of TLS in the settings, as the client names them."""
+        conf = self._conf
+        files = {
+            "ssl_ca_certs": conf.redis_tls_ca_file,
+            "ssl_certfile": conf.redis_tls_cert_file,
+            "ssl_keyfile": conf.redis_tls_key_file,
+        }
+        return {name: path for name, path in files.items() if path}
 
     @property
     def _options(self) -> dict[str, Any]:
@@ -75,7 +85,9 @@ class Endpoint:
         if self._scheme == _SENTINEL:
             return self._sentinel(options)
         if self._url:
-            return redis.Redis.from_pool(redis.BlockingConnectionPool.from_url(self._url, **options, **pool))
+            tls = self._tls if self._scheme == "rediss" else {}
+            return redis.Redis.from_pool(_pool_of(self._url, {**options, **pool, **tls}))
+        secure = {"connection_class": redis.SSLConnection, **self._tls} if self._conf.redis_tls else {}
         return redis.Redis.from_pool(
             redis.BlockingConnectionPool(
                 host=self._conf.redis_host,
@@ -85,6 +97,7 @@ class Endpoint:
                 password=self._conf.redis_password.get_secret_value() or None,
                 **options,
                 **pool,
+                **secure,
             )
         )
 
@@ -99,10 +112,10 @@ class Endpoint:
             try:
                 nodes.append((address, int(port)) if colon else (port, default_port))
             except ValueError:
-                raise ConfigError(f"'redis_url' names the node '{host}', which is not host:port") from None
+                raise ConfigError(_MALFORMED) from None
         login = {"username": unquote(name) or None, "password": unquote(password) or None}
-        tls = {"ssl": True} if dict(parse_qsl(parts.query)).get("ssl") in ("1", "true") else {}
-        return nodes, {**login, **tls}
+        tls = self._conf.redis_tls or dict(parse_qsl(parts.query)).get("ssl") in ("1", "true")
+        return nodes, {**login, **({"ssl": True, **self._tls} if tls else {})}
 
     def _cluster(self) -> RedisCluster:
         nodes, login = self._nodes(6379)
@@ -115,9 +128,9 @@ class Endpoint:
     def _sentinel(self, options: dict[str, Any]) -> redis.Redis:
         nodes, login = self._nodes(26379)
         service, _, database = urlsplit(self._url).path.strip("/").partition("/")
-        if not service:
+        if not service or not (database or "0").isdecimal():
             raise ConfigError(
-                "'redis_url' for Sentinel needs the service: redis+sentinel://host:port/service"
+                "'redis_url' for Sentinel needs the service: redis+sentinel://host:port/service/database"
             )
         sentinel = Sentinel(nodes, socket_timeout=self._conf.socket_connect_timeout)
         primary: redis.Redis = sentinel.master_for(service, db=int(database or 0), **login, **options)
@@ -152,6 +165,43 @@ def listening_connection(client: Client, prefix: str) -> Connection:
     return connection
 
 
+def _parts(url: str) -> SplitResult:
+    """Return the parts of a URL.
+
+    Raises:
+        ConfigError: It cannot be understood; the text shows nothing of it, for anything may be the password.
+    """
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in (_CLUSTER, _SENTINEL) or parts.port is None or parts.port > 0
+    except ValueError:
+        raise ConfigError(_MALFORMED) from None
+    if url and parts.scheme not in (*_PLAIN, _CLUSTER, _SENTINEL):
+        schemes = ", ".join(f"{scheme}://" for scheme in (*_PLAIN, _CLUSTER, _SENTINEL))
+        raise ConfigError(f"'redis_url' must begin with one of {schemes}")
+    path = parts.path.strip("/")
+    if parts.scheme in ("redis", "rediss") and path and not path.isdecimal():
+        raise ConfigError("'redis_url' must have the number of a database behind the host, or nothing")
+    if not is_good or "@" in parts.path or "@" in parts.query or parts.fragment:
+        raise ConfigError(_MALFORMED)
+    return parts
+
+
+def _pool_of(url: str, options: dict[str, Any]) -> redis.BlockingConnectionPool:
+    """Return a pool of connections to what a URL names.
+
+    Raises:
+        ConfigError: An option in the URL cannot be used.
+    """
+    try:
+        pool = redis.BlockingConnectionPool.from_url(url, **options)
+        pool.connection_class(**pool.connection_kwargs)  # so that wrong options are found now
+    except (ValueError, TypeError):
+        names = ", ".join(name for name, _ in parse_qsl(urlsplit(url).query))
+        raise ConfigError(f"an option in 'redis_url' is unknown or has a wrong value: {names}") from None
+    return pool
+
+
 @contextmanager
 def explained(location: str) -> Iterator[None]:
     """Turn errors of the client and the server into ours, with what to do.
@@ -165,6 +215,8 @@ def explained(location: str) -> Iterator[None]:
         yield
     except redis.RedisError as error:
         raise _translated(error, location) from error
+    except redis.exceptions.RedisClusterException as error:
+        raise StorageUnavailableError(f"cannot reach Redis at {location}: {error}") from error
 
 
 def _translated(error: redis.RedisError, location: str) -> StorageError:

@@ -24,6 +24,14 @@ class ConfigRedis(PynencConfig):
     redis_db: int = Field(0, ge=0, description="Number of the database.")
     redis_username: str = Field("", description="User, if the server asks for one.")
     redis_password: SecretStr = Field(SecretStr(""), description="Password, if the server asks for one.")
+    redis_tls: bool = Field(False, description="Whether to connect with TLS; a URL says it by `rediss://`.")
+    redis_tls_ca_file: str = Field(
+        "", description="Certificates of the authorities to trust (PEM); empty for those of the system."
+    )
+    redis_tls_cert_file: str = Field(
+        "", description="Certificate of this client (PEM), if the server asks for one."
+    )
+    redis_tls_key_file: str = Field("", description="Private key of that certificate (PEM).")
     redis_pool_max_connections: int = Field(
         100, ge=2, description="Most connections of a process; further threads wait for one."
     )
