@@ -48,6 +48,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.redis_run
 	$(BIN)/python -m benchmarks.triggers_run
 	$(BIN)/python -m benchmarks.workflows_run
+	$(BIN)/python -m benchmarks.sealing_run
 
 soak: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.soak_run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import threading
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -74,16 +75,26 @@ class ZstdCodec(Codec):
         except ImportError as error:
             raise ConfigError("the codec 'zstd' needs `pip install pynenc[zstd]`") from error
         self._library: Any = zstandard
+        self._own = threading.local()  # compressors are costly to make and for one thread each
 
     def encode(self, data: bytes) -> bytes:
-        packed: bytes = self._library.ZstdCompressor().compress(data)
+        if not hasattr(self._own, "packer"):
+            self._own.packer = self._library.ZstdCompressor()
+        packed: bytes = self._own.packer.compress(data)
         return packed
 
     def decode(self, data: bytes, most: int) -> bytes:
+        if not hasattr(self._own, "unpacker"):
+            self._own.unpacker = self._library.ZstdDecompressor()
         try:
-            with self._library.ZstdDecompressor().stream_reader(data) as reader:
-                unpacked: bytes = reader.read(most + 1 if most else -1)
-        except self._library.ZstdError as error:
+            # The frame says its size, and never becomes larger than that; frames of others may not say it.
+            size = self._library.frame_content_size(data)
+            if size >= 0 and not 0 < most < size:
+                unpacked: bytes = self._own.unpacker.decompress(data)
+            else:
+                with self._library.ZstdDecompressor().stream_reader(data) as reader:
+                    unpacked = reader.read(most + 1 if most else -1)
+        except (self._library.ZstdError, MemoryError) as error:
             raise CodecError(f"it was not compressed with Zstandard: {error}") from error
         if 0 < most < len(unpacked):
             raise CodecError(too_large(most))

@@ -149,3 +149,13 @@ def change_surroundings(folder: str, is_removed: bool) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     if is_removed:
         os.rmdir(folder)
+
+
+class Opaque:
+    """An object that no serializer would write without being told how."""
+
+    def __init__(self, secret: int) -> None:
+        self.secret = secret
+
+    def __reduce__(self) -> Any:
+        raise TypeError("not without a converter")
