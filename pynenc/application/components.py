@@ -118,7 +118,7 @@ class ComponentProvider:
 
     @property
     def signs(self) -> bool:
-        """Whether records are signed."""
+        """True if records are signed."""
         return self.seal.signs
 
     def _prepare(self, component: Component) -> None:

@@ -1,4 +1,4 @@
-"""Which records of an app are sealed, and with what."""
+"""The seal of an app: the records that it protects, and the keys and codecs it uses."""
 
 from __future__ import annotations
 

@@ -171,7 +171,7 @@ class ProvidesComponents(Protocol):
 
     @property
     def signs(self) -> bool:
-        """Whether records are signed."""
+        """True if records are signed."""
 
     def get(self, kind: ComponentKind) -> Component:
         """Return the component of a kind, built at its first use."""

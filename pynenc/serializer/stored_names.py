@@ -31,6 +31,7 @@ STORED_NAMES: dict[str, str] = {
     "pynenc.invocation.workflow_identity.WorkflowIdentity": (
         "pynenc.invocation.workflow_identity.WorkflowIdentity"
     ),
+    "pynenc.serializer.pickle_serializer.converted": "pynenc.serializer.pickle_serializer.converted",
     "pynenc.serializer.pickle_serializer.rebuilt_exception": (
         "pynenc.serializer.pickle_serializer.rebuilt_exception"
     ),
