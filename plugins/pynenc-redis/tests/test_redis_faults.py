@@ -174,6 +174,35 @@ def test_a_url_that_makes_no_sense(url: str, message: str) -> None:
         make_app(url).orchestrator.ping()
 
 
+@pytest.mark.parametrize(
+    ("rules", "refused"),
+    [
+        ("~pynenc:* resetchannels +@all", "one of the channels"),
+        ("~other:* allchannels +@all", "one of the keys"),
+        ("~pynenc:* allchannels +@all -publish", "'publish' command"),
+        ("~pynenc:* allchannels +@all -script", "'script' command"),
+        ("~pynenc:* allchannels +@all -info", None),
+        ("~pynenc:* resetchannels &pynenc:* +@all -@dangerous", None),
+    ],
+)
+def test_a_user_who_may_not_do_everything(redis_url: str, rules: str, refused: str | None) -> None:
+    with redis.Redis.from_url(redis_url) as client:
+        client.execute_command("ACL", "SETUSER", "limited", "reset", "on", ">secret", *rules.split())
+        url = redis_url.replace("redis://", "redis://limited:secret@")
+        app = make_app(url, "limited")
+        add = app.task(kit_tasks.add)
+        if refused is None:
+            with running(app):
+                assert add(1, 2).result == 3
+            app.purge()
+        else:
+            with pytest.raises(StorageUnavailableError, match=f"refuses us.*{refused}.*it needs"):
+                add(1, 2)
+            assert list(client.scan_iter(match="pynenc:{limited}:r:*")) == []
+        app.close()
+        client.execute_command("ACL", "DELUSER", "limited")
+
+
 def test_apps_with_odd_names_keep_apart(redis_url: str) -> None:
     for odd in ("a*", "a{b}", "a:b", "ä b"):
         one = make_app(redis_url, odd)

@@ -227,7 +227,7 @@ def _translated(error: redis.RedisError, location: str) -> StorageError:
     ):
         return StorageUnavailableError(
             f"Redis at {location} refuses us: {text}. Check 'redis_username' and 'redis_password', or those "
-            f"in 'redis_url', and what this user may do."
+            f"in 'redis_url', and what this user may do: it needs the keys and channels `pynenc:*`."
         )
     if isinstance(error, redis.ReadOnlyError) or "READONLY" in text:
         return StorageUnavailableError(

@@ -84,6 +84,8 @@ class RedisStorage(Storage):
                     client = self._endpoint.connect()
                     with explained(self._endpoint.location):
                         self._check_layout(client)
+                        # Were this refused later, it would be in the middle of a script.
+                        client.publish(f"{self._prefix}:c:hello", "")
                     self._wire = self._endpoint.wire(client)
                     self._client = client
         return client
@@ -245,7 +247,7 @@ class RedisStorage(Storage):
             layout = self._check_layout(client)
             info = self._info(client, "server")
         engine = "valkey" if "valkey_version" in info else "redis"
-        version = str(info.get("valkey_version") or info.get("redis_version"))
+        version = str(info.get("valkey_version") or info.get("redis_version") or "of unknown version")
         return EngineInfo(engine, version, layout, self._endpoint.location)
 
     def hazards(self) -> list[str]:
@@ -260,7 +262,11 @@ class RedisStorage(Storage):
         ]
 
     def _info(self, client: Client, section: str) -> dict[str, Any]:
-        return client.info(section, **self._at_own_node(client))
+        """Return what the server says of itself; nothing if this user may not ask."""
+        try:
+            return client.info(section, **self._at_own_node(client))
+        except redis.exceptions.NoPermissionError:
+            return {}
 
     def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
         patterns = [f"{self._prefix}:{kind}:{table.name}:*" for table in tables for kind in ("r", "x")]
