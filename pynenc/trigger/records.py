@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -60,11 +61,30 @@ def event_text(code: str, payload: Mapping[str, Any] | None) -> str:
     """
     check_code(code)
     try:
-        return msgspec.json.encode(dict(payload or {})).decode()
+        text = msgspec.json.encode(dict(payload or {}))
+        if b"null" in text:  # which is how a number that JSON does not have is written
+            _check_finite(msgspec.to_builtins(dict(payload or {})))
+        return text.decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise SerializationError(
             f"the payload of event '{code}' cannot be written as JSON: {error}"
         ) from error
+
+
+def _check_finite(value: object, path: str = "") -> None:
+    """Refuse numbers that JSON does not have.
+
+    Raises:
+        ValueError: Says where one is.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{path.lstrip('.')} is {value}, which JSON does not have; pass None or a text")
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_finite(inner, f"{path}.{name}")
+    elif isinstance(value, (list, tuple)):
+        for at, inner in enumerate(value):
+            _check_finite(inner, f"{path}[{at}]")
 
 
 class RunState(StrEnum):
