@@ -312,3 +312,6 @@ SCENARIOS: list[Callable[[Life], None]] = [
     cancel_in_line,
     purge_ended,
 ]
+
+LEAVE_MUCH = {submit_many, delete_large_values, blocked_in_line, register_equal, cache_results, purge_ended}
+"""The scenarios after which the suite also checks that nothing is left once nothing is needed."""

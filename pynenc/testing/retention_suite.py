@@ -41,7 +41,7 @@ class RetentionSuite(AppFixtures):
         """Return the ids of all large values that are known of, oldest first."""
         return [each.value_id for each in app.state_backend.values_to_look_at(1e12, 1000)]
 
-    def _look(self, app: Pynenc, days: float = 1.0) -> int:
+    def _look(self, app: Pynenc, days: float = 2.0) -> int:
         """Look at values that are due some days from now; how many were deleted."""
         now = app.orchestrator.now() + days * _DAY_S
         return _count(retention.large_values(app.components, now, again_after_s=_DAY_S))
@@ -59,7 +59,7 @@ class RetentionSuite(AppFixtures):
         with running(app):
             assert second.result == len(_LARGE) + 2
         assert retention.purge_ended(app.components, app.orchestrator.now() + 1) == 1
-        assert self._look(app, days=3) == 1
+        assert self._look(app, days=5) == 1
         assert app.client_data_store.get([value_id]) == [None]
         assert self._ids(app) == []
         assert app.state_backend.uses_of(value_id, 9) == []
@@ -83,7 +83,7 @@ class RetentionSuite(AppFixtures):
         (result,) = values.unpack_results([payloads[0]])
         assert result == _LARGE
         retention.purge_ended(app.components, app.orchestrator.now() + 1)
-        assert self._look(app, days=3) == 2
+        assert self._look(app, days=5) == 2
 
     def test_a_value_to_which_nobody_came_to_refer_is_deleted(self, app: Pynenc) -> None:
         app.components.values.pack_result(_LARGE)

@@ -9,7 +9,18 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pynenc import Pynenc
-from pynenc.testing import CancelSuite, ComponentSuite, LifeSuite, SerializerSuite
+from pynenc.testing import (
+    CancelSuite,
+    ComponentSuite,
+    LifeSuite,
+    RetentionSuite,
+    SerializerSuite,
+    StateBackendSuite,
+    TriggerStoreSuite,
+    TriggerSuite,
+    WorkflowCrashSuite,
+    WorkflowSuite,
+)
 from pynenc.testing.app_fixtures import MakeApp
 
 SETTINGS: dict[str, Any] = {"runner_cls": "ThreadRunner", "logging_level": "critical"}
@@ -41,7 +52,15 @@ class TestMixed(ComponentSuite):
         return maker(backend="sqlite", sqlite_db_path=path, broker_cls="mem", client_data_store_cls="mem")
 
 
-class TestSealed(ComponentSuite):
+class TestSealed(
+    StateBackendSuite,
+    TriggerStoreSuite,
+    TriggerSuite,
+    LifeSuite,
+    WorkflowSuite,
+    RetentionSuite,
+    WorkflowCrashSuite,
+):
     """Everything signed, compressed and encrypted."""
 
     @pytest.fixture
