@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint check docs bench fuzz soak clean
+.PHONY: demo test lint check docs bench thorough fuzz soak clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "pynenc needs Python 3.11 or later; name one with PYTHON=..."; exit 1; }
@@ -49,6 +49,9 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.triggers_run
 	$(BIN)/python -m benchmarks.workflows_run
 	$(BIN)/python -m benchmarks.sealing_run
+
+thorough: $(VENV)/.dev
+	$(BIN)/pytest -n $(PYTEST_WORKERS) -m thorough
 
 fuzz: $(VENV)/.dev
 	PYNENC_TEST_FUZZ_TRIES=1_000_000 $(BIN)/pytest tests/unit/serializer/test_hostile_texts.py -k damaged

@@ -29,7 +29,7 @@ class StorageSuite(RecordSuite, QueueSuite, SignalSuite):
     """Everything that a storage driver promises."""
 
 
-class ComponentSuite(
+class EverydaySuite(
     BrokerSuite,
     OrchestratorSuite,
     StateBackendSuite,
@@ -39,12 +39,17 @@ class ComponentSuite(
     LifeSuite,
     ConcurrencySuite,
     CancelSuite,
-    CrashSuite,
-    TriggerCrashSuite,
     WorkflowSuite,
-    WorkflowCrashSuite,
     RetentionSuite,
 ):
+    """The promises of the components of one backend while no process dies."""
+
+
+class CrashesSuite(CrashSuite, TriggerCrashSuite, WorkflowCrashSuite):
+    """The promises of the components of one backend when a process dies, at every point where it may."""
+
+
+class ComponentSuite(EverydaySuite, CrashesSuite):
     """Everything that the components of one backend promise."""
 
 
@@ -55,6 +60,8 @@ __all__ = [
     "ComponentSuite",
     "ConcurrencySuite",
     "CrashSuite",
+    "CrashesSuite",
+    "EverydaySuite",
     "LifeSuite",
     "MeasureSuite",
     "OrchestratorSuite",

@@ -12,14 +12,10 @@ from pynenc import Pynenc
 from pynenc.testing import (
     CancelSuite,
     ComponentSuite,
+    EverydaySuite,
     LifeSuite,
-    RetentionSuite,
     SerializerSuite,
-    StateBackendSuite,
-    TriggerStoreSuite,
-    TriggerSuite,
     WorkflowCrashSuite,
-    WorkflowSuite,
 )
 from pynenc.testing.app_fixtures import MakeApp
 
@@ -52,15 +48,7 @@ class TestMixed(ComponentSuite):
         return maker(backend="sqlite", sqlite_db_path=path, broker_cls="mem", client_data_store_cls="mem")
 
 
-class TestSealed(
-    StateBackendSuite,
-    TriggerStoreSuite,
-    TriggerSuite,
-    LifeSuite,
-    WorkflowSuite,
-    RetentionSuite,
-    WorkflowCrashSuite,
-):
+class TestSealed(EverydaySuite, WorkflowCrashSuite):
     """Everything signed, compressed and encrypted."""
 
     @pytest.fixture

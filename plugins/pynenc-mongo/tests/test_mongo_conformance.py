@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from mongo_apps import make_mongo_app, mongo_storage
 
-from pynenc.testing import ComponentSuite, StorageSuite
+from pynenc.testing import ComponentSuite, CrashesSuite, EverydaySuite, StorageSuite
 from pynenc.testing.app_fixtures import MakeApp
 from pynenc.testing.storage_fixtures import MakeStorage
 
@@ -30,7 +30,14 @@ class TestReplicaSetStorage(StorageSuite):
         return partial(mongo_storage, url=replica_set_url)
 
 
-class TestReplicaSetComponents(ComponentSuite):
+class TestReplicaSetComponents(EverydaySuite):
+    @pytest.fixture
+    def make_app(self, replica_set_url: str) -> MakeApp:
+        return partial(make_mongo_app, replica_set_url)
+
+
+@pytest.mark.thorough
+class TestReplicaSetCrashes(CrashesSuite):
     @pytest.fixture
     def make_app(self, replica_set_url: str) -> MakeApp:
         return partial(make_mongo_app, replica_set_url)
