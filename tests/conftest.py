@@ -13,6 +13,7 @@ import pytest
 pytest.register_assert_rewrite("pynenc.testing")
 
 from pynenc import Pynenc  # noqa: E402 - the asserts of the kit must be rewritten first
+from pynenc.storage.records import unreadable  # noqa: E402 - likewise
 
 APPS = Path(__file__).parent / "integration" / "apps"
 
@@ -27,6 +28,7 @@ def clean_process(
     yield
     for app_id in set(Pynenc._instances) - before:
         Pynenc.discard(app_id)
+    unreadable.clear()
 
 
 @pytest.fixture

@@ -71,12 +71,17 @@ def test_a_wrong_password_is_told_and_never_shown(tmp_path: Path) -> None:
         assert "127.0.0.1" in str(app.orchestrator.ping())
 
 
-def test_tls_with_a_certificate_of_an_own_authority(tmp_path: Path) -> None:
+def certified(folder: Path) -> tuple[trustme.CA, tuple[str, ...]]:
+    """Return an authority, and the options of a server with a certificate of it; both are in the folder."""
     authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
     own = authority.issue_cert("127.0.0.1")
-    own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
-    tls = ("--tlsMode", "preferTLS", "--tlsCertificateKeyFile", str(tmp_path / "server.pem"))
+    own.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    return authority, ("--tlsMode", "preferTLS", "--tlsCertificateKeyFile", str(folder / "server.pem"))
+
+
+def test_tls_with_a_certificate_of_an_own_authority(tmp_path: Path) -> None:
+    _, tls = certified(tmp_path)
     with MongoServer(tmp_path, *tls) as server:
         url = f"mongodb://127.0.0.1:{server.port}/test?tls=true"
         app = make_mongo_app(f"{url}&tlsCAFile={tmp_path}/ca.pem")
@@ -92,13 +97,9 @@ def test_tls_with_a_certificate_of_an_own_authority(tmp_path: Path) -> None:
 
 
 def test_a_certificate_in_place_of_a_password(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    server_cert = authority.issue_cert("127.0.0.1")
-    server_cert.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "server.pem"))
+    authority, tls = certified(tmp_path)
     own = authority.issue_cert("worker.example", common_name="worker")
     own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "worker.pem"))
-    tls = ("--tlsMode", "preferTLS", "--tlsCertificateKeyFile", str(tmp_path / "server.pem"))
     tls += ("--tlsCAFile", str(tmp_path / "ca.pem"), "--tlsAllowConnectionsWithoutCertificates")
     with MongoServer(tmp_path, *tls) as server:
         with server.client() as client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +31,6 @@ from pynenc.trigger import on_event
 SIGNING, OTHER = "a key for signatures of length 35 ok", "another key of the very same length!!"
 FERNET = Fernet.generate_key().decode()
 MARK = "a-mark-that-nobody-else-writes"
-
-
-@pytest.fixture(autouse=True)
-def nothing_noted() -> Iterator[None]:
-    records.unreadable.clear()
-    yield
-    records.unreadable.clear()
 
 
 @pytest.fixture

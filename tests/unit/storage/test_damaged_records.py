@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import plain_tasks
@@ -31,13 +30,6 @@ def tables() -> list[Any]:
     found = [(store, table.name) for store in STORES for table in getattr(app, store).tables]
     Pynenc.discard("tables")
     return found
-
-
-@pytest.fixture(autouse=True)
-def nothing_noted() -> Iterator[None]:
-    records.unreadable.clear()
-    yield
-    records.unreadable.clear()
 
 
 @pytest.fixture
