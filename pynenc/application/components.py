@@ -12,7 +12,6 @@ from pynenc.application.sealing import make_seal, seal_component
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_orchestrator import ConfigOrchestrator
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.conf.loader import SettingsLoader
@@ -183,7 +182,8 @@ class ComponentProvider:
 
     def _announce_values(self, value_ids: Sequence[str], settled_at: float) -> None:
         """Note large values, to be looked at when the first calls that refer to them may be deleted."""
-        keep_s = self._loader.load(ConfigOrchestrator).auto_final_invocation_purge_hours * 3600
+        orchestrator = cast(BaseOrchestrator, self.get(ComponentKind.ORCHESTRATOR))
+        keep_s = orchestrator.conf.auto_final_invocation_purge_hours * 3600
         state_backend = cast(BaseStateBackend, self.get(ComponentKind.STATE_BACKEND))
         state_backend.announce_values(value_ids, settled_at + keep_s)
 
