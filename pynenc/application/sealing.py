@@ -36,7 +36,9 @@ SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
     WorkflowEvent: SealedFields(WORKFLOW_EVENT, ("payload",)),
     StoredDefinition: SealedFields("trigger", ("arguments", "conditions")),
     Occurrence: SealedFields("occurrence", ("payload",), ("is_open",)),
-    TriggerRun: SealedFields("trigger_run", ("parts", "cause"), ("state", "invocation_id", "reason")),
+    TriggerRun: SealedFields(
+        "trigger_run", ("parts", "cause"), ("state", "invocation_id", "reason"), ("reason",)
+    ),
     Part: SealedFields("trigger_part", ("occurrence",), ("run_id",)),
     EventWait: SealedFields("trigger_wait", ("filter",)),
 }

@@ -20,8 +20,9 @@ from pynenc.conf.config_client_data_store import ConfigClientDataStore
 from pynenc.exceptions import ClientDataNotFoundError, CodecError, SerializationError
 from pynenc.invocation.packed_text import LITERAL, Announce, reference, referred, value_id
 from pynenc.plugins.component import ComponentContext, DataComponent
-from pynenc.storage.codecs import Codecs, ZlibCodec, too_large
+from pynenc.storage.codecs import ELSEWHERE, Codecs, ZlibCodec, too_large
 
+_SURE_S = 10.0
 _PLAIN, _ZLIB, _CODED = b"p", b"z", b"c"
 
 
@@ -35,6 +36,7 @@ class BaseClientDataStore(DataComponent):
         super().__init__(context)
         self._local: OrderedDict[str, str] = OrderedDict()
         self._local_size = 0
+        self._sure_until: dict[str, float] = {}
         self.codecs = Codecs((), (), {"zlib": ZlibCodec})
         """What values go through; the app sets it."""
         self._lock = threading.Lock()
@@ -75,14 +77,14 @@ class BaseClientDataStore(DataComponent):
                 continue
             key = value_id(self.codecs.content_of(text), end)
             packed.append(reference(key))
-            if not self._is_at_hand(key):
+            if not self._is_surely_there(key):
                 new[key] = text
         if new:
             if announce is not None:
                 announce(list(new), end + window_s)
             self.put({key: self._encode(text) for key, text in new.items()})
             for key, text in new.items():
-                self._remember(key, text)
+                self._remember(key, text, time.monotonic() + _SURE_S)
         return packed
 
     def unpack(self, packed: Sequence[str]) -> list[str]:
@@ -123,6 +125,7 @@ class BaseClientDataStore(DataComponent):
         """Drop the values that this process keeps at hand."""
         with self._lock:
             self._local.clear()
+            self._sure_until.clear()
             self._local_size = 0
 
     def _is_large(self, text: str) -> bool:
@@ -138,28 +141,31 @@ class BaseClientDataStore(DataComponent):
             )
         return not 0 < self.conf.max_size_to_cache < size
 
-    def _is_at_hand(self, key: str) -> bool:
+    def _is_surely_there(self, key: str) -> bool:
+        """Return whether this process has stored a value, and so short a while ago that nobody purged it."""
         with self._lock:
-            return key in self._local
+            return key in self._local and self._sure_until.get(key, 0.0) > time.monotonic()
 
-    def _remember(self, key: str, text: str) -> None:
+    def _remember(self, key: str, text: str, sure_until: float = 0.0) -> None:
         """Keep a value at hand, and no more than the settings allow."""
         conf = self.conf
         with self._lock:
+            if sure_until:
+                self._sure_until[key] = sure_until
             self._local_size += len(text) - len(self._local.get(key, ""))
             self._local[key] = text
             self._local.move_to_end(key)
             while self._local and (
                 len(self._local) > conf.local_cache_size or self._local_size > conf.local_cache_characters
             ):
-                self._local_size -= len(self._local.popitem(last=False)[1])
+                dropped, value = self._local.popitem(last=False)
+                self._local_size -= len(value)
+                self._sure_until.pop(dropped, None)
 
     def _encode(self, text: str) -> bytes:
         data = text.encode("utf-8", "surrogatepass")
         if 0 < self.conf.max_value_bytes < len(data):
-            raise SerializationError(
-                f"{too_large(self.conf.max_value_bytes)}: keep the data elsewhere and pass where it is"
-            )
+            raise SerializationError(f"{too_large(self.conf.max_value_bytes)}; {ELSEWHERE}")
         if self.codecs.chain:
             return _CODED + self.codecs.header.encode() + b":" + self.codecs.encode(data)
         return _ZLIB + zlib.compress(data) if self.conf.compression_enabled else _PLAIN + data

@@ -18,8 +18,10 @@ from pynenc.invocation.state import Change, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
+from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.state_backend.workflow_records import ARGUMENTS, step_id
 from pynenc.storage.operations import Cursor
+from pynenc.storage.records import may_be_unreadable
 
 _ROUND_S = 600.0
 _LEFTOVERS_S = 86400.0
@@ -94,11 +96,11 @@ class Retention:
 
 
 def purge_ended(components: Components, before: float) -> int:
-    """Delete invocations that ended before a moment; how many that were."""
-    return sum(ended_invocations(components, before))
+    """Delete invocations that ended before a moment, also those that cannot be read; how many that were."""
+    return sum(ended_invocations(components, before, unreadable_too=True))
 
 
-def ended_invocations(components: Components, before: float) -> Going:
+def ended_invocations(components: Components, before: float, unreadable_too: bool = False) -> Going:
     """Delete invocations that ended before a moment.
 
     Those of a workflow that goes on stay, because its body may ask for their results again. First the
@@ -109,7 +111,11 @@ def ended_invocations(components: Components, before: float) -> Going:
         after: Cursor | None = None
         while states := components.orchestrator.find_states(status, before, _PAGE, after):
             after = Cursor(states[-1].since, states[-1].invocation_id)
-            over = _not_needed(components, states)
+            over = _not_needed(components, states, unreadable_too)
+            for state in over:
+                if state.has_steps or state.is_workflow:
+                    components.state_backend.forget_workflows([state.invocation_id])
+                    yield 0
             if over:
                 _purge(components, over)
             yield len(over)
@@ -121,15 +127,17 @@ def _purge(components: Components, over: Sequence[InvocationState]) -> None:
     components.orchestrator.change(
         [Change(state, target) for state, target in zip(over, bare, strict=True)], None
     )
-    components.state_backend.forget_workflows(
-        [state.invocation_id for state in over if state.has_steps or state.is_workflow]
-    )
     components.state_backend.delete([(state.invocation_id, state.claim) for state in over])
     components.orchestrator.delete(over)
 
 
-def _not_needed(components: Components, states: Sequence[InvocationState]) -> list[InvocationState]:
-    """Return those that belong to no workflow that goes on, or to what it has continued from."""
+def _not_needed(
+    components: Components, states: Sequence[InvocationState], unreadable_too: bool
+) -> list[InvocationState]:
+    """Return those that belong to no workflow that goes on, or to what it has continued from.
+
+    A call that cannot be read may belong to one: perhaps only this process lacks the key.
+    """
     data = components.state_backend.read_invocations([state.invocation_id for state in states])
     roots = {
         root
@@ -142,10 +150,13 @@ def _not_needed(components: Components, states: Sequence[InvocationState]) -> li
     return [
         state
         for state, each in zip(states, data, strict=True)
-        if each is None
-        or not any(
-            root in needs_since and each.created_at >= needs_since[root]
-            for root in (each.workflow_id, each.parent_workflow_id)
+        if (each is None and (unreadable_too or not may_be_unreadable(INVOCATION, state.invocation_id)))
+        or (
+            each is not None
+            and not any(
+                root in needs_since and each.created_at >= needs_since[root]
+                for root in (each.workflow_id, each.parent_workflow_id)
+            )
         )
     ]
 

@@ -146,11 +146,10 @@ def forget(components: Components, ended: Sequence[InvocationState]) -> None:
     for state in ended:
         if state.slot_key is None:
             continue
-        for start in range(1, state.claim + 1, _MANY):
-            numbers = range(start, min(start + _MANY, state.claim + 1))
-            components.orchestrator.drop_waiters(
-                [waiter(msgspec.structs.replace(state, claim=each), state.slot_key, 0.0) for each in numbers]
-            )
+        numbers = range(max(1, state.claim - _MANY), state.claim + 1)
+        components.orchestrator.drop_waiters(
+            [waiter(msgspec.structs.replace(state, claim=each), state.slot_key, 0.0) for each in numbers]
+        )
 
 
 def hand_on(components: Components, slot_keys: Iterable[str], actor_id: str) -> int:

@@ -81,7 +81,12 @@ def find_waiting(components: Components, registration_keys: Sequence[str]) -> li
     """For each registration key the invocation that still waits under it, if there is one."""
     entries = components.orchestrator.read_slots(registration_keys)
     states = components.orchestrator.read_states([entry.invocation_id if entry else "" for entry in entries])
-    return [state if state is not None and state.status.counts_as_waiting else None for state in states]
+    return [
+        state
+        if state is not None and state.status.counts_as_waiting and state.registration_key == key
+        else None
+        for key, state in zip(registration_keys, states, strict=True)
+    ]
 
 
 def submit_registered(components: Components, new: NewInvocation) -> InvocationState | None:
@@ -115,7 +120,10 @@ def find_cached(components: Components, cache_keys: Sequence[str]) -> list[Invoc
     entries = components.orchestrator.read_slots(cache_keys)
     states = components.orchestrator.read_states([entry.invocation_id if entry else "" for entry in entries])
     return [
-        state if state is not None and state.status == InvocationStatus.SUCCESS else None for state in states
+        state
+        if state is not None and state.status == InvocationStatus.SUCCESS and state.cache_key == key
+        else None
+        for key, state in zip(cache_keys, states, strict=True)
     ]
 
 

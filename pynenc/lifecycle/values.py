@@ -15,6 +15,7 @@ from pynenc.invocation.packed_text import LITERAL, Announce
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_data import pack_exception, unpack_exception
 from pynenc.serializer.kinds import is_passed_on
+from pynenc.storage.codecs import ELSEWHERE, too_large
 from pynenc.storage.sealing import SEALED
 
 PackedArguments = dict[str, str]
@@ -72,6 +73,7 @@ class ValueCodec:
         serialize, conf = self._serializer.serialize, self._store.conf
         is_off = conf.disable_client_data_store or ALL_ARGUMENTS in inline
         large_from = math.inf if is_off else conf.min_size_to_cache
+        most = conf.max_value_bytes or math.inf
         packed: list[PackedArguments] = []
         large: list[tuple[PackedArguments, str]] = []
         for call in calls:
@@ -81,6 +83,8 @@ class ValueCodec:
                     text = serialize(value)
                     if not text.isascii():
                         text.encode()
+                    if len(text) > most:
+                        raise SerializationError(f"{too_large(conf.max_value_bytes)}; {ELSEWHERE}")
                 except BaseException as error:  # noqa: BLE001 - see `_refuse`
                     _refuse(error, f"argument '{name}'")
                 if len(text) >= large_from and name not in inline:
@@ -125,13 +129,15 @@ class ValueCodec:
         Raises:
             SerializationError: It cannot be serialized.
         """
+        conf = self._store.conf
         try:
             text = self._serializer.serialize(result)
             if not text.isascii():
                 text.encode()
+            if 0 < conf.max_value_bytes < len(text):
+                raise SerializationError(f"{too_large(conf.max_value_bytes)}; {ELSEWHERE}")
         except BaseException as error:  # noqa: BLE001 - see `_refuse`
             _refuse(error, "result")
-        conf = self._store.conf
         if text[:1] != "@" and (conf.disable_client_data_store or len(text) < conf.min_size_to_cache):
             return text
         return self._store.pack([text], self._announce, self._now())[0]

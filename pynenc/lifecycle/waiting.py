@@ -285,8 +285,13 @@ def load_results(components: Components, ended: Sequence[Ended]) -> list[Any]:
     missing = [key for key in wanted if key and key not in read]
     if missing:  # most were read along with the record
         read.update(zip(missing, components.state_backend.read_outcomes(missing), strict=True))
-    outcomes = [read.get(key) for key in wanted]
     states = [each.state for each in ended]
+    outcomes = [
+        outcome
+        if outcome is not None and outcome.is_error == (state.status != InvocationStatus.SUCCESS)
+        else None
+        for state, outcome in zip(states, map(read.get, wanted), strict=True)
+    ]
     good = [
         outcome.payload
         for state, outcome in zip(states, outcomes, strict=True)

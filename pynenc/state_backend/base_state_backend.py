@@ -26,7 +26,9 @@ from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor, Index
 from pynenc.storage.record_store import Amend, Lookup, RecordSpec, Remove, Save, upserts
 from pynenc.storage.records import may_be_unreadable
+from pynenc.storage.sealing import SEALED
 
+_MOST_CLAIMS = 1000
 INVOCATION, OUTCOME = "invocation", "outcome"
 """Names of tables."""
 
@@ -144,14 +146,15 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         self.write([Remove(OutcomeData, each) for each in outcome_ids])
 
     def delete(self, claims: Sequence[tuple[str, int]]) -> None:
-        """Delete invocations with all their outcomes.
+        """Delete invocations with the outcomes of their last claims, of which the others have none.
 
         Args:
             claims: Id and last claim number of each.
         """
         removes = [Remove(InvocationData, invocation_id) for invocation_id, _ in claims]
         for invocation_id, last in claims:
-            keys = [outcome_id(invocation_id, claim) for claim in range(1, last + 1)]
+            claims_back = range(max(1, last - _MOST_CLAIMS), last + 1)
+            keys = [outcome_id(invocation_id, claim) for claim in claims_back]
             keys.append(recovery_outcome_id(invocation_id, last))
             removes += [Remove(OutcomeData, key) for key in keys]
         self.write_many(removes)
@@ -169,7 +172,8 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
                 if record is None:
                     is_needed = may_be_unreadable(kind, use.record_key)
                 else:
-                    is_needed = use.value_id in value_ids_in(getattr(record, text))
+                    stored = getattr(record, text)
+                    is_needed = stored.startswith(SEALED) or use.value_id in value_ids_in(stored)
                 if not is_needed:
                     unneeded.append(use)
         return unneeded

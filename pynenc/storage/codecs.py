@@ -8,12 +8,16 @@ import hmac
 import threading
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pynenc.exceptions import CodecError, ConfigError
+from pynenc.identifiers.texts import error_text, type_name
+from pynenc.interruption import is_key_press
 
 _ASCII, _BASE64 = "a", "b"
+NO_CODEC = "none"
+"""What the setting `codec` says to write without a codec and to read what was written with one."""
 
 
 class Codec(ABC):
@@ -87,17 +91,14 @@ class ZstdCodec(Codec):
         if not hasattr(self._own, "unpacker"):
             self._own.unpacker = self._library.ZstdDecompressor()
         try:
-            # The frame says its size, and never becomes larger than that; frames of others may not say it.
-            size = self._library.frame_content_size(data)
-            if size >= 0 and not 0 < most < size:
-                unpacked: bytes = self._own.unpacker.decompress(data)
-            else:
-                with self._library.ZstdDecompressor().stream_reader(data) as reader:
-                    unpacked = reader.read(most + 1 if most else -1)
+            size = self._library.frame_content_size(data)  # the frame never becomes larger than that
+            if size < 0:
+                raise CodecError("it does not tell its size, which what this codec compresses does")
+            if 0 < most < size:
+                raise CodecError(too_large(most))
+            unpacked: bytes = self._own.unpacker.decompress(data)
         except (self._library.ZstdError, MemoryError) as error:
             raise CodecError(f"it was not compressed with Zstandard: {error}") from error
-        if 0 < most < len(unpacked):
-            raise CodecError(too_large(most))
         return unpacked
 
 
@@ -131,6 +132,30 @@ class FernetCodec(Codec):
             raise CodecError("it was not encrypted with one of the keys in 'codec_keys'") from error
 
 
+def _contained(name: str, change: Callable[..., bytes], *arguments: Any) -> bytes:
+    """Return what a codec makes of bytes.
+
+    Raises:
+        CodecError: The codec has raised anything, or returned something else.
+    """
+    try:
+        data = change(*arguments)
+    except CodecError:
+        raise
+    except BaseException as error:
+        if is_key_press(error):
+            raise
+        raise CodecError(
+            f"the codec '{name}' raised {type_name(type(error))}: {error_text(error)}"
+        ) from error
+    if not isinstance(data, bytes):
+        raise CodecError(f"the codec '{name}' returned {type_name(type(data))} in place of bytes")
+    return data
+
+
+ELSEWHERE = "keep the data elsewhere and pass where it is"
+
+
 def too_large(most: int) -> str:
     """Return the reason for which a value of more than so many bytes is refused."""
     return f"it is larger than the setting 'max_value_bytes' allows ({most} bytes)"
@@ -152,9 +177,13 @@ class Codecs:
         self._classes = classes
         self._keys = tuple(keys)
         self._made: dict[str, Codec] = {}
+        self.reads = bool(chain or keys)
+        """Whether there may be values that were written with a codec."""
+        chain = [name for name in chain if name != NO_CODEC]
         unknown = [name for name in chain if name not in classes]
         if unknown:
-            raise ConfigError(f"there is no codec '{unknown[0]}'; installed: {', '.join(sorted(classes))}")
+            names = ", ".join(sorted((*classes, NO_CODEC)))
+            raise ConfigError(f"there is no codec '{unknown[0]}'; installed: {names}")
         self.chain = tuple(chain)
         for name in chain:
             self._codec(name)
@@ -177,7 +206,7 @@ class Codecs:
     def encode(self, data: bytes) -> bytes:
         """Return bytes as they are stored."""
         for name in self.chain:
-            data = self._codec(name).encode(data)
+            data = _contained(name, self._codec(name).encode, data)
         return data
 
     def decode(self, header: str, data: bytes, most: int) -> bytes:
@@ -188,9 +217,10 @@ class Codecs:
         """
         for name in reversed(header.split("+") if header else ()):
             try:
-                data = self._codec(name).decode(data, most)
+                codec = self._codec(name)
             except ConfigError as error:
                 raise CodecError(str(error)) from error
+            data = _contained(name, codec.decode, data, most)
         return data
 
     def encode_text(self, text: str) -> str:

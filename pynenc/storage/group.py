@@ -50,13 +50,14 @@ class Pending(Generic[T]):
 class Group:
     """Collects steps and sends them in order."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_after", "_steps")
 
     def __init__(self) -> None:
         self._steps: list[
             tuple[Storage, Sequence[Operation], Pending[Any]]
             | tuple[None, Callable[[], object], Pending[Any]]
         ] = []
+        self._after: list[Callable[[], object]] = []
 
     def execute(
         self,
@@ -95,6 +96,10 @@ class Group:
         self._steps.append((None, function, pending))
         return pending
 
+    def after(self, function: Callable[[], object]) -> None:
+        """Call a function once all steps are carried out."""
+        self._after.append(function)
+
     def send(self) -> None:
         """Carry out all steps in order; then the group is empty and can be used again."""
         steps, self._steps = self._steps, []
@@ -116,6 +121,10 @@ class Group:
                 waiting.raw = (replies[start : start + len(some)],)
                 start += len(some)
             at = end
+        if self._after:
+            functions, self._after = self._after, []
+            for function in functions:
+                function()
 
 
 def _first(replies: list[Reply]) -> list[Record | None]:

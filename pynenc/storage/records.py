@@ -154,7 +154,10 @@ class RecordCodec(Generic[S]):
             items += [item for item in map(self.decode, records) if item is not None]
             if len(items) == limit or len(records) < wanted:
                 return items
-            after = cursor_of(query, records[-1])
+            following = cursor_of(query, records[-1])
+            if following == after:  # a key that is not what it seems
+                return items
+            after = following
 
 
 class StorageRecords(StorageComponent, RecordStore):

@@ -15,8 +15,9 @@ import base64
 import hashlib
 import hmac
 import logging
+import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import msgspec
 
@@ -34,6 +35,10 @@ SEALED = "@sealed:1:"
 """What a sealed text begins with."""
 
 
+class UnknownKeyError(CodecError):
+    """A record is signed with a key that this process does not have."""
+
+
 class SealedFields(msgspec.Struct, frozen=True):
     """The fields of a kind of records that a seal protects.
 
@@ -41,11 +46,13 @@ class SealedFields(msgspec.Struct, frozen=True):
         table: The name of the table.
         texts: The fields that hold user data. All are encoded; the first carries the signature.
         changing: The fields that are not signed, because they change while the record lives.
+        loose: Those of them that hold text in which user data may stand; they are encoded.
     """
 
     table: str
     texts: tuple[str, ...]
     changing: tuple[str, ...] = ()
+    loose: tuple[str, ...] = ()
 
 
 class Seal:
@@ -67,8 +74,8 @@ class Seal:
 
     @property
     def is_needed(self) -> bool:
-        """True if records are signed or encoded at all."""
-        return bool(self._keys or self.codecs.chain)
+        """True if records are signed or encoded, or may have been."""
+        return bool(self._keys or self.codecs.reads)
 
     @property
     def signs(self) -> bool:
@@ -76,7 +83,9 @@ class Seal:
         return bool(self._keys)
 
     def close(self, fields: SealedFields, record: R) -> R:
-        """Return a record as it is stored."""
+        """Return a record as it is stored; one that is sealed already stays as it is."""
+        if getattr(record, fields.texts[0]).startswith(SEALED):
+            return record
         header = self.codecs.header
         texts = {
             name: self.codecs.encode_text(getattr(record, name)) if header else getattr(record, name)
@@ -87,8 +96,15 @@ class Seal:
             signature = self._signature(key, fields, record, header, texts)
             break
         first = fields.texts[0]
-        texts[first] = f"{SEALED}{header}:{key_id}:{signature}:{texts[first]}"
+        if header or signature:
+            texts[first] = f"{SEALED}{header}:{key_id}:{signature}:{texts[first]}"
+        texts |= {name: self.close_text(text) for name in fields.loose if (text := getattr(record, name))}
         return msgspec.structs.replace(record, **texts)
+
+    def close_text(self, text: str) -> str:
+        """Return a text as it is stored in a field that is not signed."""
+        header = self.codecs.header
+        return f"{SEALED}{header}:::{self.codecs.encode_text(text)}" if header else text
 
     def open(self, fields: SealedFields, record: R) -> R:
         """Return a stored record as it was sealed.
@@ -106,12 +122,17 @@ class Seal:
             if not signature:
                 raise CodecError("it is not signed")
             if key_id not in self._keys:
-                raise CodecError("it is signed with a key that is not among the 'signing_keys'")
+                raise UnknownKeyError("it is signed with a key that is not among the 'signing_keys'")
             good = self._signature(self._keys[key_id], fields, record, header, texts)
             if not hmac.compare_digest(good.encode(), signature.encode()):
                 raise CodecError("its signature is not that of its content: somebody has made or changed it")
         if header:
             texts = {name: self.codecs.decode_text(header, text, self._most) for name, text in texts.items()}
+        for name in fields.loose:
+            text = getattr(record, name)
+            if text and text.startswith(SEALED):
+                header, _, _, body = text.removeprefix(SEALED).split(":", 3)
+                texts[name] = self.codecs.decode_text(header, body, self._most)
         return msgspec.structs.replace(record, **texts)
 
     def _signature(
@@ -127,7 +148,19 @@ class Seal:
 
 def _canonical(value: Any) -> Any:
     """Return a value as every engine gives it back: a number is a float."""
-    return float(value) if isinstance(value, (int, float)) else value
+    return float(value) + 0.0 if isinstance(value, (int, float)) else value  # -0.0 becomes 0.0
+
+
+class _Inside(threading.local):
+    """The depth of this thread in the methods of a store, whose calls of each other are not sealed again."""
+
+    depth = 0
+
+    def __enter__(self) -> None:
+        self.depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        self.depth -= 1
 
 
 class SealedRecords(RecordStore):
@@ -136,48 +169,85 @@ class SealedRecords(RecordStore):
     Attributes:
         seal: Seals and opens.
         sealed: The kinds of records that are sealed.
+        stages_by_calling: Whether a step of a group is nothing but a later call of `write` or `read`.
     """
 
     seal: Seal
     sealed: Mapping[type[msgspec.Struct], SealedFields]
+    stages_by_calling: ClassVar[bool]
+    _inside: _Inside
 
     def write(self, writes: Sequence[RecordWrite]) -> list[bool]:
+        if self._inside.depth:
+            return super().write(writes)  # type: ignore[safe-super]
         closed = self._closed(writes)
-        done = super().write(closed)  # type: ignore[safe-super]
-        for at, (write, was_done) in enumerate(zip(closed, done, strict=True)):
+        with self._inside:
+            done = super().write(closed)  # type: ignore[safe-super]
+        return self._healed(closed, done)
+
+    def stage_write(self, group: Group, writes: Sequence[RecordWrite]) -> Pending[list[bool]]:
+        if type(self).stages_by_calling:
+            return group.call(lambda: self.write(writes))
+        closed = self._closed(writes)
+        staged = super().stage_write(group, closed)
+        if self.seal.signs:
+            group.after(lambda: self._healed(closed, staged.get()))
+        return staged
+
+    def read(self, record_type: type[R], keys: Sequence[str]) -> list[R | None]:
+        if self._inside.depth:
+            return super().read(record_type, keys)  # type: ignore[safe-super]
+        with self._inside:
+            records = super().read(record_type, keys)  # type: ignore[safe-super]
+        return self._opened(record_type, records)
+
+    def stage_read(self, group: Group, record_type: type[R], keys: Sequence[str]) -> Pending[list[R | None]]:
+        if type(self).stages_by_calling:
+            return group.call(lambda: self.read(record_type, keys))
+        staged = super().stage_read(group, record_type, keys)
+        return _Opened(staged, lambda records: self._opened(record_type, records))
+
+    def find(self, record_type: type[R], lookup: Lookup, limit: int, after: Cursor | None = None) -> list[R]:
+        if record_type not in self.sealed or self._inside.depth:
+            return super().find(record_type, lookup, limit, after)  # type: ignore[safe-super]
+        found: list[R] = []
+        while True:
+            wanted = limit - len(found)
+            with self._inside:
+                page = super().find(record_type, lookup, wanted, after)  # type: ignore[safe-super]
+            found += [each for each in self._opened(record_type, page) if each is not None]
+            if len(found) == limit or len(page) < wanted:
+                return found
+            after = Cursor(getattr(page[-1], self.order_of(lookup)), key_of(page[-1]))
+
+    def count(self, lookup: Lookup) -> int:
+        if self.seal.signs and lookup.record_type in self.sealed:
+            return len(self.find_all(lookup.record_type, lookup))  # those that others have made do not count
+        return super().count(lookup)
+
+    def _healed(self, writes: Sequence[RecordWrite], done: list[bool]) -> list[bool]:
+        """Save what was refused only because somebody else has made a record in its place.
+
+        Of a step of a group that comes after the group was sent, so who reads at that very moment may
+        still find the record of the other, which counts as one that is not there.
+        """
+        for at, (write, was_done) in enumerate(zip(writes, done, strict=True)):
             if not was_done and isinstance(write, Save) and type(write.record) in self.sealed:
                 done[at] = self._replaced(write)
         return done
 
     def _replaced(self, save: Save) -> bool:
-        """Save a record in the place of one that somebody else has made; return whether it was one."""
         record_type, key = type(save.record), key_of(save.record)
-        (found,) = self.read(record_type, [key])
-        if found is not None:
-            return False
-        return super().write([Remove(record_type, key), save])[-1]  # type: ignore[safe-super]
-
-    def stage_write(self, group: Group, writes: Sequence[RecordWrite]) -> Pending[list[bool]]:
-        return super().stage_write(group, self._closed(writes))
-
-    def read(self, record_type: type[R], keys: Sequence[str]) -> list[R | None]:
-        return self._opened(record_type, super().read(record_type, keys))  # type: ignore[safe-super]
-
-    def stage_read(self, group: Group, record_type: type[R], keys: Sequence[str]) -> Pending[list[R | None]]:
-        staged = super().stage_read(group, record_type, keys)
-        return _Opened(staged, lambda records: self._opened(record_type, records))
-
-    def find(self, record_type: type[R], lookup: Lookup, limit: int, after: Cursor | None = None) -> list[R]:
-        if record_type not in self.sealed:
-            return super().find(record_type, lookup, limit, after)  # type: ignore[safe-super]
-        found: list[R] = []
-        while True:
-            wanted = limit - len(found)
-            page = super().find(record_type, lookup, wanted, after)  # type: ignore[safe-super]
-            found += [each for each in self._opened(record_type, page) if each is not None]
-            if len(found) == limit or len(page) < wanted:
-                return found
-            after = Cursor(getattr(page[-1], self.order_of(lookup)), key_of(page[-1]))
+        with self._inside:
+            (found,) = super().read(record_type, [key])  # type: ignore[safe-super]
+            if found is not None:
+                try:
+                    self.seal.open(self.sealed[record_type], found)
+                except UnknownKeyError:
+                    return False  # of a process that has a newer key
+                except Exception:  # noqa: BLE001 - whatever a stored text can lead to
+                    return super().write([Remove(record_type, key), save])[-1]  # type: ignore[safe-super]
+        return False
 
     def _closed(self, writes: Sequence[RecordWrite]) -> list[RecordWrite]:
         closed: list[RecordWrite] = []
@@ -195,7 +265,12 @@ class SealedRecords(RecordStore):
     def _amended(self, write: Amend, fields: SealedFields, saved: msgspec.Struct | None) -> Amend:
         """Return an amendment that leaves the seal good."""
         if write.values.keys() <= set(fields.changing):
-            return write
+            loose = {
+                name: self.seal.close_text(str(write.values[name]))
+                for name in fields.loose
+                if write.values.get(name)
+            }
+            return msgspec.structs.replace(write, values={**write.values, **loose})
         if saved is None:
             raise StorageError(
                 f"a sealed record of the table '{fields.table}' can be replaced only as a whole: save it in "
@@ -214,7 +289,7 @@ class SealedRecords(RecordStore):
     def _one_opened(self, fields: SealedFields, record: R) -> R | None:
         try:
             return self.seal.open(fields, record)
-        except (CodecError, ValueError, TypeError, AttributeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a stored text can lead to
             note_unreadable(fields.table, key_of(record), str(error), logger)
             return None
 
@@ -236,5 +311,12 @@ def seal_records(
 ) -> None:
     """Have a component seal what it stores and open what it reads, whatever it stands on."""
     cls = type(component)
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "seal": seal, "sealed": sealed}
+    names = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "seal": seal,
+        "sealed": sealed,
+        "stages_by_calling": cls.stage_write is RecordStore.stage_write,
+        "_inside": _Inside(),
+    }
     component.__class__ = type(cls.__name__, (SealedRecords, cls), names)

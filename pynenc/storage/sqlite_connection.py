@@ -175,7 +175,13 @@ class SQLiteFile:
         with self._reader_lock, self._explained("read"):
             if self._reader is None:
                 raise StorageUnavailableError(f"the SQLite database '{self.path}' was closed while in use")
-            return work(self._reader)
+            try:
+                return work(self._reader)
+            except sqlite3.OperationalError as error:
+                if not _is_undecodable(error):
+                    raise
+                self._reader.text_factory = _text_or_bytes
+                return work(self._reader)
 
     # --- writing -----------------------------------------------------------------------
 
@@ -231,17 +237,19 @@ class SQLiteFile:
             )
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                for job in jobs:
-                    job.run(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+            self._tolerantly(jobs, connection)
         finally:
             fcntl.flock(lock_file, fcntl.LOCK_UN)
+
+    def _tolerantly(self, jobs: list[_Job[object]], connection: sqlite3.Connection) -> None:
+        """Run jobs in a transaction; again if one of them comes upon a text that is not UTF-8."""
+        try:
+            _run_together(jobs, connection)
+        except sqlite3.OperationalError as error:
+            if not _is_undecodable(error):
+                raise
+            connection.text_factory = _text_or_bytes
+            _run_together(jobs, connection)
 
     def close(self) -> None:
         """Close the connections; the next use opens them again."""
@@ -260,3 +268,27 @@ class SQLiteFile:
             os.close(self._lock_file)
         self._writer = self._reader = None
         self._lock_file = None
+
+
+def _run_together(jobs: list[_Job[object]], connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for job in jobs:
+            job.run(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _is_undecodable(error: sqlite3.OperationalError) -> bool:
+    return "Could not decode to UTF-8" in str(error)
+
+
+def _text_or_bytes(data: bytes) -> str | bytes:
+    """Return a stored text; as bytes, which no field of text may be, if somebody has stored no text."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data

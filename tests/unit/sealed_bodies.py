@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from pynenc.testing.app_fixtures import running
 from pynenc.testing.evaluating import Evaluating
 from pynenc.testing.inline_runner import InlineRunner
 from pynenc.trigger import on_event, on_result
+from pynenc.trigger.conditions import EventContext
 
 
 class Backwards(Codec):
@@ -29,6 +31,29 @@ class Backwards(Codec):
 
     def decode(self, data: bytes, most: int) -> bytes:
         return data[::-1]
+
+
+IS_BROKEN = False
+
+
+class Breaking(Codec):
+    """Raises for one value, while it is broken."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(())
+        self._error = error
+
+    def encode(self, data: bytes) -> bytes:
+        return self.decode(data, 0)
+
+    def decode(self, data: bytes, most: int) -> bytes:
+        if IS_BROKEN and (b"BROKEN" in data or b"NEKORB" in data):
+            raise getattr(builtins, self._error)("the codec is broken")
+        return data[::-1]
+
+
+def cannot(context: EventContext) -> dict[str, Any]:
+    raise ValueError(f"cannot use {context.payload}")
 
 
 def echo(value: str) -> str:

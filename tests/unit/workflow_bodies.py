@@ -313,3 +313,12 @@ def interpret(program: list[list[Any]]) -> list[Any]:
         elif name == "patched":
             result.append(wf.patched(f"change {value}"))
     return [*result, *(child.result for child in later)]
+
+
+def asks_late() -> int:
+    """Start a child, wait for an event, and only then ask for the result."""
+    _, wf = here()
+    child = wf.execute_task(task_named("double"), 21)
+    wf.wait_event("go")
+    result: int = child.result
+    return result

@@ -6,17 +6,21 @@ import contextlib
 import signal
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import mongo_tasks
 import pytest
 import trustme
+from bson import ObjectId
 from cryptography import x509
 from mongo_apps import make_mongo_app, mongo_storage
 from mongo_server import MongoServer, ReplicaSet, free_port
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+from pynenc_mongo.schema import RECORDS
+from pynenc_mongo.writing import Writer
 
 from pynenc.exceptions import (
     ConfigError,
@@ -27,7 +31,7 @@ from pynenc.exceptions import (
     ValueTooLargeError,
 )
 from pynenc.invocation.status import InvocationStatus
-from pynenc.storage.operations import Insert
+from pynenc.storage.operations import Delete, Insert
 from pynenc.testing.app_fixtures import running
 from pynenc.testing.storage_fixtures import TABLE
 
@@ -69,6 +73,46 @@ def test_a_wrong_password_is_told_and_never_shown(tmp_path: Path) -> None:
         parts = {"mongo_username": "worker", "mongo_password": "right", "mongo_db": "test"}
         app = make_mongo_app("", "parts", mongo_port=server.port, mongo_host="127.0.0.1", **parts)
         assert "127.0.0.1" in str(app.orchestrator.ping())
+
+
+def test_of_two_who_delete_the_same_records_one_is_told_so(
+    mongo_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storages = [mongo_storage("deletes", mongo_url) for _ in range(2)]
+    keys = ["a", "b"]
+    storages[0].declare([TABLE])
+    storages[0].write([Insert(TABLE, key, {"value": 1}) for key in keys])
+    deletes = [Delete(TABLE, key, {"value": 1}) for key in keys]
+    told: list[list[bool]] = []
+    send = Writer._send
+
+    def between(writer: Writer, updates: Any) -> Any:
+        """Let the other delete, together and one by one, once the first has marked what it deletes."""
+        sent = send(writer, updates)
+        monkeypatch.setattr(Writer, "_send", send)
+        for some in (deletes, deletes[:1], deletes[1:]):
+            told.append([each.applied for each in storages[1].write(some)])
+        return sent
+
+    monkeypatch.setattr(Writer, "_send", between)
+    assert [each.applied for each in storages[0].write(deletes)] == [True, True]
+    assert told == [[False, False], [False], [False]]
+    assert storages[0].read(TABLE, keys) == [None, None]
+    for storage in storages:
+        storage.close()
+
+
+def test_the_mark_of_one_who_died_means_nothing_after_a_minute(mongo_url: str) -> None:
+    storage = mongo_storage("marked", mongo_url)
+    storage.declare([TABLE])
+    storage.write([Insert(TABLE, key, {"value": 1}) for key in "ab"])
+    old = ObjectId.from_datetime(datetime.now(UTC) - timedelta(minutes=2))
+    with MongoClient(mongo_url) as client:
+        records = client.get_default_database()[RECORDS]
+        records.update_many({"_id": {"$regex": "^marked:"}}, {"$set": {"_d": old}})
+    deletes = [Delete(TABLE, key, {"value": 1}) for key in "ab"]
+    assert [each.applied for each in storage.write(deletes)] == [True, True]
+    storage.close()
 
 
 def certified(folder: Path) -> tuple[trustme.CA, tuple[str, ...]]:

@@ -19,7 +19,7 @@ from redis_apps import make_app
 from redis_server import RedisServer, free_port
 
 from pynenc import Pynenc
-from pynenc.exceptions import ConfigError, StorageLayoutError, StorageUnavailableError
+from pynenc.exceptions import ConfigError, InvocationError, StorageLayoutError, StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import running
 
@@ -201,6 +201,23 @@ def test_a_user_who_may_not_do_everything(redis_url: str, rules: str, refused: s
             assert list(client.scan_iter(match="pynenc:{limited}:r:*")) == []
         app.close()
         client.execute_command("ACL", "DELUSER", "limited")
+
+
+@pytest.mark.parametrize("stored", [b"5", b"", b"x", b"\xff", b"nan", b"i1x", b"b!"])
+@pytest.mark.parametrize("field", ["arguments", "created_at", "task_id"])
+def test_a_field_that_nobody_of_us_wrote_stops_nothing(redis_url: str, stored: bytes, field: str) -> None:
+    app = make_app(redis_url, "fields")
+    app.purge()
+    add = app.task(kit_tasks.add)
+    bad, good = add(1, 1), add(2, 2)
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.hset(f"pynenc:{{fields}}:r:invocation:{bad.invocation_id}", field, stored) == 0
+    assert [each.invocation_id for each in app.find_invocations()] == [good.invocation_id]
+    with running(app):
+        assert good.result == 4
+        with pytest.raises(InvocationError, match="cannot be read"):
+            _ = bad.result
+    app.purge()
 
 
 def test_apps_with_odd_names_keep_apart(redis_url: str) -> None:

@@ -16,12 +16,19 @@ from cryptography.fernet import Fernet
 
 from pynenc import Pynenc
 from pynenc.application.sealing import SEALED
-from pynenc.exceptions import CodecError, ConfigError, InvocationError, InvocationNotFoundError
+from pynenc.exceptions import (
+    CodecError,
+    ConfigError,
+    InvocationError,
+    InvocationNotFoundError,
+    SerializationError,
+)
 from pynenc.invocation.data import InvocationData, OutcomeData
 from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle import retention
 from pynenc.plugins.component import CodecSpec
 from pynenc.storage import records
-from pynenc.storage.codecs import Codec
+from pynenc.storage.codecs import Codec, Codecs
 from pynenc.storage.operations import Patch
 from pynenc.testing.app_fixtures import running
 from pynenc.testing.evaluating import Evaluating, fired
@@ -132,6 +139,70 @@ def test_a_process_without_the_settings_says_what_is_missing(path: Path) -> None
     app = make(path)
     app.task(plain_tasks.add)
     assert "they are signed or encoded" in failure(app, call.invocation_id)
+
+
+@pytest.mark.parametrize(("codec", "key"), [("fernet", [FERNET]), ("zstd", []), ("zlib", [])])
+@pytest.mark.parametrize("value", ["abc", "x" * 5000])
+def test_what_was_written_with_a_codec_is_read_without(
+    path: Path, codec: str, key: list[str], value: str
+) -> None:
+    call = make(path, codec=[codec], codec_keys=key).task(plain_tasks.echo)(value)
+    app = make(path, codec=["none"], codec_keys=key)
+    app.task(plain_tasks.echo)
+    assert ended(app, app.get_invocation(call.invocation_id)) == value
+    (state,) = app.orchestrator.read_states([call.invocation_id])
+    plain = make(path).state_backend.read_outcomes([state.outcome_id or "" if state else ""])
+    assert not any(each and each.payload.startswith("@sealed") for each in plain)
+
+
+def test_a_leader_without_the_codec_deletes_nothing_that_is_needed(path: Path) -> None:
+    call = make(path, codec=["zstd"]).task(plain_tasks.echo)("x" * 5000)
+    leader = make(path)
+    later = leader.orchestrator.now() + 3 * 86400
+    assert sum(retention.large_values(leader.components, later, 60.0)) == 0
+    app = make(path, codec=["zstd"])
+    app.task(plain_tasks.echo)
+    assert ended(app, app.get_invocation(call.invocation_id)) == "x" * 5000
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "KeyError", "RecursionError", "SystemExit"])
+def test_a_codec_that_raises_fails_its_own_invocation(
+    path: Path, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Codecs, "_codec", lambda codecs, name: sealed_bodies.Breaking(error))
+    app = make(path, codec=["zlib"])
+    task = app.task(plain_tasks.echo)
+    good = task("good")
+    monkeypatch.setattr(sealed_bodies, "IS_BROKEN", True)
+    with pytest.raises(SerializationError, match=f"raised {error}"):
+        task("BROKEN")
+    monkeypatch.setattr(sealed_bodies, "IS_BROKEN", False)
+    bad = task("BROKEN")
+    monkeypatch.setattr(sealed_bodies, "IS_BROKEN", True)
+    assert f"raised {error}" in failure(app, bad.invocation_id)
+    assert [each.invocation_id for each in app.find_invocations()] == [good.invocation_id]
+    assert ended(app, good) == "good"
+
+
+def test_reasons_of_trigger_runs_are_encoded(path: Path) -> None:
+    app = make(path, codec=["fernet"], codec_keys=[FERNET])
+    task = app.task(triggers=on_event("code").with_args_from_event(sealed_bodies.cannot))(plain_tasks.echo)
+    app.register_deferred_triggers()
+    app.trigger.emit_event("code", {"value": MARK})
+    Evaluating(app).work()
+    (run,) = app.trigger.find_runs()
+    assert run.task_id == task.task_id.key
+    assert MARK in (run.reason or "")
+    app.close()
+    assert MARK.encode() not in path.read_bytes()
+
+
+def test_a_value_that_stays_in_place_has_the_same_bound(path: Path) -> None:
+    app = make(path, disable_client_data_store=True, max_value_bytes=3000)
+    with pytest.raises(SerializationError, match="max_value_bytes"):
+        app.task(plain_tasks.echo)("x" * 5000)
+    assert app.find_invocations() == []
+    assert "max_value_bytes" in str(ended(app, app.task(plain_tasks.repeat)("x", 5000)))
 
 
 def test_a_codec_of_a_plugin(path: Path) -> None:
@@ -314,13 +385,17 @@ def test_keys_come_from_the_environment_and_are_never_shown(
     assert "signing_keys" in shown
     assert not any(each in shown for each in (SIGNING, OTHER, FERNET))
     monkeypatch.setenv("PYNENC__SIGNING_KEYS", "short secret")
+    monkeypatch.setenv("PYNENC__CODEC_KEYS", "")
+    with pytest.raises(ConfigError, match="it is given and empty"):
+        _ = make(path).state_backend
+    monkeypatch.delenv("PYNENC__CODEC_KEYS")
     with pytest.raises(ConfigError, match="at least 32 characters") as raised:
         _ = make(path, codec="").state_backend
     assert "short secret" not in str(raised.value)
 
 
 def test_a_codec_that_is_not_there_is_refused_before_anything_is_stored(path: Path) -> None:
-    with pytest.raises(ConfigError, match="no codec 'brotli'; installed: fernet, zlib, zstd"):
+    with pytest.raises(ConfigError, match="no codec 'brotli'; installed: fernet, none, zlib, zstd"):
         make(path, codec="brotli").task(plain_tasks.add)(1, 2)
 
 

@@ -78,10 +78,17 @@ def test_a_compressed_text_without_its_end_is_refused() -> None:
         Codecs([], [], CLASSES).decode("zlib", zlib.compress(b"x" * 1000)[:-3], 0)
 
 
+def test_a_frame_that_does_not_tell_its_size_is_refused() -> None:
+    packer = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+    data = packer.compress(b"x" * 1000) + packer.flush()
+    with pytest.raises(CodecError, match="does not tell its size"):
+        ZstdCodec(()).decode(data, 0)
+
+
 @pytest.mark.parametrize(
     ("chain", "keys", "message"),
     [
-        (["none"], [], "no codec 'none'; installed: fernet, zlib, zstd"),
+        (["some"], [], "no codec 'some'; installed: fernet, none, zlib, zstd"),
         (["fernet"], [], "needs a key in the setting 'codec_keys'"),
         (["fernet"], ["short"], "generate_key"),
     ],

@@ -10,6 +10,7 @@ and goes on behind it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -39,6 +40,7 @@ from pynenc_mongo.documents import Names, decode, encode, new_item, new_record
 
 _INVALID, _DUPLICATE = 121, 11000
 _READ_AT_ONCE = 5000
+_MARKED_FOR = timedelta(minutes=1)
 _MARK = "_d"
 """The field by which a batch of deletes knows the documents that are as it expects them."""
 
@@ -145,12 +147,14 @@ class Writer:
             return list(together(deletes))
         replies: list[Reply] = []
         for each in deletes:
-            done = self._records.delete_one(self._guarded(each.table, each.key, each.expect))
+            done = self._records.delete_one(
+                {**self._guarded(each.table, each.key, each.expect), **_unmarked()}
+            )
             if done.deleted_count:
                 replies.append(APPLIED)
             else:
                 (record,) = self._fetch([(each.table, each.key, tuple(each.expect))])
-                replies.append(_refusal(record, each.expect))
+                replies.append(_not_deleted(record, each.expect))
         return replies
 
     def _delete_together(self, deletes: Sequence[Delete]) -> Iterator[Reply]:
@@ -165,11 +169,13 @@ class Writer:
     def _delete_guarded(self, deletes: Sequence[Delete]) -> Iterator[Reply]:
         """Mark the documents that are as expected, which tells for each; then delete those that still are.
 
-        A mark that a crash leaves behind means nothing.
+        Who finds the mark of another, of the last minute, takes the document for deleted. An older mark
+        was left behind by a crash, and means nothing.
         """
-        token = ObjectId()
+        token, free = ObjectId(), _unmarked()
         guards = [self._guarded(each.table, each.key, each.expect) for each in deletes]
-        _, refused = self._send([UpdateOne(each, {"$set": {_MARK: token}}, upsert=True) for each in guards])
+        change = {"$set": {_MARK: token}}
+        _, refused = self._send([UpdateOne({**each, **free}, change, upsert=True) for each in guards])
         marked = [DeleteOne({**guard, _MARK: token}) for at, guard in enumerate(guards) if at not in refused]
         if marked and self._records.bulk_write(marked, ordered=False).deleted_count < len(marked):
             ids = {guard["_id"]: at for at, guard in enumerate(guards)}
@@ -179,7 +185,7 @@ class Writer:
         found = self._fetch([fields[at] for at in sorted(refused)])
         present = dict(zip(sorted(refused), found, strict=True))
         for at, each in enumerate(deletes):
-            yield _refusal(present[at], each.expect) if at in refused else APPLIED
+            yield _not_deleted(present[at], each.expect) if at in refused else APPLIED
 
     def _acknowledge(self, operations: Sequence[Operation]) -> list[Reply]:
         acks = [each for each in operations if isinstance(each, Ack)]
@@ -249,3 +255,16 @@ def _only_refusal(error: BulkWriteError) -> Document:
 
 def _refusal(record: Record | None, expect: Mapping[str, Scalar]) -> Outcome:
     return Outcome(False, None if record is None else {name: record[name] for name in expect})
+
+
+def _not_deleted(record: Record | None, expect: Mapping[str, Scalar]) -> Outcome:
+    """Return why a delete was refused; a record that is as expected is about to be deleted by another."""
+    if record is not None and all(record[name] == value for name, value in expect.items()):
+        return Outcome(False)
+    return _refusal(record, expect)
+
+
+def _unmarked() -> dict[str, Any]:
+    """Return the condition that nobody else is about to delete a document."""
+    stale = ObjectId.from_datetime(datetime.now(UTC) - _MARKED_FOR)
+    return {"$or": [{_MARK: None}, {_MARK: {"$lt": stale}}]}

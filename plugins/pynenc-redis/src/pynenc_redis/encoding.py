@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import struct
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from pynenc.exceptions import StorageCorruptedError
 from pynenc.storage.operations import Scalar, Value
 
 NONE = "n"
+_unpack = msgspec.msgpack.Decoder().decode
+_CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
+_NUMBERS = {0xCA: "f", 0xCB: "d", 0xCC: "B", 0xCD: "H", 0xCE: "I", 0xCF: "Q", 0xD0: "b", 0xD1: "h"}
+_NUMBERS |= {0xD2: "i", 0xD3: "q"}
+_TEXTS = {0xD9: "B", 0xDA: "H", 0xDB: "I"}
+_LISTS = {0xDC: "H", 0xDD: "I"}
 
 
 def encode(value: Scalar) -> str:
@@ -25,20 +36,29 @@ def encode(value: Scalar) -> str:
     return "b" + b64encode(value).decode()
 
 
-def decode(text: str | bool | None) -> Scalar:
-    """Return the value that a text stands for; a missing field is None."""
+def decode(text: str | bytes | bool | None) -> Scalar:
+    """Return the value that a text stands for; a missing field is None.
+
+    What nobody has written with `encode` comes back as bytes, so that the record it stands in counts as
+    one that cannot be read, and the others of its page are.
+    """
+    if isinstance(text, bytes):
+        return text
     if not isinstance(text, str) or text == NONE:
         return None
-    kind, rest = text[0], text[1:]
-    if kind == "s":
-        return rest
-    if kind == "i":
-        return int(rest)
-    if kind == "f":
-        return float(rest)
-    if kind == "b":
-        return b64decode(rest)
-    raise StorageCorruptedError(f"a field holds '{text[:40]}', which no pynenc wrote")
+    kind, rest = text[:1], text[1:]
+    try:
+        if kind == "s":
+            return rest
+        if kind == "i":
+            return int(rest)
+        if kind == "f":
+            return float(rest)
+        if kind == "b":
+            return b64decode(rest)
+    except ValueError:
+        pass
+    return text.encode()
 
 
 def encode_fields(values: Mapping[str, Scalar]) -> list[str]:
@@ -51,22 +71,82 @@ def packed_entry(text: str) -> str:
     return f"{len(text.encode())}:{text}"
 
 
-def entries(text: str | bool | None) -> tuple[str, ...]:
-    """Return the entries of an append-only field, as `packed_entry` writes them."""
+def entries(text: str | bytes | bool | None) -> tuple[str, ...]:
+    """Return the entries of an append-only field, as `packed_entry` writes them, up to one it did not."""
     if not isinstance(text, str):
         return ()
     data, found, at = text.encode(), [], 0
-    while at < len(data):
-        colon = data.index(b":", at)
-        end = colon + 1 + int(data[at:colon])
-        found.append(data[colon + 1 : end].decode())
-        at = end
+    with contextlib.suppress(ValueError):
+        while at < len(data):
+            colon = data.index(b":", at)
+            end = colon + 1 + int(data[at:colon])
+            if end <= at:
+                break
+            found.append(data[colon + 1 : end].decode())
+            at = end
     return tuple(found)
+
+
+def unpack(packed: bytes) -> Any:
+    """Return what a script has packed; texts that are not UTF-8 as bytes."""
+    try:
+        return _unpack(packed)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Unpacker(packed).value()
+
+
+class _Unpacker:
+    """Reads MessagePack as Redis writes it, with texts that may be no texts.
+
+    https://github.com/msgpack/msgpack/blob/master/spec.md
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def _take(self, count: int) -> bytes:
+        taken = self._data[self._at : self._at + count]
+        if len(taken) < count:
+            raise StorageCorruptedError("a reply of Redis ends too early")
+        self._at += count
+        return taken
+
+    def _number(self, form: str) -> Any:
+        return struct.unpack(f">{form}", self._take(struct.calcsize(form)))[0]
+
+    def value(self) -> Any:
+        """Return the next value."""
+        kind = self._take(1)[0]
+        if kind <= 0x7F:
+            return kind
+        if kind >= 0xE0:
+            return kind - 0x100
+        if 0x90 <= kind <= 0x9F:
+            return [self.value() for _ in range(kind & 0x0F)]
+        if 0xA0 <= kind <= 0xBF:
+            return self._text(kind & 0x1F)
+        if kind in _CONSTANTS:
+            return _CONSTANTS[kind]
+        if kind in _NUMBERS:
+            return self._number(_NUMBERS[kind])
+        if kind in _TEXTS:
+            return self._text(self._number(_TEXTS[kind]))
+        if kind in _LISTS:
+            return [self.value() for _ in range(self._number(_LISTS[kind]))]
+        raise StorageCorruptedError(f"a reply of Redis has a value of the unknown kind {kind:#x}")
+
+    def _text(self, size: int) -> str | bytes:
+        data = self._take(size)
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return data
 
 
 def decode_fields(
     names: Sequence[str],
-    texts: Iterable[str | bool | None],
+    texts: Iterable[str | bytes | bool | None],
     append_only: Sequence[str],
     orders: Sequence[str],
 ) -> dict[str, Value]:

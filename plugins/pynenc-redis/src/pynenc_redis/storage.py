@@ -31,7 +31,7 @@ from pynenc.storage.operations import (
 )
 from pynenc.storage.subscription import Subscription
 from pynenc_redis.connection import Client, Endpoint, explained, listening_connection
-from pynenc_redis.encoding import decode_fields, encode
+from pynenc_redis.encoding import decode_fields, encode, unpack
 from pynenc_redis.listener import Listener
 from pynenc_redis.program import Program, index_key, orders_of
 from pynenc_redis.settings import ConfigRedis
@@ -40,7 +40,6 @@ from pynenc_redis.wire import Runs, Script
 _SAFE_POLICY = "noeviction"
 _DELETED_AT_ONCE = 500
 _pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder().decode
 _open_storages: weakref.WeakSet[RedisStorage] = weakref.WeakSet()
 
 
@@ -133,7 +132,7 @@ class RedisStorage(Storage):
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
         program = Program(self._prefix, operations)
         packed = self._run(self._apply, [self._prefix], program.packed)
-        return program.replies(_unpack(packed))
+        return program.replies(unpack(packed))
 
     def find(self, query: Query, limit: int, after: Cursor | None = None) -> list[Record]:
         check_query(query)
@@ -150,7 +149,7 @@ class RedisStorage(Storage):
             )
         )
         begin = f"{self._prefix}:r:{query.table.name}:"
-        rows = _unpack(self._run(self._find, [self._index(query), begin], request))
+        rows = unpack(self._run(self._find, [self._index(query), begin], request))
         orders = orders_of(query.table)
         return [
             {"key": key, **decode_fields(fields, texts, query.table.append_only, orders)}
@@ -174,7 +173,7 @@ class RedisStorage(Storage):
     def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
         now = self.now()
         packed = self._run(self._take, [self._prefix], repr(now), repr(now + lease_s), limit, *queues)
-        rows, next_due = _unpack(packed)
+        rows, next_due = unpack(packed)
         items = tuple((queue, QueueItem(id_, payload, -float(rank))) for queue, id_, payload, rank in rows)
         return Taken(items, float(next_due) if next_due else None)
 
