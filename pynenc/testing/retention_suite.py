@@ -96,7 +96,7 @@ class RetentionSuite(AppFixtures):
     def test_equal_calls_find_each_other_in_different_windows(self, app: Pynenc) -> None:
         task = app.task(kit_functions.size_of, registration_concurrency=ConcurrencyControlType.ARGUMENTS)
         first = task(_LARGE, 1)
-        app.client_data_store.conf.sharing_window_minutes *= 7
+        app.client_data_store.conf.sharing_window_minutes = 100 * 365 * 24 * 60.0
         again, other = task(_LARGE, 1), task(_LARGE, 2)
         assert len(self._ids(app)) == 2
         assert again.invocation_id == first.invocation_id
