@@ -35,8 +35,8 @@ SEALED = "@sealed:1:"
 """What a sealed text begins with."""
 
 
-class UnknownKeyError(CodecError):
-    """A record is signed with a key that this process does not have."""
+class ForgedError(CodecError):
+    """A record was made or changed by somebody who has none of the keys."""
 
 
 class SealedFields(msgspec.Struct, frozen=True):
@@ -120,12 +120,12 @@ class Seal:
             header = key_id = signature = ""
         if self._keys:
             if not signature:
-                raise CodecError("it is not signed")
+                raise ForgedError("it is not signed")
             if key_id not in self._keys:
-                raise UnknownKeyError("it is signed with a key that is not among the 'signing_keys'")
+                raise CodecError("it is signed with a key that is not among the 'signing_keys'")
             good = self._signature(self._keys[key_id], fields, record, header, texts)
             if not hmac.compare_digest(good.encode(), signature.encode()):
-                raise CodecError("its signature is not that of its content: somebody has made or changed it")
+                raise ForgedError("its signature is not that of its content: somebody has made or changed it")
         if header:
             texts = {name: self.codecs.decode_text(header, text, self._most) for name, text in texts.items()}
         for name in fields.loose:
@@ -183,7 +183,7 @@ class SealedRecords(RecordStore):
         closed = self._closed(writes)
         with self._inside:
             done = super().write(closed)  # type: ignore[safe-super]
-        return self._healed(closed, done)
+        return self._healed(closed, done) if self.seal.signs else done
 
     def stage_write(self, group: Group, writes: Sequence[RecordWrite]) -> Pending[list[bool]]:
         if type(self).stages_by_calling:
@@ -243,10 +243,10 @@ class SealedRecords(RecordStore):
             if found is not None:
                 try:
                     self.seal.open(self.sealed[record_type], found)
-                except UnknownKeyError:
-                    return False  # of a process that has a newer key
-                except Exception:  # noqa: BLE001 - whatever a stored text can lead to
+                except ForgedError:
                     return super().write([Remove(record_type, key), save])[-1]  # type: ignore[safe-super]
+                except Exception:  # noqa: BLE001 - perhaps only this process lacks a key
+                    return False
         return False
 
     def _closed(self, writes: Sequence[RecordWrite]) -> list[RecordWrite]:

@@ -11,12 +11,14 @@ import plain_tasks
 import pytest
 import store_in_dictionaries
 import workflow_bodies
+from cryptography.fernet import Fernet
 from test_sealing import OTHER, SIGNING, failure, make, patch
 
 from pynenc.exceptions import InvocationError
 from pynenc.invocation.data import InvocationData, OutcomeData
 from pynenc.invocation.state import outcome_id
 from pynenc.lifecycle import retention
+from pynenc.state_backend.workflow_records import Step, step_id
 from pynenc.storage.record_store import Save
 from pynenc.testing.app_fixtures import running
 from pynenc.testing.evaluating import Evaluating, fired
@@ -153,6 +155,20 @@ def test_an_unsigned_outcome_in_the_place_of_ours_is_replaced(path: Path) -> Non
     app.task(plain_tasks.add)
     InlineRunner(app).run_due()
     assert app.get_invocation(call.invocation_id).result == 3
+
+
+def test_a_step_that_only_another_process_can_read_is_not_replaced(path: Path) -> None:
+    step = Step(step_id("w", 0, "", 0), "w", 0, "", 0, "step", "pay", '"paid"', 0, 1.0)
+    keys = [Fernet.generate_key().decode() for _ in range(2)]
+    for signing in ([], [SIGNING]):
+        first = make(path, codec=["fernet"], codec_keys=keys[:1], signing_keys=signing)
+        first.state_backend.delete_steps([step.step_id])
+        assert first.state_backend.save_steps([step]) == [True]
+        other = make(path, codec=["fernet"], codec_keys=keys[1:], signing_keys=signing)
+        assert other.state_backend.save_steps([step]) == [False]
+        assert other.state_backend.read_steps([step.step_id]) == [None]
+        first = make(path, codec=["fernet"], codec_keys=keys[:1], signing_keys=signing)
+        assert first.state_backend.read_steps([step.step_id]) == [step]
 
 
 def test_unsigned_runs_use_up_no_rate(path: Path) -> None:
