@@ -79,7 +79,11 @@ def test_what_cannot_be_read_is_shown_with_its_reason(app: Pynenc) -> None:
 
 
 def test_a_slot_that_cannot_be_read_is_taken_by_the_next(app: Pynenc) -> None:
-    add = app.task(running_concurrency="task", registration_concurrency="arguments")(plain_tasks.add)
+    add = app.task(
+        running_concurrency="task",
+        registration_concurrency="arguments",
+        reroute_on_concurrency_control=True,  # while the first runs, the second has to wait
+    )(plain_tasks.add)
     first = add(1, 2)
     component: Any = app.orchestrator
     table = next(each for each in component.tables if each.name == "slot")
