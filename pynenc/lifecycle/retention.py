@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
+from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import Change, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.state_backend.base_state_backend import INVOCATION
-from pynenc.state_backend.workflow_records import ARGUMENTS, step_id
+from pynenc.state_backend.workflow_records import ARGUMENTS, WorkflowEvent, step_id
 from pynenc.storage.operations import Cursor
+from pynenc.storage.record_store import key_of
 from pynenc.storage.records import may_be_unreadable
+from pynenc.trigger.records import EventWait
 
 _ROUND_S = 600.0
 _LEFTOVERS_S = 86400.0
@@ -179,42 +182,63 @@ def _open_since(components: Components, roots: Sequence[str]) -> dict[str | None
 
 def calls_without_record(components: Components, before: float) -> Going:
     """Delete calls of before a moment that were saved and never accepted, because a crash came between."""
-    after: Cursor | None = None
-    while data := components.state_backend.find_invocations(until=before, limit=_PAGE, after=after):
-        after = Cursor(data[-1].created_at, data[-1].invocation_id)
-        ids = [each.invocation_id for each in data]
-        found = components.orchestrator.read_states(ids)
-        lost = [each for each, state in zip(ids, found, strict=True) if state is None]
-        if lost:
-            components.state_backend.delete([(each, 0) for each in lost])
-        yield len(lost)
+    store = components.state_backend
+    return _leftovers(
+        components,
+        lambda after: store.find_invocations(until=before, limit=_PAGE, after=after),
+        "created_at",
+        lambda state: state is None,
+        lambda ids: store.delete([(each, 0) for each in ids]),
+    )
 
 
 def sent_events(components: Components, before: float) -> Going:
     """Delete events that were sent before a moment to invocations that are gone."""
-    after: Cursor | None = None
-    while events := components.state_backend.find_old_events(before, _PAGE, after):
-        after = Cursor(events[-1].at, events[-1].event_id)
-        found = components.orchestrator.read_states([each.invocation_id for each in events])
-        lost = [each.event_id for each, state in zip(events, found, strict=True) if state is None]
-        if lost:
-            components.state_backend.delete_events(lost)
-        yield len(lost)
+    store = components.state_backend
+    return _leftovers(
+        components,
+        lambda after: store.find_old_events(before, _PAGE, after),
+        "at",
+        lambda state: state is None,
+        store.delete_events,
+    )
 
 
 def ended_waits(components: Components, before: float) -> Going:
     """Delete waits for events that began before a moment in invocations that have ended."""
+    store = components.trigger
+    return _leftovers(
+        components,
+        lambda after: store.find_old_waits(before, _PAGE, after),
+        "at",
+        lambda state: state is None or state.status.final,
+        store.delete_waits,
+    )
+
+
+def _leftovers(
+    components: Components,
+    find: Callable[[Cursor | None], Sequence[InvocationData | WorkflowEvent | EventWait]],
+    order: str,
+    is_over: Callable[[InvocationState | None], bool],
+    delete: Callable[[Sequence[str]], None],
+) -> Going:
+    """Delete records of invocations whose status record says that they are not needed.
+
+    Args:
+        components: The components.
+        find: Returns the page behind a position.
+        order: The field by which the pages are ordered.
+        is_over: Decides by the status record, None where there is none.
+        delete: Deletes records by their keys.
+    """
     after: Cursor | None = None
-    while waits := components.trigger.find_old_waits(before, _PAGE, after):
-        after = Cursor(waits[-1].at, waits[-1].wait_id)
-        found = components.orchestrator.read_states([each.invocation_id for each in waits])
-        over = [
-            each.wait_id
-            for each, state in zip(waits, found, strict=True)
-            if state is None or state.status.final
-        ]
+    while page := find(after):
+        after = Cursor(getattr(page[-1], order), key_of(page[-1]))
+        states = components.orchestrator.read_states([each.invocation_id for each in page])
+        over = [key_of(each) for each, state in zip(page, states, strict=True) if is_over(state)]
         if over:
-            components.trigger.delete_waits(over)
+            delete(over)
         yield len(over)
 
 

@@ -12,7 +12,7 @@ import pytest
 import store_in_dictionaries
 import workflow_bodies
 from cryptography.fernet import Fernet
-from test_sealing import OTHER, SIGNING, failure, make, patch
+from sealed_apps import OTHER, SIGNING, failure, make, patch
 
 from pynenc.exceptions import InvocationError
 from pynenc.invocation.data import InvocationData, OutcomeData

@@ -13,8 +13,8 @@ import plain_tasks
 import pytest
 import sealed_bodies
 from cryptography.fernet import Fernet
+from sealed_apps import OTHER, SIGNING, ended, failure, make, patch
 
-from pynenc import Pynenc
 from pynenc.application.sealing import SEALED
 from pynenc.exceptions import (
     CodecError,
@@ -24,18 +24,14 @@ from pynenc.exceptions import (
     SerializationError,
 )
 from pynenc.invocation.data import InvocationData, OutcomeData
-from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import retention
 from pynenc.plugins.component import CodecSpec
 from pynenc.storage import records
 from pynenc.storage.codecs import Codec, Codecs
-from pynenc.storage.operations import Patch
 from pynenc.testing.app_fixtures import running
 from pynenc.testing.evaluating import Evaluating, fired
-from pynenc.testing.inline_runner import InlineRunner
 from pynenc.trigger import on_event
 
-SIGNING, OTHER = "a key for signatures of length 35 ok", "another key of the very same length!!"
 FERNET = Fernet.generate_key().decode()
 MARK = "a-mark-that-nobody-else-writes"
 
@@ -43,42 +39,6 @@ MARK = "a-mark-that-nobody-else-writes"
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "sealed.db"
-
-
-def make(path: Path, **settings: Any) -> Pynenc:
-    """Return the app of another process, on the same file."""
-    Pynenc.discard("sealed")
-    return Pynenc(
-        {
-            "app_id": "sealed",
-            "backend": "sqlite",
-            "sqlite_db_path": str(path),
-            "runner_cls": "ThreadRunner",
-            "max_threads": 2,
-            "logging_level": "critical",
-            **settings,
-        }
-    )
-
-
-def ended(app: Pynenc, call: Any) -> Any:
-    with running(app):
-        try:
-            return call.result
-        except Exception as error:  # noqa: BLE001 - is what is looked at
-            return error
-
-
-def failure(app: Pynenc, invocation_id: str) -> str:
-    """Run what is due, and return the text of the error with which an invocation has ended."""
-    for _ in range(5):
-        InlineRunner(app).run_due()
-    (state,) = app.orchestrator.read_states([invocation_id])
-    assert state is not None
-    assert state.status == InvocationStatus.FAILED
-    (outcome,) = app.state_backend.read_outcomes([state.outcome_id or ""])
-    assert outcome is not None
-    return str(app.components.values.unpack_error(outcome.payload))
 
 
 # --- encoding --------------------------------------------------------------------------
@@ -229,14 +189,6 @@ def test_a_codec_of_a_plugin(path: Path) -> None:
 
 
 # --- signing ---------------------------------------------------------------------------
-
-
-def patch(app: Pynenc, store: str, table_name: str, key: str, **values: Any) -> None:
-    """Change a stored record, as somebody would who can write to the store."""
-    component: Any = getattr(app, store)
-    table = next(each for each in component.tables if each.name == table_name)
-    (outcome,) = component.storage.execute([Patch(table, key, values)])
-    assert outcome.applied
 
 
 def test_a_record_that_was_changed_is_told_by_its_signature(path: Path) -> None:
