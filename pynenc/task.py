@@ -18,6 +18,7 @@ from pynenc.calls.interfaces import (
     Submittable,
     current_invocation,
 )
+from pynenc.calls.json_arguments import read_json_arguments
 from pynenc.calls.task_options import shows_options
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.submitting import submit_calls
@@ -83,6 +84,26 @@ class Task(BaseTask[Params, Result]):
             TypeError: They do not fit the function.
         """
         return Arguments(self.binder.bind(args, kwargs))
+
+    def args_from_json(self, text: str) -> Arguments:
+        """Read arguments that are plain JSON, such as those of another language or a web request.
+
+        The annotations of the parameters say what is meant: a string becomes a date or a path, an
+        object becomes a dataclass or a pydantic model.
+
+        Args:
+            text: A JSON object with the arguments by name, or an array with those given by position.
+
+        Raises:
+            SerializationError: The text is not JSON, or a value does not fit its annotation.
+            TypeError: The arguments do not fit the function.
+        """
+        return Arguments(read_json_arguments(self.func, self.binder, text))
+
+    def call_with(self, arguments: Arguments) -> BaseInvocation[Params, Result]:
+        """Make an invocation with arguments that `args` or `args_from_json` returned."""
+        args, kwargs = self.binder.call_with(arguments.kwargs)
+        return self(*args, **kwargs)
 
     def __call__(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
         """Make an invocation.

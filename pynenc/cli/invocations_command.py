@@ -155,6 +155,21 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...]) -> None
     sys.exit(int(ended_before))
 
 
+@invocations.command("call")
+@click.argument("task_id", metavar="TASK")
+@click.argument("arguments", metavar="[JSON]", default="{}")
+@click.pass_obj
+def call(state: CliState, task_id: str, arguments: str) -> None:
+    """Call a task, as module.function, with arguments in plain JSON; prints the invocation's id.
+
+    JSON is an object with the arguments by name or an array of them, and "-" reads it from standard
+    input. The annotations of the parameters say what is meant by strings and objects.
+    """
+    task = state.app().find_task(task_id)
+    text = sys.stdin.read() if arguments == "-" else arguments
+    click.echo(task.call_with(task.args_from_json(text)).invocation_id)
+
+
 @invocations.command("retry")
 @_IDS
 @click.pass_obj
@@ -165,5 +180,5 @@ def retry(state: CliState, invocation_ids: tuple[str, ...]) -> None:
     """
     app = state.app()
     for known in [app.get_invocation(each) for each in invocation_ids]:
-        args, kwargs = known.task.binder.call_with(known.arguments.kwargs)
-        click.echo(known.task(*args, **kwargs).invocation_id)
+        task = app.find_task(known.task.task_id)
+        click.echo(task.call_with(known.arguments).invocation_id)

@@ -13,20 +13,18 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic_core import TzInfo
+
 from pynenc.serializer.kinds import Kind, Reading, RefusedError, Writing, exactly, whole_numbers
 
 
 def _write_zone(zone: tzinfo | None, writing: Writing) -> dict[str, Any]:
-    if zone is None:
-        return {}
-    if type(zone) not in (timezone, ZoneInfo):
-        raise RefusedError("its time zone is neither a datetime.timezone nor a zoneinfo.ZoneInfo")
-    return {"zone": writing.plain(zone)}
+    return {} if zone is None else {"zone": writing.plain(zone)}
 
 
 def _zone(data: dict[str, Any]) -> tzinfo | None:
     zone = data.get("zone")
-    if zone is not None and type(zone) not in (timezone, ZoneInfo):
+    if zone is not None and not isinstance(zone, tzinfo):
         raise RefusedError("'zone' is not a time zone")
     return zone
 
@@ -73,6 +71,14 @@ def _write_zone_info(value: ZoneInfo, writing: Writing) -> dict[str, Any]:
     return {"text": value.key}
 
 
+def _write_pydantic_offset(value: TzInfo, writing: Writing) -> dict[str, Any]:
+    return {"offset": writing.plain(value.utcoffset(None))}
+
+
+def _read_pydantic_offset(data: dict[str, Any], reading: Reading) -> TzInfo:
+    return TzInfo(exactly(data, "offset", timedelta).total_seconds())
+
+
 def _write_fraction(value: Fraction, writing: Writing) -> dict[str, Any]:
     return {"items": writing.items((value.numerator, value.denominator))}
 
@@ -112,7 +118,10 @@ def _by_itself(cls: type, tag: str, words: str) -> Kind:
 
 LIBRARY_KINDS: dict[type, Kind] = {
     datetime: Kind(
-        "datetime", "`datetime` (naive, fixed offset, `zoneinfo`)", _write_moment, _read_moment(datetime)
+        "datetime",
+        "`datetime` (naive, or with a time zone that is carried)",
+        _write_moment,
+        _read_moment(datetime),
     ),
     date: _by_text("date", "`date`", date.fromisoformat, date.isoformat),
     time: Kind("time", "`time`", _write_moment, _read_moment(time)),
@@ -124,6 +133,7 @@ LIBRARY_KINDS: dict[type, Kind] = {
         _write_zone_info,
         lambda data, reading: ZoneInfo(exactly(data, "text", str)),
     ),
+    TzInfo: Kind("pydantic offset", "`pydantic_core.TzInfo`", _write_pydantic_offset, _read_pydantic_offset),
     UUID: _by_itself(UUID, "uuid", "`UUID`"),
     Decimal: _by_itself(Decimal, "decimal", "`Decimal`"),
     Fraction: Kind("fraction", "`Fraction`", _write_fraction, _read_fraction),

@@ -12,10 +12,12 @@ from decimal import Decimal
 from enum import Enum, Flag, IntEnum
 from pathlib import PurePosixPath
 from typing import Any, Generic, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pydantic
 from hypothesis import strategies as st
+from pydantic_core import TzInfo
 
 from pynenc.exceptions import RemoteTraceback
 
@@ -115,9 +117,13 @@ class RefusedError(Exception):
 # --- strategies --------------------------------------------------------------------------
 
 _ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=8)
-_ZONES = st.none() | st.just(UTC) | st.timedeltas(
-    timedelta(hours=-23), timedelta(hours=23)
-).map(timezone)  # fmt: skip
+_OFFSETS = st.timedeltas(timedelta(hours=-23), timedelta(hours=23))
+_ZONES = st.one_of(
+    st.none(),
+    st.sampled_from([UTC, ZoneInfo("Europe/Berlin")]),
+    _OFFSETS.map(timezone),
+    st.integers(-86_399, 86_399).map(TzInfo),
+)
 
 _HASHABLE = st.one_of(
     st.none(),

@@ -109,3 +109,14 @@ def test_queues_are_counted_and_emptied(tasks: Any) -> None:
     assert call("queue", "purge", "--yes").exit_code == 0
     assert answer("queue", "depth") == {}
     Pynenc.discard("cli_invocations")
+
+
+def test_a_task_is_called_with_plain_json(tasks: Any) -> None:
+    named = call("invocations", "call", "cli_invocations.divide", '{"x": 6, "y": 3}').output.strip()
+    piped = CliRunner().invoke(cli, ["invocations", "call", "cli_invocations.divide", "-"], input="[8, 2]")
+    with running(tasks.app):
+        assert tasks.app.get_invocation(named).result == 2
+        assert tasks.app.get_invocation(piped.output.strip()).result == 4
+    refused = call("invocations", "call", "cli_invocations.divide", '{"x": 6}')
+    assert refused.exit_code == 1
+    assert isinstance(refused.exception, TypeError)
