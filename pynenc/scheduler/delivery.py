@@ -7,7 +7,7 @@ fits into what was sent to the invocation, under an id that derives from both, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -18,6 +18,7 @@ from pynenc.state_backend.workflow_records import WorkflowEvent
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.filters import passes
+from pynenc.trigger.plain_values import from_stored, to_stored
 from pynenc.trigger.records import EVENT, EventWait, Occurrence
 
 _FUNCTION = "$function"  # in what version 0.1 has stored
@@ -31,14 +32,21 @@ def stored_filter(filter: Filter | None) -> str:
     """
     if filter is None or callable(filter):
         return ""
-    return msgspec.json.encode(dict(filter)).decode()
+    try:
+        return msgspec.json.encode(to_stored(filter, _no_function)).decode()
+    except TypeError:
+        return ""
 
 
 def _restored_filter(text: str) -> Filter | None:
     if not text:
         return None
     found: dict[str, Any] = msgspec.json.decode(text)
-    return None if _FUNCTION in found else found
+    return None if _FUNCTION in found else from_stored(found, lambda value: None)
+
+
+def _no_function(function: object) -> NoReturn:
+    raise TypeError("a stored filter names no code")
 
 
 def deliver(store: BaseTrigger, components: Components, occurrences: Sequence[Occurrence]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.trigger.conditions.base import Condition
 from pynenc.trigger.conditions.composite import CONDITIONS, CompositeLogic
 from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.plain_values import from_stored, to_stored
 from pynenc.trigger.records import tick_mark
 from pynenc.trigger.references import CallableReference, ReferencedFunction, reference_to
 
@@ -108,8 +109,11 @@ class TriggerDefinition:
         Raises:
             TaskDefinitionError: A static value cannot be written as JSON.
         """
-        conditions = _encode([{"kind": each.kind, **asdict(each)} for each in self.conditions], self.task_id)
-        arguments = _encode([asdict(each) for each in self.providers], self.task_id)
+        conditions = _encode([_plain_condition(each) for each in self.conditions], self.task_id)
+        providers = [
+            {"source": each.source, "value": to_stored(each.value, _reference)} for each in self.providers
+        ]
+        arguments = _encode(providers, self.task_id)
         options = _encode(self.options, self.task_id)
         trigger_id = derived_id(self.task_id, self.logic, conditions, arguments, options)
         return StoredTrigger(trigger_id, self.task_id, self.logic.value, conditions, arguments, options)
@@ -119,7 +123,7 @@ class TriggerDefinition:
         """Return the definition of a stored trigger; its functions are imported when they are called."""
         conditions = tuple(_condition(each) for each in msgspec.json.decode(stored.conditions))
         providers = tuple(
-            ArgumentProvider(each["source"], _with_functions(each["value"]))
+            ArgumentProvider(each["source"], from_stored(each["value"], _function))
             for each in msgspec.json.decode(stored.arguments)
         )
         options = msgspec.json.decode(stored.options, type=TriggerOptions)
@@ -140,7 +144,7 @@ def tick_marks(stored: StoredTrigger) -> list[str]:
 
 def _condition(fields: dict[str, Any]) -> Condition:
     cls = CONDITIONS[fields.pop("kind")]
-    values = {name: _with_functions(value) for name, value in fields.items()}
+    values = {name: from_stored(value, _function) for name, value in fields.items()}
     for name in ("statuses", "exception_types"):
         if name in values:
             values[name] = tuple(values[name])
@@ -149,25 +153,33 @@ def _condition(fields: dict[str, Any]) -> Condition:
     return cls(**values)
 
 
-def _with_functions(value: Any) -> Any:
-    """Return a stored value with functions in place of the references to them."""
-    if isinstance(value, dict):
-        if value.keys() == {_CALLABLE}:
-            return ReferencedFunction(msgspec.convert(value[_CALLABLE], CallableReference))
-        return {name: _with_functions(inner) for name, inner in value.items()}
-    return [_with_functions(inner) for inner in value] if isinstance(value, list) else value
+def _function(value: dict[str, Any]) -> ReferencedFunction | None:
+    """Return what stands for a function that a stored value names."""
+    if value.keys() != {_CALLABLE}:
+        return None
+    return ReferencedFunction(msgspec.convert(value[_CALLABLE], CallableReference))
+
+
+def _plain_condition(condition: Condition) -> dict[str, Any]:
+    fields = {name: getattr(condition, name) for name in condition.__dataclass_fields__ if name != "kind"}
+    for name in ("statuses", "exception_types"):
+        if name in fields:
+            fields[name] = [str(each) for each in fields[name]]
+    return {"kind": condition.kind, **to_stored(fields, _reference)}
+
+
+def _reference(function: Callable[..., Any]) -> dict[str, Any]:
+    return {_CALLABLE: reference_to(function)}
 
 
 def _encode(value: object, task_id: str) -> str:
     try:
-        return msgspec.json.encode(value, enc_hook=_by_reference, order="deterministic").decode()
+        return msgspec.json.encode(value, enc_hook=_refuse, order="deterministic").decode()
     except (TypeError, NotImplementedError) as error:
         raise TaskDefinitionError(
             f"a trigger of task '{task_id}' holds a value that cannot be stored: {error}"
         ) from error
 
 
-def _by_reference(value: object) -> object:
-    if callable(value):
-        return {_CALLABLE: reference_to(value)}
+def _refuse(value: object) -> object:
     raise NotImplementedError(f"{value!r} is not a JSON type and no function")

@@ -1,117 +1,140 @@
-"""Filters: exact values, operators and dotted paths, or a function that decides."""
+"""Filters: exact values, operators, nested and combined; or a function that decides.
+
+The payload of an event is JSON, where a date or a decimal is a text. A value that is compared with
+one of a richer type is read as that type first, so a filter says what people mean.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pynenc.exceptions import TaskDefinitionError
+from pynenc.trigger.plain_values import as_type_of
 
 _ABSENT = object()
+Test = Callable[[Any, Any], bool]
 
 
-def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+def _ordered(compare: Test) -> Test:
     """Return a comparison that is false for what is absent or cannot be compared."""
 
     def test(value: Any, wanted: Any) -> bool:
+        if value is _ABSENT:
+            return False
         try:
-            return value is not _ABSENT and bool(compare(value, wanted))
+            return bool(compare(_comparable(value, wanted), wanted))
         except TypeError:
             return False
 
     return test
 
 
+def _comparable(value: Any, wanted: Any) -> Any:
+    """Return a value as the type that it is compared with; a text may stand for a number."""
+    if isinstance(value, str) and isinstance(wanted, int | float):
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            return value
+    return as_type_of(wanted, value)
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    if value is _ABSENT:
+        return False
+    if value == wanted:
+        return True
+    if isinstance(wanted, list | tuple) and isinstance(value, list | tuple):
+        return len(value) == len(wanted) and all(map(_equal, value, wanted))
+    if isinstance(wanted, set | frozenset) and isinstance(value, list | tuple | set | frozenset):
+        return len(value) == len(wanted) and all(_is_in(each, wanted) for each in value)
+    if isinstance(wanted, Mapping) and isinstance(value, Mapping):
+        return value.keys() == wanted.keys() and all(_equal(value[name], wanted[name]) for name in wanted)
+    return bool(as_type_of(wanted, value) == wanted)
+
+
+def _is_in(value: Any, wanted: Any) -> bool:
+    return any(_equal(value, each) for each in wanted)
+
+
 def _regex(value: Any, pattern: Any) -> bool:
     return isinstance(value, str) and re.search(pattern, value) is not None
 
 
-OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+COMPARISONS: Mapping[str, Test] = {
     "$gt": _ordered(lambda value, wanted: value > wanted),
     "$gte": _ordered(lambda value, wanted: value >= wanted),
     "$lt": _ordered(lambda value, wanted: value < wanted),
     "$lte": _ordered(lambda value, wanted: value <= wanted),
-    "$ne": lambda value, wanted: bool(value != wanted),
-    "$in": lambda value, wanted: value in wanted,
-    "$nin": lambda value, wanted: value not in wanted,
+    "$ne": lambda value, wanted: not _equal(value, wanted),
+    "$in": _is_in,
+    "$nin": lambda value, wanted: not _is_in(value, wanted),
     "$exists": lambda value, wanted: (value is not _ABSENT) == bool(wanted),
     "$regex": _regex,
 }
+COMBINATIONS: Mapping[str, Callable[[Callable[[Any], bool], Any], bool]] = {
+    "$and": lambda holds, parts: all(map(holds, parts)),
+    "$or": lambda holds, parts: any(map(holds, parts)),
+    "$not": lambda holds, part: not holds(part),
+}
+OPERATORS = (*COMPARISONS, *COMBINATIONS)
+"""The names that have a meaning of their own in a filter."""
 
 
 def passes(filter_: Mapping[str, Any] | Callable[..., bool] | None, values: Mapping[str, Any]) -> bool:
     """Return whether values pass a filter.
 
-    A mapping names values, by dotted paths where they are nested, and for each a wanted value or
-    operators that must all hold. A function gets the values and decides.
+    A mapping names values, by dotted paths where they are nested, and for each a wanted value,
+    operators that must all hold, or a filter on what is inside. A function gets the values and
+    decides.
     """
     if filter_ is None:
         return True
     if callable(filter_):
         return bool(filter_(values))
-    return all(_holds(_at(values, path), wanted) for path, wanted in filter_.items())
+    return all(
+        COMBINATIONS[name](lambda part: passes(part, values), wanted)
+        if name in COMBINATIONS
+        else _holds(_at(values, name), wanted)
+        for name, wanted in filter_.items()
+    )
 
 
 def result_passes(filter_: Any, result: Any) -> bool:
-    """Return whether a result passes: a function of it, a filter on its items, or the value to equal."""
+    """Return whether a result passes a function, operators or a filter on its items, or equals a value."""
     if callable(filter_):
         return bool(filter_(result))
-    if _is_operators(filter_):
-        return _holds(result, filter_)
-    if isinstance(filter_, Mapping) and isinstance(result, Mapping):
+    if isinstance(filter_, Mapping) and isinstance(result, Mapping) and not is_operators(filter_):
         return passes(filter_, result)
-    return bool(result == filter_)
+    return _holds(result, filter_)
 
 
-def check_filter(filter_: Any, where: str) -> None:
-    """Refuse a filter that could never be evaluated.
-
-    Raises:
-        TaskDefinitionError: It is neither a mapping nor a function, or names an unknown operator.
-    """
-    if filter_ is None or callable(filter_):
-        return
-    if not isinstance(filter_, Mapping):
-        raise TaskDefinitionError(f"the filter of {where} is {filter_!r}: give a dictionary or a function")
-    for path, wanted in filter_.items():
-        if not isinstance(path, str):
-            raise TaskDefinitionError(f"the filter of {where} names {path!r}: names are text")
-        check_operators(wanted, where)
-
-
-def check_operators(wanted: Any, where: str) -> None:
-    """Refuse unknown operators, and operands that do not fit.
-
-    Raises:
-        TaskDefinitionError: Names the operator.
-    """
-    if not isinstance(wanted, Mapping) or not any(str(name).startswith("$") for name in wanted):
-        return
-    for name, operand in wanted.items():
-        if name not in OPERATORS:
-            raise TaskDefinitionError(
-                f"the filter of {where} has the operator '{name}'; there are: {', '.join(OPERATORS)}"
-            )
-        if name in ("$in", "$nin") and (isinstance(operand, str) or not isinstance(operand, Collection)):
-            raise TaskDefinitionError(f"the operator '{name}' in the filter of {where} needs a list")
-        if name == "$regex":
-            try:
-                re.compile(operand)
-            except (re.error, TypeError) as error:
-                raise TaskDefinitionError(
-                    f"the pattern {operand!r} of {where} is not valid: {error}"
-                ) from None
-
-
-def _is_operators(wanted: Any) -> bool:
+def is_operators(wanted: Any) -> bool:
+    """Return whether a wanted value consists of operators, all of which must hold."""
     return isinstance(wanted, Mapping) and bool(wanted) and all(name in OPERATORS for name in wanted)
 
 
+def has_operators(wanted: Any) -> bool:
+    """Return whether there is an operator anywhere in a wanted value, so that it is no value but a filter."""
+    return isinstance(wanted, Mapping) and any(
+        str(name).startswith("$") or has_operators(inner) for name, inner in wanted.items()
+    )
+
+
 def _holds(value: Any, wanted: Any) -> bool:
-    if _is_operators(wanted):
-        return all(OPERATORS[name](value, operand) for name, operand in wanted.items())
-    return value is not _ABSENT and bool(value == wanted)
+    if is_operators(wanted):
+        return all(_operate(name, value, operand) for name, operand in wanted.items())
+    if has_operators(wanted):
+        return isinstance(value, Mapping) and passes(wanted, value)
+    return _equal(value, wanted)
+
+
+def _operate(name: str, value: Any, operand: Any) -> bool:
+    if name in COMBINATIONS:
+        return COMBINATIONS[name](lambda part: _holds(value, part), operand)
+    return COMPARISONS[name](value, operand)
 
 
 def _at(values: Mapping[str, Any], path: str) -> Any:
@@ -126,4 +149,16 @@ def _at(values: Mapping[str, Any], path: str) -> Any:
             found = found[int(name)]
         else:
             return _ABSENT
+    return found
+
+
+def value_at(values: Mapping[str, Any], path: str) -> Any:
+    """Return the value at a dotted path.
+
+    Raises:
+        KeyError: There is none.
+    """
+    found = _at(values, path)
+    if found is _ABSENT:
+        raise KeyError(path)
     return found

@@ -21,7 +21,7 @@ from pynenc.trigger.conditions.exception import ExceptionCondition
 from pynenc.trigger.conditions.result import ResultCondition
 from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.definition import ArgumentProvider, Misfire, TriggerDefinition, TriggerOptions
-from pynenc.trigger.filters import check_filter, check_operators
+from pynenc.trigger.filter_checks import check_filter, check_wanted
 
 if TYPE_CHECKING:
     from typing import Self
@@ -107,7 +107,7 @@ class TriggerBuilder:
         if not code:
             raise TaskDefinitionError("an event needs a code")
         chosen = payload_filter if filters is None else filters
-        check_filter(chosen, f"event '{code}'")
+        check_filter(chosen, f"event '{code}'", plain=True)
         return self.add_condition(EventCondition(code, chosen))
 
     def on_status(
@@ -129,7 +129,7 @@ class TriggerBuilder:
     ) -> Self:
         """Start when a task gives a result for which the function is true, or an equal one."""
         check_filter(call_arguments, f"the arguments of '{_name(task)}'")
-        check_operators(filter_result, f"the result of '{_name(task)}'")
+        check_wanted(filter_result, f"the result of '{_name(task)}'")
         return self.add_condition(ResultCondition(_name(task), filter_result, call_arguments=call_arguments))
 
     def on_any_result(self, task: TaskReference, call_arguments: Filter | None = None) -> Self:

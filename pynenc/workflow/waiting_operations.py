@@ -15,7 +15,8 @@ from pynenc.exceptions import EventTimeoutError, InvocationCancelledError
 from pynenc.lifecycle.parking import NEVER, Parking
 from pynenc.state_backend.workflow_records import Step
 from pynenc.trigger.conditions.base import Filter
-from pynenc.trigger.filters import check_filter, passes
+from pynenc.trigger.filter_checks import check_filter
+from pynenc.trigger.filters import passes
 from pynenc.trigger.records import check_code
 from pynenc.workflow.branches import Branch
 from pynenc.workflow.coroutine_waits import AsyncWaits
@@ -162,7 +163,7 @@ class WaitingOperations:
         self, code: str, filter: Filter | None, timeout: float | timedelta | None
     ) -> tuple[float, Branch, Place]:
         check_code(code)
-        check_filter(filter, f"event '{code}'")
+        check_filter(filter, f"event '{code}'", plain=True)
         seconds = None if timeout is None else _seconds(timeout, "a timeout")
 
         def until(_: Place) -> float:

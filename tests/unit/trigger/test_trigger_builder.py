@@ -87,7 +87,7 @@ def test_a_wrong_cron_expression_is_refused(expression: Any) -> None:
         (lambda: on_cron("* * * * *").with_logic("xor"), "neither 'and' nor 'or'"),
         (lambda: TriggerBuilder().build(TASK), "has no condition"),
         (lambda: TriggerBuilder().add_condition("cron"), "is not a trigger condition"),  # type: ignore[arg-type]
-        (lambda: on_event("a", {"x": object()}).build(TASK).stored(), "cannot be stored"),
+        (lambda: on_result("m.f", {"x": object()}).build(TASK).stored(), "cannot be stored"),
     ],
 )
 def test_wrong_definitions_are_refused(make: Any, message: str) -> None:
