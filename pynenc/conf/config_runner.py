@@ -38,6 +38,19 @@ class ConfigRunner(PynencConfig):
     )
 
 
+class ConfigPoolRunner(ConfigRunner):
+    """Settings of every runner with worker processes."""
+
+    restart_delay_seconds: float = Field(
+        0.2, ge=0, description="Pause before a worker that died is replaced; doubles while it keeps dying."
+    )
+    start_method: Annotated[Literal["auto", "fork_server", "spawn"], BeforeValidator(lower_case)] = Field(
+        "auto",
+        description="`fork_server`: workers are forked by a process that has imported pynenc and plugins; "
+        "`spawn`: each is a new Python; `auto`: the first where the system has it.",
+    )
+
+
 class ConfigThreadRunner(ConfigRunner):
     """Settings of the runner that executes in threads of its process."""
 
@@ -45,7 +58,7 @@ class ConfigThreadRunner(ConfigRunner):
     max_threads: int = Field(0, ge=0, description="Threads at most; 0 for the number of cores.")
 
 
-class ConfigMultiThreadRunner(ConfigThreadRunner):
+class ConfigMultiThreadRunner(ConfigPoolRunner, ConfigThreadRunner):
     """Settings of the runner that executes in threads of several processes."""
 
     min_processes: int = Field(1, ge=1, description="Worker processes at least.")
@@ -56,18 +69,12 @@ class ConfigMultiThreadRunner(ConfigThreadRunner):
     enforce_max_processes: bool = Field(
         True, description="Off: processes are added as long as messages wait, whatever the most is."
     )
-    restart_delay_seconds: float = Field(
-        0.2, ge=0, description="Pause before a worker that died is replaced; doubles while it keeps dying."
-    )
 
 
-class ConfigProcessRunner(ConfigRunner):
+class ConfigProcessRunner(ConfigPoolRunner):
     """Settings of the runner that gives each invocation a process of its own."""
 
     num_processes: int = Field(0, ge=0, description="Processes at a time; 0 for the number of cores.")
-    restart_delay_seconds: float = Field(
-        0.2, ge=0, description="Pause before a process that died is replaced; doubles while it keeps dying."
-    )
 
 
 class ConfigAsyncRunner(ConfigRunner):
@@ -76,12 +83,7 @@ class ConfigAsyncRunner(ConfigRunner):
     max_concurrency: int = Field(1000, ge=1, description="Invocations that run at the same time.")
 
 
-class ConfigPersistentProcessRunner(ConfigRunner):
+class ConfigPersistentProcessRunner(ConfigPoolRunner):
     """Settings of the runner that keeps a fixed number of worker processes."""
 
     num_processes: int = Field(0, ge=0, description="Worker processes; 0 for the number of cores.")
-    restart_delay_seconds: float = Field(
-        0.2,
-        ge=0,
-        description="Pause before a worker that died is replaced; doubles while it keeps dying.",
-    )

@@ -22,7 +22,13 @@ class ProcessRunner(PoolRunner):
 
     def make_pool(self) -> WorkerPool:
         return WorkerPool(
-            self.app, self.runner_context, 1, self.conf.restart_delay_seconds, self.conf.queues, 1
+            self.app,
+            self.runner_context,
+            1,
+            self.conf.restart_delay_seconds,
+            self.conf.queues,
+            self.conf.start_method,
+            quota=1,
         )
 
     def first_workers(self) -> int:

@@ -6,8 +6,6 @@ import contextlib
 import queue
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,11 +13,20 @@ from dataclasses import dataclass, field
 from pynenc.calls.interfaces import App
 from pynenc.context import RunnerContext
 from pynenc.lifecycle import recovery
-from pynenc.runner.worker_recipe import FAREWELL, HURRY, WorkerRecipe, task_modules
+from pynenc.runner.worker_recipe import (
+    EXITED_PATTERN,
+    FAREWELL,
+    HURRY,
+    WorkerRecipe,
+    library_modules,
+    task_modules,
+)
+from pynenc.runner.worker_start import WorkerProcess, starter_for
 
 _QUICK_DEATH_S = 5.0
 _LONGEST_DELAY_S = 30.0
 _KILL_AFTER_S = 5.0
+_TOLD_S = 1.0
 
 
 @dataclass(eq=False)
@@ -27,11 +34,13 @@ class WorkerHandle:
     """A worker process as its parent sees it."""
 
     identity: RunnerContext
-    process: subprocess.Popen[bytes]
+    process: WorkerProcess
     channel: socket.socket
     started: float = field(default_factory=time.monotonic)
     ended_as_told: bool = False
     """Whether the process, once it is gone, had said that it ends because its work is done."""
+    exit_code: int | None = None
+    """The exit code of the process, once it is gone and as far as that is known."""
 
     @property
     def pid(self) -> int:
@@ -40,10 +49,17 @@ class WorkerHandle:
 
     def wait(self) -> None:
         """Block until the process is gone, and note whether it was to end."""
-        self.process.wait()
-        self.channel.setblocking(False)  # what the body has forked may keep the other end open
+        self.process.is_over(within_s=None)
+        self.exit_code = self.process.exit_code
+        told = b""
+        # What the body has forked may keep the other end open.
+        self.channel.settimeout(_TOLD_S if self.exit_code is None else 0.0)
         with self.channel, contextlib.suppress(OSError):
-            self.ended_as_told = self.channel.recv(1) == FAREWELL
+            while not told.endswith(b"\n") and (more := self.channel.recv(64)):
+                told += more
+        self.ended_as_told = told.startswith(FAREWELL)
+        if found := EXITED_PATTERN.search(told):
+            self.exit_code = int(found[1])
 
 
 class WorkerPool:
@@ -58,6 +74,7 @@ class WorkerPool:
         slots: How many invocations each worker runs at the same time.
         restart_delay_s: The first pause before a dead worker is replaced.
         queues: Queues that the workers consume.
+        start_method: How workers are started; see `starter_for`.
         quota: After how many invocations a worker ends and is replaced, or None for never.
     """
 
@@ -68,6 +85,7 @@ class WorkerPool:
         slots: int,
         restart_delay_s: float,
         queues: tuple[str, ...],
+        start_method: str,
         quota: int | None = None,
     ) -> None:
         self._app = app
@@ -77,6 +95,7 @@ class WorkerPool:
         self._quota = quota
         self._first_delay_s = self._delay_s = restart_delay_s
         self._modules = task_modules(app)
+        self._starter = starter_for(start_method, library_modules(app))
         self._workers: set[WorkerHandle] = set()
         self._ended: queue.SimpleQueue[WorkerHandle | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -92,9 +111,12 @@ class WorkerPool:
         """Start one more worker, which ends by itself after some idleness if a time is given."""
         identity = RunnerContext(self._parent.runner_cls, parent_id=self._parent.runner_id)
         ours, theirs = socket.socketpair()
-        with theirs:
-            command = [sys.executable, "-m", "pynenc.runner.worker_process", str(theirs.fileno())]
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        try:
+            with theirs:
+                process = self._starter.start(theirs)
+        except OSError:
+            ours.close()
+            raise
         worker = WorkerHandle(identity, process, ours)
         with self._lock:
             self._workers.add(worker)
@@ -133,7 +155,7 @@ class WorkerPool:
             self._app.logger.warning(
                 "worker process %d ended with code %s after %.1f s; another one starts",
                 worker.pid,
-                worker.process.returncode,
+                "unknown" if worker.exit_code is None else worker.exit_code,
                 lived_s,
             )
             if lived_s > _QUICK_DEATH_S:
@@ -183,13 +205,12 @@ class WorkerPool:
         for worker in workers:
             self._take_back(worker)
         self._ended.put(None)
+        self._starter.close()
 
     @staticmethod
     def _signal(workers: list[WorkerHandle], number: signal.Signals) -> None:
         for worker in workers:
-            if worker.process.poll() is None:
-                with contextlib.suppress(ProcessLookupError):
-                    worker.process.send_signal(number)
+            worker.process.send_signal(number)
 
     @staticmethod
     def _end_grace(workers: list[WorkerHandle]) -> None:
@@ -202,9 +223,7 @@ class WorkerPool:
     def _wait(workers: list[WorkerHandle], seconds: float, hurry: threading.Event) -> bool:
         deadline = time.monotonic() + seconds
         for worker in workers:
-            while worker.process.poll() is None:
+            while not worker.process.is_over(0.05):
                 if hurry.is_set() or time.monotonic() >= deadline:
                     return False
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    worker.process.wait(0.05)
         return True

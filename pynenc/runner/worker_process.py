@@ -1,8 +1,9 @@
 """A worker process: started by a runner, it claims and executes until it is told to stop.
 
-Run as `python -m pynenc.runner.worker_process FD` with its recipe on the socket FD. The process stops
-gracefully at SIGTERM, however often that comes, and when the socket is closed, which also
-happens when its parent dies. A byte on the socket ends the grace. Standard input is the null device.
+Run as `python -m pynenc.runner.worker_process FD` with its recipe on the socket FD, or forked by a
+`fork_server`. The process stops gracefully at SIGTERM, however often that comes, and when the socket
+is closed, which also happens when its parent dies. A byte on the socket ends the grace. Standard
+input is the null device.
 """
 
 from __future__ import annotations
@@ -85,12 +86,19 @@ class _Worker:
 
 def main() -> None:
     """Entry point of the process."""
+    work_for(socket.socket(fileno=int(sys.argv[1])))
+
+
+def work_for(channel: socket.socket) -> None:
+    """Work by the recipe that comes by a socket, until told to stop."""
     # The terminal sends SIGINT to the whole group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
-    with channel.makefile("rb") as stream:
-        recipe = WorkerRecipe.receive(stream)
+    try:
+        with channel.makefile("rb") as stream:
+            recipe = WorkerRecipe.receive(stream)
+    except EOFError:
+        return  # whoever started this process is gone already
     worker = _Worker(recipe, channel)
     threading.Thread(target=worker.watch_parent, name="pynenc-parent-watch", daemon=True).start()
     with SignalWatch(worker.stopping.set, (signal.SIGTERM,)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import sys
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -13,6 +14,13 @@ from pynenc.context import RunnerContext
 
 HURRY = b"!"
 """Sent to a worker: the grace of what it runs is over."""
+EXITED = b"=%d\n"
+"""Written by a fork server to the socket of a worker that has ended: its exit code."""
+EXITED_PATTERN = re.compile(rb"=(-?[0-9]+)\n")
+"""Finds the exit code in what came by the socket of a worker that has ended."""
+LARGEST_MESSAGE = 65_536
+"""Most bytes of what a fork server is told."""
+_NOT_FOR_WORKERS = ("pynenc.cli", "pynenc.testing", "pynenc.__main__")
 FAREWELL = b"."
 """Sent by a worker that ends because its quota is spent, or nothing was left to do."""
 
@@ -58,3 +66,20 @@ class WorkerRecipe:
 def task_modules(app: App) -> tuple[str, ...]:
     """Return the modules that define the tasks which an app knows of."""
     return tuple(sorted({task_id.module for task_id in app.tasks}))
+
+
+def library_modules(app: App) -> tuple[str, ...]:
+    """Return the modules of pynenc and its plugins that this process uses, those with tasks excepted."""
+    own = {module.partition(".")[0] for module in task_modules(app)}
+    roots = {
+        root
+        for module in sys.modules
+        if ((root := module.partition(".")[0]) == "pynenc" or root.startswith("pynenc_")) and root not in own
+    }
+    return tuple(
+        sorted(
+            module
+            for module in sys.modules
+            if module.partition(".")[0] in roots and not module.startswith(_NOT_FOR_WORKERS)
+        )
+    )

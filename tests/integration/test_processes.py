@@ -171,3 +171,12 @@ def test_a_body_that_does_not_listen_is_ended_with_its_process(shop: ModuleType,
         with pytest.raises(InvocationCancelledError):
             _ = cancelled.result
         assert shop.add(1, 2).result == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the parent of a worker is the runner itself")
+def test_a_body_that_kills_the_parent_of_its_process_stops_no_runner(shop: ModuleType) -> None:
+    with shop_open(shop):
+        assert shop.kill_parent().result is True
+        for worker in shop.app.runner.workers:
+            os.kill(worker.pid, signal.SIGKILL)  # so that new ones are needed
+        assert [shop.add(number, 1).result for number in range(3)] == [1, 2, 3]
