@@ -134,7 +134,7 @@ class Pynenc(TaskApi):
             self._registry,
             self._conf,
             self._logger,
-            self.live_trigger,
+            self.task_registry,
             self._forget_components,
             lambda serializer: register_handles(serializer, self, self._instances.get),
         )

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Unpack, cast
 
-from pynenc.calls.arguments import ArgumentBinder, Arguments, ParallelItem
+from pynenc.calls.arguments import ArgumentBinder, ParallelItem
 from pynenc.calls.call_options import CallOptions, CallOptionValues
 from pynenc.calls.interfaces import (
     App,
@@ -26,6 +26,7 @@ from pynenc.client.workflow_runtime import workflow_of
 from pynenc.conf.config_task import ConcurrencyControlType, ConfigTask
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.arguments import Arguments
 from pynenc.types import Func, Params, Result
 from pynenc.workflow.context import WorkflowContext
 

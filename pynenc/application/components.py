@@ -24,7 +24,7 @@ from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.component import Component, ComponentContext, DataComponent
 from pynenc.plugins.kinds import KINDS, STORES, ComponentKind
 from pynenc.plugins.registry import PluginRegistry, import_object
-from pynenc.scheduler.catalog import FindLive, TriggerCatalog
+from pynenc.scheduler.catalog import KnowsCode, TriggerCatalog
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.storage.sealing import Seal
@@ -64,7 +64,7 @@ class ComponentProvider:
         registry: PluginRegistry,
         conf: ConfigPynenc,
         logger: logging.Logger,
-        find_live: FindLive,
+        code: KnowsCode,
         on_replaced: Callable[[], None],
         on_serializer: Callable[[BaseSerializer], None],
     ) -> None:
@@ -79,7 +79,7 @@ class ComponentProvider:
         self._on_serializer = on_serializer
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
-        self.catalog = TriggerCatalog(self._trigger, find_live)
+        self.catalog = TriggerCatalog(self._trigger, code)
 
     def selected(self, kind: ComponentKind) -> str:
         """Return the name, alias or path that the settings select."""

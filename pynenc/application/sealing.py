@@ -25,7 +25,7 @@ from pynenc.state_backend.workflow_records import (
 from pynenc.storage.codecs import Codec, Codecs
 from pynenc.storage.sealing import Seal, SealedFields, seal_records
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.records import EventWait, Occurrence, Part, TriggerRun
+from pynenc.trigger.records import EventWait, Occurrence, Part, TriggerProblem, TriggerRun
 from pynenc.trigger.stored_records import StoredDefinition
 
 SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
@@ -37,8 +37,12 @@ SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
     StoredDefinition: SealedFields("trigger", ("arguments", "conditions")),
     Occurrence: SealedFields("occurrence", ("payload",), ("is_open",)),
     TriggerRun: SealedFields(
-        "trigger_run", ("parts", "cause"), ("state", "invocation_id", "reason"), ("reason",)
+        "trigger_run",
+        ("parts", "cause"),
+        ("state", "invocation_id", "reason", "attempts", "retry_at"),
+        ("reason",),
     ),
+    TriggerProblem: SealedFields("trigger_problem", ("task_id",), ("error", "count", "at"), ("error",)),
     Part: SealedFields("trigger_part", ("occurrence",), ("run_id",)),
     EventWait: SealedFields("trigger_wait", ("filter",)),
 }

@@ -165,6 +165,13 @@ class TaskRegistry:
         store.replace(present, wanted)
         self._app.catalog.expire()
 
+    def defaults_of(self, task_id: str) -> Mapping[str, Any]:
+        """Return the defaults of a task's parameters; empty if this process does not have the task."""
+        try:
+            return self.find_task(task_id).binder.defaults
+        except TaskNotFoundError:
+            return {}
+
     def live_trigger(self, stored: StoredTrigger) -> TriggerDefinition | None:
         """Return what the code of this process says of a stored trigger; None if it does not have it."""
         with contextlib.suppress(TaskNotFoundError):

@@ -3,40 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from pynenc.invocation.arguments import Arguments
+
 _SIMPLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-
-
-class Arguments:
-    """Values by parameter name.
-
-    Attributes:
-        kwargs: The values; `*args` and `**kwargs` parameters stand under their own names.
-    """
-
-    __slots__ = ("kwargs",)
-
-    def __init__(self, kwargs: Mapping[str, Any] | None = None) -> None:
-        self.kwargs: dict[str, Any] = dict(kwargs or {})
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.kwargs)
-
-    def __len__(self) -> int:
-        return len(self.kwargs)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.kwargs[name]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Arguments) and self.kwargs == other.kwargs
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Arguments({', '.join(f'{name}={value!r}' for name, value in self.kwargs.items())})"
 
 
 class ArgumentBinder:
@@ -44,6 +16,7 @@ class ArgumentBinder:
 
     Attributes:
         is_simple: Whether the function can be called with keyword arguments only.
+        defaults: The values of parameters that a call leaves out.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -54,9 +27,8 @@ class ArgumentBinder:
         positional = [each for each in parameters if each.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD]
         self._positional = tuple(each.name for each in positional)
         self._names = frozenset(each.name for each in parameters)
-        self._required = frozenset(
-            each.name for each in parameters if each.default is inspect.Parameter.empty
-        )
+        self.defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        self._required = self._names - self.defaults.keys()
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return values by parameter name, without defaults.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, Unpack, overload
 
 from pynenc.broker.base_broker import BaseBroker
-from pynenc.calls.arguments import ArgumentBinder, Arguments, ParallelItem
+from pynenc.calls.arguments import ArgumentBinder, ParallelItem
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import CallOptions, CallOptionValues
 from pynenc.calls.group_results import GroupResults
@@ -21,6 +21,7 @@ from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.arguments import Arguments
 from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity

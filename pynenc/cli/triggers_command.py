@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -14,15 +15,14 @@ from pynenc.cli.options import as_json, limit_option
 from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
 from pynenc.client.trigger_starts import fire_by_hand
 from pynenc.exceptions import PynencError
-from pynenc.identifiers.texts import visible
+from pynenc.identifiers.texts import error_text, visible
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Condition
-from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.conditions.cron import CronCondition, IntervalCondition, ScheduleCondition
 from pynenc.trigger.conditions.event import EventCondition
 from pynenc.trigger.conditions.exception import ExceptionCondition
 from pynenc.trigger.conditions.result import ResultCondition
 from pynenc.trigger.conditions.status import StatusCondition
-from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.records import RunState, TriggerRun, pause_mark
 
@@ -41,6 +41,8 @@ def triggers() -> None:
 def _described(condition: Condition) -> str:
     if isinstance(condition, CronCondition):
         return f"cron '{condition.expression}' ({condition.timezone})"
+    if isinstance(condition, IntervalCondition):
+        return f"every {timedelta(seconds=condition.seconds)}"
     if isinstance(condition, EventCondition):
         return f"event '{condition.code}'"
     if isinstance(condition, StatusCondition):
@@ -52,35 +54,46 @@ def _described(condition: Condition) -> str:
     return condition.kind
 
 
-def _next_times(definition: TriggerDefinition, now: float, count: int) -> list[float]:
-    """Return the next moments at which the crons of a trigger tick, in seconds since the epoch."""
+def next_times(definition: TriggerDefinition, now: float, count: int) -> list[float]:
+    """Return the next moments at which the schedules of a trigger tick, in seconds since the epoch."""
     times = {
         tick
         for condition in definition.conditions
-        if isinstance(condition, CronCondition)
-        for tick in islice(
-            CronSchedule(condition.expression, condition.timezone).between(now, now + _FAR_S), count
-        )
+        if isinstance(condition, ScheduleCondition)
+        for tick in islice(condition.schedule().between(now, now + _FAR_S), count)
     }
     return sorted(times)[:count]
+
+
+def _due(definition: TriggerDefinition, now: float, count: int) -> list[str]:
+    """Return when a trigger ticks next, in words; that it is over if it was scheduled and is no more."""
+    times = [moment(tick) for tick in next_times(definition, now, count)]
+    is_scheduled = any(isinstance(each, ScheduleCondition) for each in definition.conditions)
+    return times or (["over"] if is_scheduled and count else [])
 
 
 def _rows(app: Pynenc, stored: list[StoredTrigger], count: int) -> list[dict[str, Any]]:
     now = app.trigger.now()
     paused = app.trigger.read_marks([pause_mark(each.trigger_id) for each in stored]) if stored else []
+    problems = {each.trigger_id: each for each in app.trigger.find_problems()}
     rows = []
     for each, mark in zip(stored, paused, strict=True):
-        definition = TriggerDefinition.restored(each)
-        next_times = [] if mark else _next_times(definition, now, count)
-        rows.append(
-            {
-                "trigger_id": each.trigger_id,
-                "task": each.task_id,
-                "when": f" {definition.logic} ".join(map(_described, definition.conditions)),
-                "paused": mark is not None,
-                "next": [moment(tick) for tick in next_times],
-            }
-        )
+        problem = problems.get(each.trigger_id)
+        row: dict[str, Any] = {"trigger_id": each.trigger_id, "task": each.task_id}
+        try:
+            definition = TriggerDefinition.restored(each)
+            row["when"] = f" {definition.logic} ".join(map(_described, definition.conditions))
+            row["next"] = [] if mark else _due(definition, now, count)
+        except Exception as error:  # noqa: BLE001 - newer, damaged or hostile code has written it
+            row.update(when=f"it cannot be read: {error_text(error)}", next=[])
+        row["paused"] = mark is not None
+        row["problem"] = problem and {
+            "error": problem.error,
+            "count": problem.count,
+            "since": moment(problem.first_at),
+            "last": moment(problem.at),
+        }
+        rows.append(row)
     return rows
 
 
@@ -112,6 +125,15 @@ def list_triggers(state: CliState, task: str | None, as_json: bool) -> None:
         due = "paused" if row["paused"] else "".join(row["next"])
         table.add_row(row["trigger_id"][:12], row["task"], row["when"], due)
     console().print(table if rows else "there are none")
+    for row in rows:
+        if problem := row["problem"]:
+            console().print(
+                visible(
+                    f"{row['trigger_id'][:12]} failed {problem['count']} time(s) since {problem['since']}, "
+                    f"last at {problem['last']}: {problem['error']}"
+                ),
+                markup=False,
+            )
 
 
 @triggers.command("show")
@@ -139,6 +161,23 @@ def show(state: CliState, trigger_id: str, count: int, limit: int, as_json: bool
             text = "\n               ".join(row["next"]) if name == "next" else value
             console().print(visible(f"{name:<14} {text}"), markup=False)
     _print_runs(runs)
+
+
+@triggers.command("next")
+@_ID
+@click.option("--count", type=click.IntRange(1, 1000), default=10, show_default=True, help="Ticks to print.")
+@as_json
+@click.pass_obj
+def next_(state: CliState, trigger_id: str, count: int, as_json: bool) -> None:
+    """Print the next ticks of a trigger; nothing if it has no schedule or that is over."""
+    app = state.app()
+    definition = TriggerDefinition.restored(app.trigger.get_definition(trigger_id))
+    times = [moment(tick) for tick in next_times(definition, app.trigger.now(), count)]
+    if as_json:
+        print_json(times)
+        return
+    for each in times:
+        click.echo(each)
 
 
 @triggers.command("runs")
@@ -200,6 +239,9 @@ def fire(state: CliState, trigger_id: str, payload: str | None, arguments: str |
     if run.state != RunState.FIRED:
         raise PynencError(f"the task '{run.task_id}' was not started: {run.reason}")
     click.echo(run.invocation_id)
+
+
+triggers.add_command(fire, "run-now")
 
 
 @triggers.command("pause")

@@ -14,7 +14,9 @@ from pynenc.calls.interfaces import App, BaseTask
 from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
+from pynenc.identifiers.texts import error_text
 from pynenc.scheduler.firing import Firing, MatchedTrigger, Start
+from pynenc.scheduler.problems import Problems
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
 from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun
@@ -31,8 +33,14 @@ def start_tasks(app: App, starts: Sequence[Start]) -> list[str | None]:
 def firing_of(app: App) -> Firing:
     """Return what fires the triggers of an app."""
     store = app.components.trigger
-    max_depth = store.conf.max_trigger_depth
-    return Firing(store, partial(start_tasks, app), max_depth, app.logger)
+    return Firing(
+        store,
+        partial(start_tasks, app),
+        store.conf.max_trigger_depth,
+        app.logger,
+        Problems(store, app.logger),
+        store.conf.trigger_retry_seconds,
+    )
 
 
 def fire_by_hand(
@@ -69,9 +77,8 @@ def fire_by_hand(
         if isinstance(condition, EventCondition) and payload is not None
     ]
     met = MatchedTrigger(stored.trigger_id, definition, parts, [occurrence], "fired by hand", 0)
-    runs = firing_of(app).fire([met])
-    store.mark_evaluated([], runs)
-    return runs[0]
+    firing = replace(firing_of(app), retry_s=0.0)  # the one who asked for it sees what went wrong
+    return firing.carry_out([met])[0]
 
 
 def _start_some(app: App, task_id: str, starts: Sequence[Start]) -> list[str | None]:
@@ -90,14 +97,14 @@ def _start_some(app: App, task_id: str, starts: Sequence[Start]) -> list[str | N
         _submit(task, [(starts[at], call) for at, call in good])
     except StorageUnavailableError:
         raise
-    except PynencError:
+    except Exception:  # noqa: BLE001 - a hook or a value of the user's
         for at, call in good:  # one of them is to blame: each by itself
             try:
                 _submit(task, [(starts[at], call)])
             except StorageUnavailableError:
                 raise
-            except PynencError as error:
-                reasons[at] = str(error)
+            except Exception as error:  # noqa: BLE001 - it is told of the one that is to blame
+                reasons[at] = error_text(error)
     return reasons
 
 

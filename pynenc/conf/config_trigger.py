@@ -27,3 +27,8 @@ class ConfigTrigger(PynencConfig):
         ge=1,
         description="How many triggers in a row may lead to a start; beyond, it is taken for a loop.",
     )
+    trigger_retry_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="For how long a task that a trigger could not start is tried again; 0 for never.",
+    )

@@ -7,8 +7,8 @@ import threading
 from pynenc.calls.interfaces import App
 from pynenc.client.trigger_starts import firing_of
 from pynenc.exceptions import StorageError
-from pynenc.scheduler.cron_ticker import CronTicker
 from pynenc.scheduler.evaluator import Evaluator
+from pynenc.scheduler.ticker import Ticker
 from pynenc.trigger.stored_records import DEFINED
 
 _LAST_PAUSE_S = 5.0
@@ -28,10 +28,11 @@ class TriggerService:
         self._is_on = conf.enable_scheduler
         self._look_s = conf.scheduler_interval_seconds
         self._catalog = app.catalog
-        firing = firing_of(app)
+        self._problems = (firing := firing_of(app)).problems
+        self._told_unreadable: dict[str, str] = {}
         store = app.components.trigger
         self._evaluator = Evaluator(store, app.components, self._catalog, firing, runner_id)
-        self._ticker = CronTicker(store, self._catalog, firing)
+        self._ticker = Ticker(store, self._catalog, firing)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-triggers", daemon=True)
         self._subscription = app.components.trigger.subscribe() if self._is_on else None
@@ -61,6 +62,7 @@ class TriggerService:
         while not self._stopped.is_set():
             try:
                 self._catalog.refresh(self._look_s)
+                self._tell_unreadable()
                 next_tick_s = self._ticker.tick()
                 recheck_s = self._evaluator.evaluate()
                 pause_s = 0.1
@@ -73,3 +75,12 @@ class TriggerService:
             if DEFINED in subscription.wait(max(0.0, min(waits))):
                 self._catalog.expire()
                 self._evaluator.forget_others()
+
+    def _tell_unreadable(self) -> None:
+        """Note which triggers newer, damaged or hostile code has written; the others go on."""
+        unreadable = self._catalog.unreadable()
+        for trigger_id, reason in unreadable.items():
+            if self._told_unreadable.get(trigger_id) != reason:
+                task_id = self._catalog.task_of(trigger_id)
+                self._problems.note(trigger_id, task_id, f"it cannot be read: {reason}")
+        self._told_unreadable = unreadable

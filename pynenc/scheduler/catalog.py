@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.state import InvocationState
@@ -16,39 +16,46 @@ from pynenc.scheduler.occurrences import status_occurrence
 from pynenc.storage.group import Group
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.base import Condition
-from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.conditions.cron import ScheduleCondition
 from pynenc.trigger.conditions.event import EventCondition
 from pynenc.trigger.conditions.exception import ExceptionCondition
 from pynenc.trigger.conditions.result import ResultCondition
 from pynenc.trigger.conditions.status import StatusCondition
-from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.records import pause_mark, tick_mark
-
-logger = logging.getLogger("pynenc.storage")
+from pynenc.trigger.schedule import Schedule
 
 KNOWN_FOR_S = 15.0
 """How long a process may not know of a trigger that another has registered."""
 
-FindLive = Callable[[StoredTrigger], TriggerDefinition | None]
-"""Gives the definition that the code of this process has for a stored trigger, if it has one."""
+
+class KnowsCode(Protocol):
+    """Knows what the code of this process defines."""
+
+    def live_trigger(self, stored: StoredTrigger) -> TriggerDefinition | None:
+        """Return the definition that the code has for a stored trigger, if it has one."""
+
+    def defaults_of(self, task_id: str) -> Mapping[str, Any]:
+        """Return the defaults of a task's parameters; empty if the code does not have the task."""
 
 
 @dataclass(frozen=True, slots=True)
-class CronEntry:
-    """A cron condition of a trigger.
+class TimedEntry:
+    """A condition of a trigger that a schedule meets.
 
     Attributes:
         trigger_id: Whose.
+        task_id: The task that the trigger starts.
         index: The number of the condition.
         condition: The condition.
         schedule: Its ticks.
     """
 
     trigger_id: str
+    task_id: str
     index: int
-    condition: CronCondition
-    schedule: CronSchedule
+    condition: ScheduleCondition
+    schedule: Schedule
 
     @property
     def mark(self) -> str:
@@ -61,9 +68,10 @@ class _Known:
     stored: dict[str, StoredTrigger] = field(default_factory=dict)
     waiting: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     statuses: dict[str, set[InvocationStatus]] = field(default_factory=lambda: defaultdict(set))
-    crons: list[CronEntry] = field(default_factory=list)
+    timed: list[TimedEntry] = field(default_factory=list)
     paused: frozenset[str] = frozenset()
     unreadable: dict[str, str] = field(default_factory=dict)
+    has_composites: bool = False
 
 
 class TriggerCatalog:
@@ -71,16 +79,16 @@ class TriggerCatalog:
 
     Args:
         store: Gives the store; it is asked late, so that an app without triggers opens none.
-        find_live: Gives what the code of this process says of a trigger.
+        code: Knows what the code of this process says of triggers and tasks.
 
     Attributes:
         quiet_until: Until when no trigger is known to wait for a status (monotonic seconds). Before
             that, `stage` has nothing to do.
     """
 
-    def __init__(self, store: Callable[[], BaseTrigger], find_live: FindLive) -> None:
+    def __init__(self, store: Callable[[], BaseTrigger], code: KnowsCode) -> None:
         self._store = store
-        self._find_live = find_live
+        self._code = code
         self._lock = threading.Lock()
         self._known = _Known()
         self._read_at = self.quiet_until = float("-inf")
@@ -115,13 +123,12 @@ class TriggerCatalog:
             known.paused = frozenset(each for each, mark in zip(ids, marks, strict=True) if mark is not None)
         for trigger_id, stored in known.stored.items():
             try:
-                for index, condition in enumerate(TriggerDefinition.restored(stored).conditions):
-                    _note(known, trigger_id, index, condition)
+                definition = TriggerDefinition.restored(stored)
+                known.has_composites = known.has_composites or definition.needs_all
+                for index, condition in enumerate(definition.conditions):
+                    _note(known, trigger_id, stored.task_id, index, condition)
             except Exception as error:  # noqa: BLE001 - newer, damaged or hostile code has written it
                 known.unreadable[trigger_id] = error_text(error)
-        for trigger_id, reason in known.unreadable.items():
-            if trigger_id not in self._known.unreadable:
-                logger.error("trigger '%s' cannot be read and is left out: %s", trigger_id, reason)
         self._definitions = {
             trigger_id: found for trigger_id, found in self._definitions.items() if trigger_id in known.stored
         }
@@ -160,9 +167,27 @@ class TriggerCatalog:
         """Return the ids of the triggers that wait for occurrences of a kind with a code, in order."""
         return sorted(self._known.waiting.get((kind, code), set()) - self._known.paused)
 
-    def crons(self) -> list[CronEntry]:
-        """Return the cron conditions of triggers that are not paused."""
-        return [each for each in self._known.crons if each.trigger_id not in self._known.paused]
+    def timed(self) -> list[TimedEntry]:
+        """Return the scheduled conditions of triggers that are not paused."""
+        return [each for each in self._known.timed if each.trigger_id not in self._known.paused]
+
+    @property
+    def has_composites(self) -> bool:
+        """True if a trigger needs several conditions together."""
+        return self._known.has_composites
+
+    def unreadable(self) -> dict[str, str]:
+        """Return why triggers cannot be read, by their ids."""
+        return self._known.unreadable
+
+    def task_of(self, trigger_id: str) -> str:
+        """Return the task that a trigger starts; empty if it is gone."""
+        stored = self._known.stored.get(trigger_id)
+        return stored.task_id if stored else ""
+
+    def defaults_of(self, task_id: str) -> Mapping[str, Any]:
+        """Return the defaults of a task's parameters, as far as the code of this process has the task."""
+        return self._code.defaults_of(task_id)
 
     def stored(self) -> list[StoredTrigger]:
         """Return all triggers."""
@@ -179,17 +204,16 @@ class TriggerCatalog:
             stored = self._known.stored.get(trigger_id)
             if stored is None:
                 return None
-            found = self._find_live(stored) or TriggerDefinition.restored(stored)
+            found = self._code.live_trigger(stored) or TriggerDefinition.restored(stored)
             self._definitions[trigger_id] = found
         return found
 
 
-def _note(known: _Known, trigger_id: str, index: int, condition: Condition) -> None:
+def _note(known: _Known, trigger_id: str, task_id: str, index: int, condition: Condition) -> None:
     if isinstance(condition, EventCondition):
         known.waiting["event", condition.code].add(trigger_id)
-    elif isinstance(condition, CronCondition):
-        schedule = CronSchedule(condition.expression, condition.timezone)
-        known.crons.append(CronEntry(trigger_id, index, condition, schedule))
+    elif isinstance(condition, ScheduleCondition):
+        known.timed.append(TimedEntry(trigger_id, task_id, index, condition, condition.schedule()))
         known.waiting["tick", trigger_id].add(trigger_id)
     elif isinstance(condition, (StatusCondition, ResultCondition, ExceptionCondition)):
         known.waiting["status", condition.task_id].add(trigger_id)

@@ -1,36 +1,37 @@
 """Composites: triggers whose conditions must all be met.
 
-Each occurrence that meets one condition is kept as a part. Parts of all conditions, the oldest of
-each, make a run. The run is written first, then it takes its parts; only a run that got all of them
-fires. So each part is used once, even if two evaluators pair them at the same time.
+Each occurrence that meets one condition is kept as a part. Parts of all conditions that have the
+same key, the oldest of each, make a run. The run is written first, then it takes its parts; only a
+run that got all of them fires. So each part is used once, even if two evaluators pair them at the
+same time.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import msgspec
 
 from pynenc.identifiers.ids import derived_id
+from pynenc.identifiers.texts import error_text, type_name
 from pynenc.lifecycle.components import Components
 from pynenc.scheduler.catalog import TriggerCatalog
 from pynenc.scheduler.evidence import Evidence, gather, match_conditions
-from pynenc.scheduler.firing import Firing, MatchedTrigger, planned
+from pynenc.scheduler.firing import Firing, MatchedTrigger, Used, planned
+from pynenc.scheduler.matching import Candidate, match
 from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.conditions.composite import AnyContext
+from pynenc.trigger.conditions.composite import AnyContext, CompositeLogic
+from pynenc.trigger.conditions.event import EventContext
 from pynenc.trigger.definition import TriggerDefinition
+from pynenc.trigger.filters import value_at
 from pynenc.trigger.records import Occurrence, Part, RunState, TriggerRun
 
 _EXPIRED = "expired"
-
-
-class Used(msgspec.Struct, frozen=True):
-    """A part that a run uses: its id, the number of its condition, and the occurrence."""
-
-    part_id: str
-    index: int
-    occurrence: Occurrence
+_EXPIRE_EVERY_S = 5.0
+_BESIDE = -1
+"""Stands for the number of a condition that an occurrence meets too, though it is used for another."""
 
 
 _Planned = tuple[str, TriggerDefinition, Sequence[Used]]
@@ -54,50 +55,94 @@ class Composites:
         self._catalog = catalog
         self._firing = firing
         self._batch = store.conf.max_events_batch_size
+        self._expire_at = 0.0
 
     def parts(self, trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> list[Part]:
         """Return the parts that an occurrence makes; a filter that fails makes none."""
         looked = match_conditions(evidence, definition)
         if looked.problem is not None:
-            self._components.logger.error(
-                "trigger %s did not look at %s: %s", trigger_id, evidence.cause, looked.problem
-            )
+            self._firing.problems.note(trigger_id, definition.task_id, looked.problem, evidence.cause)
         text = msgspec.json.encode(evidence.occurrence).decode()
+        expires_at = evidence.occurrence.at + definition.options.window_s
         found: list[Part] = []
-        for index in looked.contexts:
-            slot = _slot(trigger_id, index)
+        for index, context in looked.contexts.items():
+            try:
+                slot = _slot(trigger_id, index, _key(definition, context))
+            except Exception as error:  # noqa: BLE001 - a function of the user's, or a value that is absent
+                what = f"it has nothing to correlate by: {type_name(type(error))}: {error_text(error)}"
+                self._firing.problems.note(trigger_id, definition.task_id, what, evidence.cause)
+                continue
             part_id = derived_id("part", slot, evidence.occurrence.occurrence_id)
-            found.append(Part(part_id, slot, text, evidence.occurrence.at))
+            found.append(Part(part_id, slot, text, evidence.occurrence.at, "", expires_at))
         return found
 
     def combine(self, parts: Sequence[Part], definitions: Mapping[str, TriggerDefinition]) -> None:
         """Keep parts, and fire their triggers as often as all their conditions are met."""
         self._store.save_parts(parts)
-        for trigger_id, definition in definitions.items():
-            while self._combine_some(trigger_id, definition):
+        for trigger_id, key in dict.fromkeys(_trigger_and_key(part.slot) for part in parts):
+            while self._combine_some(trigger_id, key, definitions[trigger_id]):
                 pass
 
-    def _combine_some(self, trigger_id: str, definition: TriggerDefinition) -> bool:
+    def _combine_some(self, trigger_id: str, key: str, definition: TriggerDefinition) -> bool:
         """Fire a trigger for the parts that wait, up to a batch; whether more may wait."""
-        slots = [_slot(trigger_id, index) for index in range(len(definition.conditions))]
-        columns = [self._store.waiting_parts(slot, self._batch) for slot in slots]
-        rows, stale = match(columns, definition.options.window_s)
-        if stale:
-            self._store.use_parts([(part.part_id, _EXPIRED) for part in stale])
-        if rows:
-            planned_runs: list[_Planned] = [
-                (trigger_id, definition, [_used(part, index) for index, part in enumerate(row)])
-                for row in rows
+        count = len(definition.conditions)
+        columns = [
+            [
+                Candidate(part, index, msgspec.json.decode(part.occurrence, type=Occurrence))
+                for part in self._store.waiting_parts(_slot(trigger_id, index, key), self._batch)
             ]
-            mets = self._mets(planned_runs)
-            now = self._store.now()
-            runs = [
-                planned(met, now, msgspec.json.encode(used).decode())
-                for met, (_, _, used) in zip(mets, planned_runs, strict=True)
+            for index in range(count)
+        ]
+        rows = match(columns, definition.options.window_s, definition.logic == CompositeLogic.SEQUENCE)
+        if not rows:
+            return False
+        by_source: dict[str, list[Candidate]] = defaultdict(list)
+        for column in columns:
+            for each in column:
+                by_source[each.source].append(each)
+        planned_runs: list[_Planned] = []
+        for row in rows:
+            beside = [
+                Used(twin.part.part_id, _BESIDE, twin.occurrence)
+                for each in row
+                for twin in by_source[each.source]
+                if twin is not each
             ]
-            self._store.save_runs(runs)
-            self._carry_out(runs, mets, planned_runs)
-        return bool(rows or stale)
+            used = [Used(each.part.part_id, each.index, each.occurrence) for each in row]
+            planned_runs.append((trigger_id, definition, used + beside))
+        mets = self.mets(planned_runs)
+        now = self._store.now()
+        runs = [
+            planned(met, now, msgspec.json.encode(used).decode())
+            for met, (_, _, used) in zip(mets, planned_runs, strict=True)
+        ]
+        self._store.save_runs(runs)
+        self._carry_out(runs, mets, planned_runs)
+        return True
+
+    # --- parts that the others did not follow ------------------------------------------
+
+    def expire(self) -> None:
+        """Drop parts that have waited too long, and tell of them."""
+        now = self._store.now()
+        if now < self._expire_at:
+            return
+        self._expire_at = now + _EXPIRE_EVERY_S
+        while parts := self._store.expired_parts(now, self._batch):
+            runs: dict[str, TriggerRun] = {}
+            for part in parts:
+                trigger_id, _ = _trigger_and_key(part.slot)
+                definition = self._catalog.definition(trigger_id)
+                if definition is not None:
+                    run = _expired(trigger_id, definition, part, now)
+                    runs[run.run_id] = run
+            self._store.use_parts([(part.part_id, _EXPIRED) for part in parts])
+            self._store.mark_evaluated([], list(runs.values()))
+            for run in runs.values():
+                self._components.logger.warning(
+                    "trigger %s of task %s did not start it for %s: %s",
+                    run.trigger_id, run.task_id, run.cause, run.reason,
+                )  # fmt: skip
 
     def complete(self) -> None:
         """Finish runs that an evaluator which died had begun."""
@@ -114,9 +159,9 @@ class Composites:
                     left.append(run)
                     planned_runs.append((run.trigger_id, definition, used))
             if gone:
-                self._store.mark_evaluated([], self._firing.log_refused(gone))
+                self._store.mark_evaluated([], gone)
             if left:
-                self._carry_out(left, self._mets(planned_runs), planned_runs)
+                self._carry_out(left, self.mets(planned_runs), planned_runs)
 
     def _carry_out(
         self, runs: Sequence[TriggerRun], mets: Sequence[MatchedTrigger], planned_runs: Sequence[_Planned]
@@ -137,20 +182,27 @@ class Composites:
                 beaten.append(_failed(run, "another run has used one of its parts; the others wait again"))
                 free += [(each.part_id, run.run_id) for each, ours in zip(used, mine, strict=True) if ours]
         if beaten:
-            self._store.mark_evaluated([], self._firing.log_refused(beaten))
+            self._store.mark_evaluated([], beaten)
             self._store.free_parts(free)
         if ready:
             self._firing.carry_out(ready)
 
-    def _mets(self, planned_runs: Sequence[_Planned]) -> list[MatchedTrigger]:
+    def mets(self, planned_runs: Sequence[_Planned]) -> list[MatchedTrigger]:
+        """Return triggers as the occurrences that they use meet them."""
         facts = iter(
-            gather(self._components, [each.occurrence for _, _, used in planned_runs for each in used])
+            gather(
+                self._components,
+                [each.occurrence for _, _, used in planned_runs for each in used],
+                self._catalog.defaults_of,
+            )
         )
         mets: list[MatchedTrigger] = []
         for trigger_id, definition, used in planned_runs:
             mine = list(islice(facts, len(used)))
             contexts: list[AnyContext] = []
             problem: str | None = None
+            mine = [evidence for each, evidence in zip(used, mine, strict=True) if each.index != _BESIDE]
+            used = [each for each in used if each.index != _BESIDE]
             for each, evidence in zip(used, mine, strict=True):
                 looked = match_conditions(evidence, definition, each.index)
                 contexts += looked.contexts.values()
@@ -158,47 +210,61 @@ class Composites:
             occurrences = [each.occurrence for each in used]
             cause = " and ".join(evidence.cause for evidence in mine)
             depth = max(evidence.depth for evidence in mine)
-            mets.append(MatchedTrigger(trigger_id, definition, contexts, occurrences, cause, depth, problem))
+            mets.append(
+                MatchedTrigger(
+                    trigger_id, definition, contexts, occurrences, cause, depth, problem, used=used
+                )
+            )
         return mets
-
-
-def match(columns: Sequence[Sequence[Part]], window_s: float) -> tuple[list[list[Part]], list[Part]]:
-    """Return pair parts, the oldest of each condition first.
-
-    Args:
-        columns: The waiting parts of each condition, oldest first.
-        window_s: How far apart, in seconds, the parts of one row may lie.
-
-    Returns:
-        Rows with one part of each condition, and the parts that are too old to be met any more.
-    """
-    rows: list[list[Part]] = []
-    stale: list[Part] = []
-    at = [0] * len(columns)
-    while all(place < len(column) for place, column in zip(at, columns, strict=True)):
-        heads = [column[place] for place, column in zip(at, columns, strict=True)]
-        oldest_useful = max(part.at for part in heads) - window_s
-        late = [index for index, part in enumerate(heads) if part.at < oldest_useful]
-        if late:
-            stale += [heads[index] for index in late]
-        else:
-            rows.append(heads)
-        for index in late or range(len(at)):
-            at[index] += 1
-    return rows, stale
 
 
 def _pairs(runs: Sequence[TriggerRun], planned_runs: Sequence[_Planned]) -> list[tuple[TriggerRun, _Planned]]:
     return list(zip(runs, planned_runs, strict=True))
 
 
-def _used(part: Part, index: int) -> Used:
-    return Used(part.part_id, index, msgspec.json.decode(part.occurrence, type=Occurrence))
-
-
 def _failed(run: TriggerRun, reason: str) -> TriggerRun:
     return msgspec.structs.replace(run, state=RunState.FAILED, reason=reason)
 
 
-def _slot(trigger_id: str, index: int) -> str:
-    return f"{trigger_id}:{index}"
+def _expired(trigger_id: str, definition: TriggerDefinition, part: Part, now: float) -> TriggerRun:
+    occurrence = msgspec.json.decode(part.occurrence, type=Occurrence)
+    return TriggerRun(
+        derived_id(_EXPIRED, trigger_id, occurrence.occurrence_id),
+        trigger_id,
+        definition.task_id,
+        RunState.EXPIRED,
+        f"{occurrence.kind} '{occurrence.code}' ({occurrence.occurrence_id})",
+        now,
+        "",
+        msgspec.json.encode([occurrence.occurrence_id]).decode(),
+        occurrence.depth + 1,
+        f"the other conditions were not met within {definition.options.window_s:g} s",
+    )
+
+
+def _slot(trigger_id: str, index: int, key: str) -> str:
+    return f"{trigger_id}:{index}:{key}" if key else f"{trigger_id}:{index}"
+
+
+def _trigger_and_key(slot: str) -> tuple[str, str]:
+    trigger_id, _, key = slot.partition(":")
+    return trigger_id, key.partition(":")[2]
+
+
+def _key(definition: TriggerDefinition, context: AnyContext) -> str:
+    """Return what stands for that by which occurrences are correlated; empty if any go together.
+
+    Raises:
+        KeyError: The value is absent.
+        Exception: Whatever the function raises.
+    """
+    by = definition.options.correlate_by
+    if by is None:
+        return ""
+    if callable(by):
+        value = by(context)
+    else:
+        values = context.payload if isinstance(context, EventContext) else getattr(context, "arguments", {})
+        value = value_at(values, by)
+    plain = msgspec.to_builtins(value, str_keys=True, order="deterministic")
+    return derived_id("key", msgspec.json.encode(plain).decode())

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pynenc.exceptions import StorageUnavailableError
 from pynenc.lifecycle.components import Components
 from pynenc.scheduler.catalog import TriggerCatalog
 from pynenc.scheduler.composites import Composites
 from pynenc.scheduler.delivery import deliver
-from pynenc.scheduler.evidence import Certainty, Evidence, certainty, gather, match_conditions
+from pynenc.scheduler.evidence import Certainty, Evidence, certainty, gather, match_trigger
 from pynenc.scheduler.firing import Firing, MatchedTrigger
+from pynenc.scheduler.retries import Retries
 from pynenc.storage.operations import Cursor
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.definition import TriggerDefinition
@@ -52,6 +54,7 @@ class Evaluator:
         self._catalog = catalog
         self._firing = firing
         self._composites = Composites(store, components, catalog, firing)
+        self._retries = Retries(store, components, catalog, firing, self._composites)
         self._runner_id = runner_id
         self._batch = store.conf.max_events_batch_size
         self._leased_until = 0.0
@@ -59,11 +62,17 @@ class Evaluator:
         self._is_clean = True
 
     def evaluate(self) -> float | None:
-        """Evaluate every open occurrence.
+        """Evaluate every open occurrence, and try again what could not be started and is due.
 
         Returns:
             After how many seconds to look again, or None if nothing waits.
         """
+        waits = [each for each in (self._evaluate_open(), self._retries.carry_out()) if each is not None]
+        if self._catalog.has_composites:
+            self._composites.expire()
+        return min(waits) if waits else None
+
+    def _evaluate_open(self) -> float | None:
         now = self._store.now()
         if now < self._others_until:
             return self._others_until - now
@@ -135,7 +144,7 @@ class Evaluator:
         parts: list[Part] = []
         composites: dict[str, TriggerDefinition] = {}
         now = self._store.now()
-        facts = gather(self._components, batch)
+        facts = gather(self._components, batch, self._catalog.defaults_of)
         if len(facts) < len(batch):
             settled += self._left_out(batch, facts)
         for evidence in facts:
@@ -147,24 +156,28 @@ class Evaluator:
             if known == Certainty.NO:
                 continue
             for trigger_id in self._catalog.waiting_for(evidence.occurrence.kind, evidence.code):
-                definition = self._catalog.definition(trigger_id)
-                if definition is None:
-                    continue
-                if definition.needs_all:
-                    found = self._composites.parts(trigger_id, definition, evidence)
-                    if found:
+                try:
+                    definition = self._catalog.definition(trigger_id)
+                    if definition is None:
+                        continue
+                    if not definition.needs_all:
+                        one = match_trigger(trigger_id, definition, evidence)
+                        if one is not None:
+                            met.append(one)
+                    elif found := self._composites.parts(trigger_id, definition, evidence):
                         composites[trigger_id] = definition
                         parts += found
-                else:
-                    one = _met(trigger_id, definition, evidence)
-                    if one is not None:
-                        met.append(one)
+                except StorageUnavailableError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - the others go on
+                    self._firing.problems.note(trigger_id, self._catalog.task_of(trigger_id), error)
         deliver(self._store, self._components, [evidence.occurrence for evidence in facts])
         runs = self._firing.fire(met) if met else []
         if parts:
             self._composites.combine(parts, composites)
         swaps = self._renewal(self._store.now())
         renewed = self._store.mark_evaluated(settled, runs, swaps)
+        self._retries.expect(runs)
         for (_, lease), was_renewed in zip(swaps, renewed, strict=True):
             self._leased_until = lease.number if lease is not None and was_renewed else 0.0
         return ages
@@ -175,15 +188,3 @@ class Evaluator:
         ids = [each.occurrence_id for each in batch if each.occurrence_id not in readable]
         self._components.logger.error("occurrence(s) that cannot be read are left out: %s", ", ".join(ids))
         return ids
-
-
-def _met(trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> MatchedTrigger | None:
-    """Return the trigger as one occurrence meets it, if it does."""
-    looked = match_conditions(evidence, definition)
-    parts = list(looked.contexts.values())
-    if not parts and looked.problem is None:
-        return None
-    problem = None if parts else looked.problem
-    return MatchedTrigger(
-        trigger_id, definition, parts, [evidence.occurrence], evidence.cause, evidence.depth, problem
-    )

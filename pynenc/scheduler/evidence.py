@@ -12,21 +12,23 @@ from typing import Any
 import msgspec
 
 from pynenc.exceptions import RemoteTaskError, StorageUnavailableError
+from pynenc.identifiers.texts import error_text, type_name
+from pynenc.invocation.arguments import Arguments
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
+from pynenc.scheduler.firing import MatchedTrigger
 from pynenc.scheduler.occurrences import StatusPayload
 from pynenc.storage.group import Group
 from pynenc.trigger.conditions.base import Condition
 from pynenc.trigger.conditions.composite import AnyContext
-from pynenc.trigger.conditions.cron import CronCondition, CronContext
+from pynenc.trigger.conditions.cron import ScheduleCondition
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.conditions.exception import ExceptionCondition, ExceptionContext
 from pynenc.trigger.conditions.result import ResultCondition, ResultContext
 from pynenc.trigger.conditions.status import StatusCondition, StatusContext
-from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.filters import passes, result_passes
 from pynenc.trigger.records import EVENT, STATUS, TICK, Occurrence
@@ -49,6 +51,7 @@ class Evidence:
     Attributes:
         components: The components.
         occurrence: The occurrence.
+        defaults_of: Gives the defaults of a task's parameters.
         state: For a status: the record as it is now.
         data: For a status: the invocation.
         was_so: For a status: whether the record had it before.
@@ -57,6 +60,7 @@ class Evidence:
 
     components: Components
     occurrence: Occurrence
+    defaults_of: Callable[[str], Mapping[str, Any]]
     state: InvocationState | None = None
     data: InvocationData | None = None
     was_so: bool = False
@@ -103,9 +107,12 @@ class Evidence:
         return msgspec.json.decode(self.occurrence.payload, type=TickPayload)
 
     @property
-    def arguments(self) -> Mapping[str, Any]:
-        """The arguments of the invocation."""
-        return self._loaded("_arguments", _unpack_arguments) if self.data else {}
+    def arguments(self) -> Arguments:
+        """The arguments of the invocation, with the defaults of those that the call left out."""
+        if self.data is None:
+            return Arguments()
+        given = self._loaded("_arguments", _unpack_arguments)
+        return Arguments({**self.defaults_of(self.data.task_id), **given})
 
     @property
     def outcome(self) -> Any:
@@ -147,11 +154,10 @@ class Evidence:
             if condition.payload_filter is not None and not passes(condition.payload_filter, self.payload):
                 return None
             return EventContext(self.occurrence.occurrence_id, condition.code, self.payload, moment)
-        if isinstance(condition, CronCondition):
+        if isinstance(condition, ScheduleCondition):
             if kind != TICK or self.tick.index != index:
                 return None
-            local = CronSchedule(condition.expression, condition.timezone).local(self.tick.tick)
-            return CronContext(local, condition.expression)
+            return condition.told(condition.schedule().local(self.tick.tick))
         if kind != STATUS or not isinstance(
             condition, (StatusCondition, ResultCondition, ExceptionCondition)
         ):
@@ -213,9 +219,20 @@ def _is_one_of(outcome: Any, names: Sequence[str]) -> bool:
     return not names or not known.isdisjoint(names)
 
 
-def gather(components: Components, occurrences: Sequence[Occurrence]) -> list[Evidence]:
-    """Return the facts behind occurrences that can be read, in four round trips at most."""
-    found = [each for each in (Evidence(components, one) for one in occurrences) if each.is_readable]
+def gather(
+    components: Components,
+    occurrences: Sequence[Occurrence],
+    defaults_of: Callable[[str], Mapping[str, Any]],
+) -> list[Evidence]:
+    """Return the facts behind occurrences that can be read, in four round trips at most.
+
+    Args:
+        components: The components.
+        occurrences: The occurrences.
+        defaults_of: Gives the defaults of a task's parameters.
+    """
+    every = [Evidence(components, one, defaults_of) for one in occurrences]
+    found = [each for each in every if each.is_readable]
     statuses = [evidence for evidence in found if evidence.occurrence.kind == STATUS]
     if statuses:
         ids = [evidence.status.invocation_id for evidence in statuses]
@@ -261,7 +278,7 @@ def certainty(evidence: Evidence, now: float) -> Certainty:
     It is open as long as the record may still change so.
 
     Args:
-        fact: The occurrence.
+        evidence: The occurrence.
         now: Seconds since the epoch.
     """
     if evidence.occurrence.kind != STATUS:
@@ -303,8 +320,26 @@ def match_conditions(
         except StorageUnavailableError:
             raise
         except BaseException as error:  # noqa: BLE001 - a function of the user's; the run tells of it
-            problem = f"its filter failed: {type(error).__name__}: {error}"
+            problem = f"its filter failed: {type_name(type(error))}: {error_text(error)}"
             continue
         if context is not None:
             contexts[index] = context
     return ConditionMatches(contexts, problem)
+
+
+def match_trigger(
+    trigger_id: str, definition: TriggerDefinition, evidence: Evidence
+) -> MatchedTrigger | None:
+    """Return a trigger that any one condition meets, as an occurrence meets it; None if it does not.
+
+    Raises:
+        StorageUnavailableError: A storage is away; it can be tried again.
+    """
+    looked = match_conditions(evidence, definition)
+    parts = list(looked.contexts.values())
+    if not parts and looked.problem is None:
+        return None
+    problem = None if parts else looked.problem
+    return MatchedTrigger(
+        trigger_id, definition, parts, [evidence.occurrence], evidence.cause, evidence.depth, problem
+    )

@@ -15,6 +15,8 @@ import msgspec
 
 from pynenc.exceptions import StorageUnavailableError, TriggerError
 from pynenc.identifiers.ids import derived_id
+from pynenc.identifiers.texts import error_text, type_name
+from pynenc.scheduler.problems import Problems
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.composite import AnyContext, TriggerContext
 from pynenc.trigger.conditions.event import EventContext
@@ -24,6 +26,7 @@ from pynenc.trigger.conditions.status import StatusContext
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.records import Occurrence, RunState, TriggerRun
 
+_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _APART_S = 1e-6
 """Keeps the runs of one batch in their order."""
 
@@ -63,6 +66,17 @@ class Starter(Protocol):
         """
 
 
+class Used(msgspec.Struct, frozen=True):
+    """An occurrence that a run uses: the id of the part that it made of a composite, which condition it met.
+
+    The id is empty where the trigger is not a composite.
+    """
+
+    part_id: str
+    index: int
+    occurrence: Occurrence
+
+
 @dataclass(frozen=True, slots=True)
 class MatchedTrigger:
     """A trigger that is met.
@@ -75,6 +89,9 @@ class MatchedTrigger:
         cause: The same in words.
         depth: How many triggers in a row led to the occurrences.
         problem: What went wrong when its conditions were looked at.
+        attempts: How often it was tried to start the task before.
+        since: When that was tried first, in seconds since the epoch; 0 if it is tried first now.
+        used: The parts of a composite that it uses; empty for others.
     """
 
     trigger_id: str
@@ -84,6 +101,9 @@ class MatchedTrigger:
     cause: str
     depth: int
     problem: str | None = None
+    attempts: int = 0
+    since: float = 0.0
+    used: Sequence[Used] = ()
 
     @property
     def context(self) -> TriggerContext:
@@ -104,13 +124,17 @@ class Firing:
         store: The trigger store.
         starter: Starts tasks.
         max_depth: How many triggers in a row may lead to a start.
-        logger: Where to tell of triggers that could not be fired.
+        logger: Where to tell of triggers that were held back.
+        problems: Where to note what went wrong.
+        retry_s: For how many seconds a task that could not be started is tried again.
     """
 
     store: BaseTrigger
     starter: Starter
     max_depth: int
     logger: logging.Logger
+    problems: Problems
+    retry_s: float
     _counts: dict[str, int] = field(default_factory=dict)
 
     def fire(self, met: Sequence[MatchedTrigger]) -> list[TriggerRun]:
@@ -129,31 +153,45 @@ class Firing:
                     raise
                 except BaseException as error:  # noqa: BLE001 - a function of the user's; the run tells of it
                     refusal = RunState.FAILED, f"its arguments could not be made: {_described(error)}"
-            runs[at] = _run(each, now + at * _APART_S, *refusal)
+            runs[at] = self._unstarted(each, now + at * _APART_S, *refusal)
         reasons = self.starter([start for _, start in starts]) if starts else []
         for (at, _), reason in zip(starts, reasons, strict=True):
-            state = RunState.FAILED if reason else RunState.FIRED
-            runs[at] = _run(met[at], now + at * _APART_S, state, reason)
-        return self.log_refused([runs[at] for at in range(len(met))])
+            moment = now + at * _APART_S
+            if reason is None:
+                runs[at] = _run(met[at], moment, RunState.FIRED, None)
+            else:
+                runs[at] = self._unstarted(met[at], moment, RunState.FAILED, reason)
+        self.problems.solved(run.trigger_id for run in runs.values() if run.state == RunState.FIRED)
+        return [runs[at] for at in range(len(met))]
 
-    def carry_out(self, met: Sequence[MatchedTrigger]) -> None:
+    def carry_out(self, met: Sequence[MatchedTrigger]) -> list[TriggerRun]:
         """Start the tasks, and store what came of it."""
-        self.store.mark_evaluated([], self.fire(met))
-
-    def log_refused(self, runs: list[TriggerRun]) -> list[TriggerRun]:
-        """Return the runs, after telling the operator of those that started nothing."""
-        for run in runs:
-            if run.state != RunState.FIRED:
-                level = logging.INFO if run.state == RunState.CAPPED else logging.ERROR
-                self.logger.log(
-                    level,
-                    "trigger %s of task %s did not start it for %s: %s",
-                    run.trigger_id,
-                    run.task_id,
-                    run.cause,
-                    run.reason,
-                )
+        runs = self.fire(met)
+        self.store.mark_evaluated([], runs)
         return runs
+
+    def _unstarted(self, met: MatchedTrigger, now: float, state: RunState, reason: str) -> TriggerRun:
+        """Return the run of a trigger that could not start its task now, after telling the operator."""
+        run = _run(met, now, state, reason)
+        if state != RunState.FAILED:
+            level = logging.INFO if state == RunState.CAPPED else logging.ERROR
+            self.logger.log(
+                level, "trigger %s of task %s did not start it for %s: %s",
+                run.trigger_id, run.task_id, run.cause, reason,
+            )  # fmt: skip
+            return run
+        self.problems.note(met.trigger_id, run.task_id, reason, met.cause)
+        began = met.since or now
+        if now - began >= self.retry_s:
+            return run
+        used = met.used or [Used("", 0, each) for each in met.occurrences]
+        return msgspec.structs.replace(
+            run,
+            state=RunState.RETRYING,
+            at=began,
+            parts=msgspec.json.encode(used).decode(),
+            retry_at=now + min(_FIRST_RETRY_S * 2**met.attempts, _LAST_RETRY_S),
+        )
 
     def _refusal(self, met: MatchedTrigger, now: float) -> tuple[RunState, str] | None:
         if met.problem is not None:
@@ -190,6 +228,7 @@ def _run(met: MatchedTrigger, now: float, state: RunState, reason: str | None) -
         msgspec.json.encode([each.occurrence_id for each in met.occurrences]).decode(),
         met.depth + 1,
         reason,
+        attempts=met.attempts + 1,
     )
 
 
@@ -237,4 +276,4 @@ def _arguments(met: MatchedTrigger) -> dict[str, Any]:
 
 
 def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type_name(type(error))}: {error_text(error)}"

@@ -17,7 +17,7 @@ STORED_NAMES: dict[str, str] = {
     # Names that are written today.
     "pynenc.app.Pynenc": "pynenc.app.Pynenc",
     "pynenc.app._new_pynenc": "pynenc.app._new_pynenc",
-    "pynenc.calls.arguments.Arguments": "pynenc.calls.arguments.Arguments",
+    "pynenc.invocation.arguments.Arguments": "pynenc.invocation.arguments.Arguments",
     "pynenc.calls.call_options.CallOptions": "pynenc.calls.call_options.CallOptions",
     "pynenc.calls.interfaces.Call": "pynenc.calls.interfaces.Call",
     "pynenc.calls.interfaces.InvocationGroup": "pynenc.calls.interfaces.InvocationGroup",
@@ -41,6 +41,8 @@ STORED_NAMES: dict[str, str] = {
     "pynenc.trigger.conditions.composite.CompositeLogic": f"{_CONDITIONS}.composite.CompositeLogic",
     "pynenc.trigger.conditions.composite.TriggerContext": f"{_CONDITIONS}.composite.TriggerContext",
     "pynenc.trigger.conditions.cron.CronCondition": f"{_CONDITIONS}.cron.CronCondition",
+    "pynenc.trigger.conditions.cron.IntervalCondition": f"{_CONDITIONS}.cron.IntervalCondition",
+    "pynenc.trigger.conditions.cron.IntervalContext": f"{_CONDITIONS}.cron.IntervalContext",
     "pynenc.trigger.conditions.cron.CronContext": f"{_CONDITIONS}.cron.CronContext",
     "pynenc.trigger.conditions.event.EventCondition": f"{_CONDITIONS}.event.EventCondition",
     "pynenc.trigger.conditions.event.EventContext": f"{_CONDITIONS}.event.EventContext",
@@ -51,7 +53,8 @@ STORED_NAMES: dict[str, str] = {
     "pynenc.trigger.conditions.status.StatusCondition": f"{_CONDITIONS}.status.StatusCondition",
     "pynenc.trigger.conditions.status.StatusContext": f"{_CONDITIONS}.status.StatusContext",
     # Names of version 0.1, before the classes moved.
-    "pynenc.arguments.Arguments": "pynenc.calls.arguments.Arguments",
+    "pynenc.arguments.Arguments": "pynenc.invocation.arguments.Arguments",
+    "pynenc.calls.arguments.Arguments": "pynenc.invocation.arguments.Arguments",
     "pynenc.call.Call": "pynenc.calls.interfaces.Call",
     "pynenc.call_options.CallOptions": "pynenc.calls.call_options.CallOptions",
     "pynenc.invocation.base_invocation.BaseInvocationGroup": "pynenc.calls.interfaces.InvocationGroup",

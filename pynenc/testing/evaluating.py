@@ -5,8 +5,8 @@ from __future__ import annotations
 from pynenc.app import Pynenc
 from pynenc.client.trigger_starts import firing_of
 from pynenc.scheduler.catalog import TriggerCatalog
-from pynenc.scheduler.cron_ticker import CronTicker
 from pynenc.scheduler.evaluator import Evaluator
+from pynenc.scheduler.ticker import Ticker
 from pynenc.task import Task
 from pynenc.trigger.records import RunState, TriggerRun
 
@@ -20,10 +20,10 @@ class Evaluating:
     """
 
     def __init__(self, app: Pynenc, runner_id: str = "r1") -> None:
-        self.catalog = TriggerCatalog(lambda: app.trigger, app.live_trigger)
+        self.catalog = TriggerCatalog(lambda: app.trigger, app.task_registry)
         self.firing = firing_of(app)
         self.evaluator = Evaluator(app.trigger, app.components, self.catalog, self.firing, runner_id)
-        self.ticker = CronTicker(app.trigger, self.catalog, self.firing)
+        self.ticker = Ticker(app.trigger, self.catalog, self.firing)
 
     def work(self) -> float | None:
         """Fire what is due and evaluate what is open; in how many seconds the next look is due."""

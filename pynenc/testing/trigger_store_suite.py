@@ -12,7 +12,16 @@ from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.testing.app_fixtures import AppFixtures
 from pynenc.trigger.definition import tick_marks
-from pynenc.trigger.records import EVENT, Mark, Occurrence, Part, RunState, TriggerRun, pause_mark
+from pynenc.trigger.records import (
+    EVENT,
+    Mark,
+    Occurrence,
+    Part,
+    RunState,
+    TriggerProblem,
+    TriggerRun,
+    pause_mark,
+)
 from pynenc.trigger.trigger_builder import on_cron, on_event
 
 _TASK = TaskId("kit", "task")
@@ -102,7 +111,40 @@ class TriggerStoreSuite(AppFixtures):
         app.trigger.save_runs([run_of(1, RunState.FIRING)])
         assert [run.state for run in app.trigger.find_runs()] == [RunState.FIRED]
 
+    def test_a_run_that_is_tried_again_is_due_until_it_is_over(self, app: Pynenc) -> None:
+        retrying = msgspec.structs.replace(run_of(1, RunState.RETRYING), retry_at=5.0)
+        app.trigger.mark_evaluated([], [retrying])
+        assert [each.run_id for each in app.trigger.find_retries(5.0, 9)] == ["run1"]
+        assert app.trigger.find_retries(4.0, 9) == []
+        app.trigger.mark_evaluated([], [msgspec.structs.replace(retrying, retry_at=7.0, attempts=2)])
+        assert [(each.run_id, each.at) for each in app.trigger.find_retries(None, 9)] == [("run1", 7.0)]
+        app.trigger.mark_evaluated([], [msgspec.structs.replace(run_of(1), attempts=3)])
+        assert app.trigger.find_retries(None, 9) == []
+        (run,) = app.trigger.find_runs()
+        assert (run.state, run.attempts) == (RunState.FIRED, 3)
+
+    def test_problems_are_counted_until_they_are_solved(self, app: Pynenc) -> None:
+        for at in (1.0, 2.0):
+            app.trigger.note_problem(TriggerProblem("t", "m.f", f"error {at}", 1, at, at))
+        app.trigger.note_problem(TriggerProblem("u", "m.g", "else", 1, 1.5, 1.5))
+        assert app.trigger.find_problems() == [
+            TriggerProblem("u", "m.g", "else", 1, 1.5, 1.5),
+            TriggerProblem("t", "m.f", "error 2.0", 2, 1.0, 2.0),
+        ]
+        app.trigger.delete_problems(["t", "none"])
+        assert [each.trigger_id for each in app.trigger.find_problems()] == ["u"]
+        app.trigger.delete_definitions(["u"])
+        assert app.trigger.find_problems() == []
+
     # --- parts -------------------------------------------------------------------------
+
+    def test_parts_expire_unless_a_run_has_used_them(self, app: Pynenc) -> None:
+        app.trigger.save_parts(
+            [Part(f"p{number}", "slot", "{}", 0.0, "", float(number)) for number in range(4)]
+        )
+        app.trigger.use_parts([("p1", "run1")])
+        assert [part.part_id for part in app.trigger.expired_parts(3.0, 9)] == ["p0", "p2"]
+        assert [part.part_id for part in app.trigger.expired_parts(3.0, 1)] == ["p0"]
 
     def test_a_part_belongs_to_the_run_that_was_first(self, app: Pynenc) -> None:
         app.trigger.save_parts([Part(f"p{number}", "slot", "{}", float(number)) for number in range(3)])

@@ -21,7 +21,7 @@ from pynenc.testing.app_fixtures import AppFixtures, running
 from pynenc.testing.crash_scenarios import QUEUES
 from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating, fired
-from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_exception, on_result, on_status
+from pynenc.trigger import TriggerBuilder, all_of, on_cron, on_event, on_exception, on_result, on_status
 from pynenc.trigger.records import RunState
 from pynenc.trigger.trigger_builder import TriggerBuilder as Builder
 
@@ -271,8 +271,49 @@ class TriggerSuite(AppFixtures):
         evaluating.work()
         states = {run.state: run.reason for run in app.trigger.find_runs()}
         assert fired(app, task) == []
-        assert "unexpected keyword argument 'z'" in (states[RunState.FAILED] or "")
+        assert "unexpected keyword argument 'z'" in (states[RunState.RETRYING] or "")
         assert "cap of 1" in (states[RunState.CAPPED] or "")
+
+    def test_parts_meet_only_those_with_the_same_key(self, app: Pynenc) -> None:
+        both = all_of(on_event("paid"), on_event("packed"), correlate_by="order")
+        task = following(app, both.with_arguments(lambda ctx: {"x": ctx.parts[0].payload["order"]}))
+        for code, order in (("paid", 1), ("packed", 2), ("packed", 1)):
+            app.trigger.emit_event(code, {"order": order})
+        Evaluating(app).work()
+        (run,) = fired(app, task)
+        assert app.get_invocation(run.invocation_id).arguments == {"x": 1}
+        app.trigger.emit_event("paid", {"order": 2})
+        Evaluating(app).work()
+        assert len(fired(app, task)) == 2
+
+    def test_two_conditions_for_one_code_need_two_events(self, app: Pynenc) -> None:
+        task = following(app, all_of(on_event("vote"), on_event("vote")).with_arguments({"x": 1}))
+        for number in range(3):
+            app.trigger.emit_event("vote", {"by": number})
+            Evaluating(app).work()
+            assert len(fired(app, task)) == (number + 1) // 2
+
+    def test_a_trigger_that_failed_is_tried_again_by_another_runner(self, app: Pynenc) -> None:
+        broken = [False, True]  # is taken from its end
+
+        def arguments(context: Any) -> dict[str, Any]:
+            if broken.pop():
+                raise LookupError("not yet")
+            return {"x": 1}
+
+        task = following(app, on_event("code").with_arguments(arguments))
+        app.trigger.emit_event("code")
+        Evaluating(app).work()
+        (problem,) = app.trigger.find_problems()
+        assert (problem.count, "not yet" in problem.error) == (1, True)
+        (run,) = app.trigger.find_runs(state=RunState.RETRYING)
+        (retry,) = app.trigger.find_retries(run.retry_at, 10)
+        assert (retry.run_id, app.trigger.find_retries(run.retry_at - 0.5, 10)) == (run.run_id, [])
+        successor = Evaluating(app, "r2")
+        while app.trigger.find_retries(None, 10):
+            successor.work()
+        (again,) = fired(app, task)
+        assert (again.run_id, again.attempts) == (run.run_id, 2)
 
     def test_an_invocation_knows_what_started_it(self, app: Pynenc) -> None:
         task = following(app, on_event("code"))

@@ -3,11 +3,15 @@ from pynenc.trigger.definition import TriggerDefinition as TriggerDefinition
 from pynenc.trigger.storage_trigger import MemTrigger as MemTrigger
 from pynenc.trigger.storage_trigger import SQLiteTrigger as SQLiteTrigger
 from pynenc.trigger.trigger_builder import TriggerBuilder as TriggerBuilder
+from pynenc.trigger.trigger_builder import all_of as all_of
+from pynenc.trigger.trigger_builder import any_of as any_of
 from pynenc.trigger.trigger_builder import on_any_result as on_any_result
 from pynenc.trigger.trigger_builder import on_cron as on_cron
 from pynenc.trigger.trigger_builder import on_event as on_event
 from pynenc.trigger.trigger_builder import on_exception as on_exception
 from pynenc.trigger.trigger_builder import on_failure as on_failure
+from pynenc.trigger.trigger_builder import on_interval as on_interval
 from pynenc.trigger.trigger_builder import on_result as on_result
 from pynenc.trigger.trigger_builder import on_status as on_status
 from pynenc.trigger.trigger_builder import on_success as on_success
+from pynenc.trigger.trigger_builder import sequence as sequence

@@ -14,11 +14,9 @@ from pynenc.context import current_invocation_id, current_trigger_depth
 from pynenc.exceptions import TriggerNotFoundError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
-from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.component import ComponentContext, DataComponent
 from pynenc.storage.group import Group
-from pynenc.trigger.conditions.base import Filter
-from pynenc.trigger.definition import Misfire, StoredTrigger, TriggerDefinition, tick_marks
+from pynenc.trigger.definition import StoredTrigger, TriggerDefinition, tick_marks
 from pynenc.trigger.records import (
     EVENT,
     Mark,
@@ -27,7 +25,7 @@ from pynenc.trigger.records import (
     pause_mark,
 )
 from pynenc.trigger.stored_records import TriggerRecords
-from pynenc.trigger.trigger_builder import Statuses, TaskReference, TriggerBuilder
+from pynenc.trigger.trigger_builder import TriggerStarts
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
@@ -46,10 +44,11 @@ class StoredEvent(msgspec.Struct, frozen=True):
     emitted_at: float
 
 
-class BaseTrigger(DataComponent, TriggerRecords):
+class BaseTrigger(DataComponent, TriggerRecords, TriggerStarts):
     """Keeps trigger definitions, what has occurred, and what came of it.
 
-    An author implements `write`, `read`, `find`, `subscribe`, `now` and `purge`.
+    An author implements `write`, `read`, `find`, `subscribe`, `now` and `purge`. What begins a
+    builder is there in its fluent form, such as `app.trigger.on_cron(...)`.
     """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigTrigger
@@ -169,53 +168,3 @@ class BaseTrigger(DataComponent, TriggerRecords):
         with self._lock:
             self._last_at = now if now > self._last_at else self._last_at + 1e-6
             return self._last_at
-
-    # The fluent form: app.trigger.on_cron(...) begins a builder.
-
-    def on_cron(
-        self, expression: str, timezone: str = "UTC", misfire: Misfire | str = Misfire.FIRE_ONCE
-    ) -> TriggerBuilder:
-        """Begin a builder with a cron condition."""
-        return TriggerBuilder().on_cron(expression, timezone, misfire)
-
-    def on_event(
-        self, code: str, payload_filter: Filter | None = None, filters: Filter | None = None
-    ) -> TriggerBuilder:
-        """Begin a builder with an event condition."""
-        return TriggerBuilder().on_event(code, payload_filter, filters)
-
-    def on_status(
-        self,
-        task: TaskReference,
-        statuses: Statuses = InvocationStatus.SUCCESS,
-        call_arguments: Filter | None = None,
-    ) -> TriggerBuilder:
-        """Begin a builder with a status condition."""
-        return TriggerBuilder().on_status(task, statuses, call_arguments)
-
-    def on_result(
-        self, task: TaskReference, filter_result: Any = None, call_arguments: Filter | None = None
-    ) -> TriggerBuilder:
-        """Begin a builder with a result condition."""
-        return TriggerBuilder().on_result(task, filter_result, call_arguments)
-
-    def on_any_result(self, task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-        """Begin a builder with a condition that any result meets."""
-        return TriggerBuilder().on_any_result(task, call_arguments)
-
-    def on_success(self, task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-        """Begin a builder with the status SUCCESS."""
-        return TriggerBuilder().on_success(task, call_arguments)
-
-    def on_failure(self, task: TaskReference, call_arguments: Filter | None = None) -> TriggerBuilder:
-        """Begin a builder with the status FAILED."""
-        return TriggerBuilder().on_failure(task, call_arguments)
-
-    def on_exception(
-        self,
-        task: TaskReference,
-        exception_types: Iterable[type[BaseException] | str] | type[BaseException] | str | None = None,
-        call_arguments: Filter | None = None,
-    ) -> TriggerBuilder:
-        """Begin a builder with an exception condition."""
-        return TriggerBuilder().on_exception(task, exception_types, call_arguments)

@@ -14,7 +14,7 @@ from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.trigger.conditions.base import Condition
 from pynenc.trigger.conditions.composite import CONDITIONS, CompositeLogic
-from pynenc.trigger.conditions.cron import CronCondition
+from pynenc.trigger.conditions.cron import CronCondition, IntervalCondition
 from pynenc.trigger.plain_values import from_stored, to_stored
 from pynenc.trigger.records import tick_mark
 from pynenc.trigger.references import CallableReference, ReferencedFunction, reference_to
@@ -55,13 +55,16 @@ class TriggerOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         misfire: What becomes of missed ticks.
-        window_s: How far apart, in seconds, the parts of an AND composite may lie.
+        window_s: How far apart, in seconds, the parts of a composite may lie.
+        correlate_by: What the parts of a composite must have in common: the name of a value, or a
+            function of a part's context; None for nothing.
         cap: Most starts within `cap_s` seconds, or None for no bound.
         cap_s: See `cap`.
     """
 
     misfire: Misfire = Misfire.FIRE_ONCE
     window_s: float = 86400.0
+    correlate_by: Any = None
     cap: int | None = None
     cap_s: float = 60.0
 
@@ -101,7 +104,7 @@ class TriggerDefinition:
     @property
     def needs_all(self) -> bool:
         """True if several conditions must be met together."""
-        return self.logic == CompositeLogic.AND and len(self.conditions) > 1
+        return self.logic != CompositeLogic.OR and len(self.conditions) > 1
 
     def stored(self) -> StoredTrigger:
         """Return the form in which it is stored.
@@ -114,7 +117,8 @@ class TriggerDefinition:
             {"source": each.source, "value": to_stored(each.value, _reference)} for each in self.providers
         ]
         arguments = _encode(providers, self.task_id)
-        options = _encode(self.options, self.task_id)
+        key = to_stored(self.options.correlate_by, _reference)
+        options = _encode(msgspec.structs.replace(self.options, correlate_by=key), self.task_id)
         trigger_id = derived_id(self.task_id, self.logic, conditions, arguments, options)
         return StoredTrigger(trigger_id, self.task_id, self.logic.value, conditions, arguments, options)
 
@@ -127,6 +131,8 @@ class TriggerDefinition:
             for each in msgspec.json.decode(stored.arguments)
         )
         options = msgspec.json.decode(stored.options, type=TriggerOptions)
+        key = from_stored(options.correlate_by, _function)
+        options = msgspec.structs.replace(options, correlate_by=key)
         logic = CompositeLogic(stored.logic)
         return cls(stored.task_id, conditions, logic, providers, options)
 
@@ -139,7 +145,11 @@ def tick_marks(stored: StoredTrigger) -> list[str]:
         ]
     except (msgspec.MsgspecError, ValueError):
         return []
-    return [tick_mark(stored.trigger_id, at) for at, kind in enumerate(kinds) if kind == CronCondition.kind]
+    return [
+        tick_mark(stored.trigger_id, at)
+        for at, kind in enumerate(kinds)
+        if kind in (CronCondition.kind, IntervalCondition.kind)
+    ]
 
 
 def _condition(fields: dict[str, Any]) -> Condition:
@@ -161,7 +171,12 @@ def _function(value: dict[str, Any]) -> ReferencedFunction | None:
 
 
 def _plain_condition(condition: Condition) -> dict[str, Any]:
-    fields = {name: getattr(condition, name) for name in condition.__dataclass_fields__ if name != "kind"}
+    """Return the fields of a condition; options that have their defaults are left out."""
+    fields = {
+        name: value
+        for name, field in condition.__dataclass_fields__.items()
+        if name != "kind" and not ((value := getattr(condition, name)) == field.default and field.kw_only)
+    }
     for name in ("statuses", "exception_types"):
         if name in fields:
             fields[name] = [str(each) for each in fields[name]]

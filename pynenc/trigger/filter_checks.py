@@ -1,4 +1,4 @@
-"""What is refused of a filter when a trigger is defined: all that could never match."""
+"""Checks of filters when a trigger is defined: what could never match is refused."""
 
 from __future__ import annotations
 

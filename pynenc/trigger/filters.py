@@ -117,7 +117,7 @@ def is_operators(wanted: Any) -> bool:
 
 
 def has_operators(wanted: Any) -> bool:
-    """Return whether there is an operator anywhere in a wanted value, so that it is no value but a filter."""
+    """Return whether there is an operator anywhere in a wanted value, which makes it a filter."""
     return isinstance(wanted, Mapping) and any(
         str(name).startswith("$") or has_operators(inner) for name, inner in wanted.items()
     )

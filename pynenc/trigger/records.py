@@ -15,6 +15,9 @@ from pynenc.identifiers.texts import is_storable
 EVENT, STATUS, TICK, BY_HAND = "event", "status", "tick", "by hand"
 """Kinds of occurrences."""
 
+NEVER_EXPIRES = 1e12
+"""A moment that does not come, for parts of versions that did not know when theirs expire."""
+
 
 class Occurrence(msgspec.Struct, frozen=True):
     """Something that may start tasks.
@@ -92,9 +95,11 @@ class RunState(StrEnum):
 
     FIRING = "firing"
     FIRED = "fired"
+    RETRYING = "retrying"
     FAILED = "failed"
     CAPPED = "capped"
     STOPPED = "stopped"
+    EXPIRED = "expired"
 
 
 class TriggerRun(msgspec.Struct, frozen=True):
@@ -104,15 +109,18 @@ class TriggerRun(msgspec.Struct, frozen=True):
         run_id: Derived from the trigger and its occurrences.
         trigger_id: Which.
         task_id: The task to start.
-        state: `fired`; `firing` until that is certain; `failed` if it could not be started, `capped`
-            by the rate cap, `stopped` by the limit of depth.
+        state: `fired`; `firing` until that is certain; `retrying` if it could not be started and is
+            tried again, `failed` if that is over, `capped` by the rate cap, `stopped` by the limit of
+            depth, `expired` for a part of a composite that the others did not follow in time.
         cause: What met it, in words.
         at: When, in seconds since the epoch.
         invocation_id: The invocation that it started.
         occurrences: JSON text: the ids of what met it.
         depth: How many triggers in a row led here, this one included.
         reason: Why it was not fired.
-        parts: JSON text: what a composite has used, so that another can finish the run.
+        parts: JSON text: what met it, so that another can finish the run or try it again.
+        attempts: How often it was tried to start the task.
+        retry_at: When it is tried again, in seconds since the epoch; 0 if it is not.
     """
 
     run_id: str = msgspec.field(name="key")
@@ -126,6 +134,40 @@ class TriggerRun(msgspec.Struct, frozen=True):
     depth: int = 1
     reason: str | None = None
     parts: str = "[]"
+    attempts: int = 1
+    retry_at: float = 0.0
+
+
+class TriggerRetry(msgspec.Struct, frozen=True):
+    """A run that is to be tried again.
+
+    Attributes:
+        run_id: Which.
+        at: When, in seconds since the epoch.
+    """
+
+    run_id: str = msgspec.field(name="key")
+    at: float
+
+
+class TriggerProblem(msgspec.Struct, frozen=True):
+    """Something that goes wrong with a trigger, until it works again.
+
+    Attributes:
+        trigger_id: Which.
+        task_id: The task to start.
+        error: What went wrong last, in words.
+        count: How often something did.
+        first_at: When it began, in seconds since the epoch.
+        at: When it happened last.
+    """
+
+    trigger_id: str = msgspec.field(name="key")
+    task_id: str
+    error: str
+    count: int
+    first_at: float
+    at: float
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -133,10 +175,12 @@ class Part(msgspec.Struct, frozen=True):
 
     Attributes:
         part_id: Derived from the trigger, the condition and the occurrence.
-        slot: The trigger and the number of the condition.
+        slot: The trigger, the number of the condition, and what its occurrence must have in common
+            with the others.
         occurrence: The occurrence, as JSON text.
         at: When it happened.
         run_id: The run that has used it, or an empty text while it waits.
+        expires_at: Until when it waits for the others, in seconds since the epoch.
     """
 
     part_id: str = msgspec.field(name="key")
@@ -144,6 +188,7 @@ class Part(msgspec.Struct, frozen=True):
     occurrence: str
     at: float
     run_id: str = ""
+    expires_at: float = NEVER_EXPIRES
 
 
 class EventWait(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -18,10 +19,21 @@ from pynenc.storage.record_store import (
     Wake,
     key_of,
     swap,
+    upserts,
 )
 from pynenc.storage.subscription import Subscription
 from pynenc.trigger.definition import StoredTrigger
-from pynenc.trigger.records import EventWait, Mark, MarkSwap, Occurrence, Part, RunState, TriggerRun
+from pynenc.trigger.records import (
+    EventWait,
+    Mark,
+    MarkSwap,
+    Occurrence,
+    Part,
+    RunState,
+    TriggerProblem,
+    TriggerRetry,
+    TriggerRun,
+)
 
 OCCURRED = "trigger:occurred"
 """The channel that is notified when something may start tasks."""
@@ -46,9 +58,17 @@ class TriggerRecords(RecordStore):
         RecordSpec(StoredDefinition, "trigger", (Index((), "saved_at"), Index(("task_id",), "saved_at"))),
         RecordSpec(Occurrence, "occurrence", (Index(("is_open",), "at"), Index(("kind", "code"), "at"))),
         RecordSpec(
-            TriggerRun, "trigger_run", (Index(("trigger_id",), "at"), Index(("state",), "at"), _BY_TIME)
+            TriggerRun,
+            "trigger_run",
+            (Index(("trigger_id",), "at"), Index(("state",), "at"), _BY_TIME),
         ),
-        RecordSpec(Part, "trigger_part", (Index(("slot", "run_id"), "at"), _BY_TIME)),
+        RecordSpec(TriggerRetry, "trigger_retry", (_BY_TIME,)),
+        RecordSpec(TriggerProblem, "trigger_problem", (_BY_TIME,)),
+        RecordSpec(
+            Part,
+            "trigger_part",
+            (Index(("slot", "run_id"), "at"), Index(("run_id",), "expires_at"), _BY_TIME),
+        ),
         RecordSpec(Mark, "trigger_mark"),
         RecordSpec(EventWait, "trigger_wait", (Index(("code",), "at"), _BY_TIME)),
     )
@@ -82,8 +102,9 @@ class TriggerRecords(RecordStore):
         ]
 
     def delete_definitions(self, trigger_ids: Sequence[str]) -> None:
-        """Delete definitions and wake evaluators; absent ones are fine."""
-        self.write([*(Remove(StoredDefinition, each) for each in trigger_ids), Wake((DEFINED,))])
+        """Delete definitions, with what was wrong with them, and wake evaluators; absent ones are fine."""
+        removes = [Remove(kind, each) for each in trigger_ids for kind in (StoredDefinition, TriggerProblem)]
+        self.write([*removes, Wake((DEFINED,))])
 
     # --- occurrences -------------------------------------------------------------------
 
@@ -102,7 +123,7 @@ class TriggerRecords(RecordStore):
 
         Args:
             occurrence_ids: What was evaluated.
-            runs: What came of it. A run is stored, or replaces one that is FIRING.
+            runs: What came of it. A run is stored, or replaces one that is FIRING or RETRYING.
             swaps: Marks to change in the same request.
 
         Returns:
@@ -110,8 +131,20 @@ class TriggerRecords(RecordStore):
         """
         writes: list[RecordWrite] = [swap(before, after, ("text", "number")) for before, after in swaps]
         for run in runs:
-            values = {"state": run.state.value, "invocation_id": run.invocation_id, "reason": run.reason}
-            writes += [Save(run), Amend(TriggerRun, run.run_id, values, {"state": RunState.FIRING.value})]
+            values: dict[str, Scalar] = {
+                "state": run.state.value,
+                "invocation_id": run.invocation_id,
+                "reason": run.reason,
+                "attempts": run.attempts,
+                "retry_at": run.retry_at,
+            }
+            writes.append(Save(run))
+            for open_state in (RunState.FIRING, RunState.RETRYING):
+                writes.append(Amend(TriggerRun, run.run_id, values, {"state": open_state.value}))
+            if run.state == RunState.RETRYING:
+                writes += upserts([TriggerRetry(run.run_id, run.retry_at)], ("at",))
+            elif run.attempts > 1:
+                writes.append(Remove(TriggerRetry, run.run_id))
         writes += [Amend(Occurrence, each, {"is_open": 0}) for each in occurrence_ids]
         return self.write(writes)[: len(swaps)] if writes else []
 
@@ -133,6 +166,15 @@ class TriggerRecords(RecordStore):
         return self.find(Occurrence, Lookup(Occurrence, {"kind": kind, "code": code}, low=since), limit)
 
     # --- runs --------------------------------------------------------------------------
+
+    def find_retries(self, until: float | None, limit: int) -> list[TriggerRetry]:
+        """Return the runs that are to be tried again until a moment, or ever, the first first."""
+        high = None if until is None else math.nextafter(until, math.inf)
+        return self.find(TriggerRetry, Lookup(TriggerRetry, high=high), limit)
+
+    def delete_retries(self, run_ids: Sequence[str]) -> None:
+        """Delete the notes that runs are to be tried again; absent ones are fine."""
+        self.write([Remove(TriggerRetry, each) for each in run_ids])
 
     def save_runs(self, runs: Sequence[TriggerRun]) -> None:
         """Store runs; one that is there already is left alone."""
@@ -157,6 +199,29 @@ class TriggerRecords(RecordStore):
         """Return how many runs of a trigger there were since a moment."""
         return self.count(Lookup(TriggerRun, {"trigger_id": trigger_id}, low=since))
 
+    # --- problems ----------------------------------------------------------------------
+
+    def note_problem(self, problem: TriggerProblem) -> None:
+        """Note that something went wrong with a trigger, besides what had gone wrong before."""
+        (known,) = self.read(TriggerProblem, [problem.trigger_id])
+        writes: list[RecordWrite] = [Save(problem)]
+        if known is not None:
+            values: dict[str, Scalar] = {
+                "error": problem.error,
+                "count": known.count + problem.count,
+                "at": problem.at,
+            }
+            writes = [Amend(TriggerProblem, problem.trigger_id, values)]
+        self.write(writes)
+
+    def find_problems(self) -> list[TriggerProblem]:
+        """Return what is wrong with triggers, the oldest first."""
+        return self.find_all(TriggerProblem, Lookup(TriggerProblem))
+
+    def delete_problems(self, trigger_ids: Sequence[str]) -> None:
+        """Forget what was wrong with triggers; absent ones are fine."""
+        self.write([Remove(TriggerProblem, each) for each in trigger_ids])
+
     # --- parts of composites -----------------------------------------------------------
 
     def save_parts(self, parts: Sequence[Part]) -> None:
@@ -166,6 +231,10 @@ class TriggerRecords(RecordStore):
     def waiting_parts(self, slot: str, limit: int) -> list[Part]:
         """Return the parts of a slot that no run has used, oldest first."""
         return self.find(Part, Lookup(Part, {"slot": slot, "run_id": ""}), limit)
+
+    def expired_parts(self, now: float, limit: int) -> list[Part]:
+        """Return parts that have waited for the others too long, oldest first."""
+        return self.find(Part, Lookup(Part, {"run_id": ""}, high=now), limit)
 
     def use_parts(self, uses: Sequence[tuple[str, str]]) -> list[bool]:
         """Let runs take parts, named by the part's id and the run's; those taken already stay so.
@@ -219,7 +288,7 @@ class TriggerRecords(RecordStore):
         return self.write([*writes, Wake((DEFINED,))] if wake else writes)[: len(swaps)]
 
     def forget(self, before: float, limit: int = 500) -> int:
-        """Delete evaluated occurrences, runs and parts of before a moment, up to some number of each.
+        """Delete evaluated occurrences, runs, problems and parts of before a moment, so many of each.
 
         Returns:
             How many were deleted.
@@ -229,6 +298,7 @@ class TriggerRecords(RecordStore):
             for lookup in (
                 Lookup(Occurrence, {"is_open": 0}, high=before),
                 Lookup(TriggerRun, high=before),
+                Lookup(TriggerProblem, high=before),
                 Lookup(Part, high=before),
             )
             for record in self.find(lookup.record_type, lookup, limit)

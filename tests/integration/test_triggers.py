@@ -128,7 +128,7 @@ def test_what_cannot_be_started_is_told(app: Pynenc) -> None:
     echo = app.task(triggers=on_event("odd"))(plain_tasks.echo)
     with running(app):
         app.trigger.emit_event("odd", {"other": 1})
-        (run,) = until(lambda: runs_of(app, echo, RunState.FAILED))
+        (run,) = until(lambda: runs_of(app, echo, RunState.RETRYING))
     assert "missing a required argument: 'value'" in (run.reason or "")
 
 

@@ -11,9 +11,10 @@ import plain_tasks
 import pytest
 
 from pynenc import Pynenc, Task
-from pynenc.calls.arguments import ArgumentBinder, Arguments
+from pynenc.calls.arguments import ArgumentBinder
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.exceptions import ConfigError, RetryError, TaskDefinitionError
+from pynenc.invocation.arguments import Arguments
 from pynenc.invocation.status import InvocationStatus
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pynenc.trigger.conditions.base import Condition
-from pynenc.trigger.conditions.cron import CronCondition, CronContext
+from pynenc.trigger.conditions.cron import CronCondition, CronContext, IntervalCondition, IntervalContext
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.conditions.exception import ExceptionCondition, ExceptionContext
 from pynenc.trigger.conditions.result import ResultCondition, ResultContext
@@ -19,16 +19,24 @@ class CompositeLogic(StrEnum):
 
     AND = "and"
     OR = "or"
+    SEQUENCE = "sequence"
 
 
 CONDITIONS: Mapping[str, type[Condition]] = {
     each.kind: each
-    for each in (CronCondition, EventCondition, StatusCondition, ResultCondition, ExceptionCondition)
+    for each in (
+        CronCondition,
+        IntervalCondition,
+        EventCondition,
+        StatusCondition,
+        ResultCondition,
+        ExceptionCondition,
+    )
 }
 """The conditions by their kinds."""
 
 
-AnyContext = CronContext | EventContext | StatusContext | ResultContext | ExceptionContext
+AnyContext = CronContext | IntervalContext | EventContext | StatusContext | ResultContext | ExceptionContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from pynenc.invocation.arguments import Arguments
 from pynenc.trigger.conditions.base import Condition, Filter
 
 
@@ -26,6 +26,6 @@ class ExceptionContext:
     kind: ClassVar[str] = "exception"
     invocation_id: str
     task_id: str
-    arguments: Mapping[str, Any]
+    arguments: Arguments
     exception_type: str
     exception_message: str

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pynenc.invocation.arguments import Arguments
 from pynenc.trigger.conditions.base import Condition, Filter
 
 
@@ -34,5 +34,5 @@ class ResultContext:
     kind: ClassVar[str] = "result"
     invocation_id: str
     task_id: str
-    arguments: Mapping[str, Any]
+    arguments: Arguments
     result: Any

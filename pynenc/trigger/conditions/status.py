@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from pynenc.invocation.arguments import Arguments
 from pynenc.invocation.status import InvocationStatus
 from pynenc.trigger.conditions.base import Condition, Filter
 
@@ -29,5 +29,5 @@ class StatusContext:
     invocation_id: str
     task_id: str
     status: InvocationStatus
-    arguments: Mapping[str, Any]
+    arguments: Arguments
     timestamp: datetime

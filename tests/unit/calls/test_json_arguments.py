@@ -11,8 +11,8 @@ import json_tasks
 import pytest
 from json_tasks import Colour, Customer, Line, Order
 
-from pynenc.calls.arguments import Arguments
 from pynenc.exceptions import SerializationError
+from pynenc.invocation.arguments import Arguments
 from pynenc.testing.app_fixtures import running
 
 ORDER = '{"number": 3, "lines": [{"price": "1.50", "ordered_at": "2026-01-01T10:00:00+02:00"}]}'

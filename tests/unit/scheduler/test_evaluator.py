@@ -29,11 +29,11 @@ def leave_with_arguments(context: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def app() -> Pynenc:
-    return Pynenc({"app_id": "evaluators", "logging_level": "critical"})
+    return Pynenc({"app_id": "evaluators", "logging_level": "critical", "trigger_retry_seconds": 0})
 
 
 def evaluator(app: Pynenc, runner_id: str) -> Evaluator:
-    catalog = TriggerCatalog(lambda: app.trigger, app.live_trigger)
+    catalog = TriggerCatalog(lambda: app.trigger, app.task_registry)
     catalog.refresh()
     return Evaluator(app.trigger, app.components, catalog, Evaluating(app).firing, runner_id)
 

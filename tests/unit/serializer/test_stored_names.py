@@ -15,11 +15,11 @@ import plain_tasks
 import pytest
 
 from pynenc import Pynenc, Task
-from pynenc.calls.arguments import Arguments
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import InvocationGroup
 from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.identifiers.task_id import TaskId
+from pynenc.invocation.arguments import Arguments
 from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity

@@ -30,7 +30,7 @@ def doubled(context: object) -> dict[str, int]:
 
 @pytest.fixture
 def app() -> Iterator[Pynenc]:
-    app = Pynenc({"app_id": "definitions", "logging_level": "critical"})
+    app = Pynenc({"app_id": "definitions", "logging_level": "critical", "trigger_retry_seconds": 0})
     yield app
     Pynenc.discard("definitions")
 

@@ -84,7 +84,7 @@ def test_a_wrong_cron_expression_is_refused(expression: Any) -> None:
         (lambda: on_event(""), "needs a code"),
         (lambda: on_event("a", {}, {}), "not both"),
         (lambda: on_status("m.f", "SUCESS"), "did you mean 'SUCCESS'"),
-        (lambda: on_cron("* * * * *").with_logic("xor"), "neither 'and' nor 'or'"),
+        (lambda: on_cron("* * * * *").with_logic("xor"), "not one of 'and', 'or'"),
         (lambda: TriggerBuilder().build(TASK), "has no condition"),
         (lambda: TriggerBuilder().add_condition("cron"), "is not a trigger condition"),  # type: ignore[arg-type]
         (lambda: on_result("m.f", {"x": object()}).build(TASK).stored(), "cannot be stored"),

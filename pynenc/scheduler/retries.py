@@ -1,0 +1,103 @@
+"""Trying triggers again that could not start their tasks, with growing pauses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+
+from pynenc.exceptions import StorageUnavailableError
+from pynenc.identifiers.texts import error_text
+from pynenc.lifecycle.components import Components
+from pynenc.scheduler.catalog import TriggerCatalog
+from pynenc.scheduler.composites import Composites
+from pynenc.scheduler.evidence import gather, match_trigger
+from pynenc.scheduler.firing import Firing, MatchedTrigger, Used
+from pynenc.trigger.base_trigger import BaseTrigger
+from pynenc.trigger.records import RunState, TriggerRun
+
+_LOOK_S = 60.0
+"""After how many seconds a runner looks for retries that another has left behind."""
+
+
+class Retries:
+    """Tries again for one runner; two that do the same start a task once.
+
+    Args:
+        store: The trigger store.
+        components: The components.
+        catalog: The triggers.
+        firing: Starts tasks.
+        composites: Knows what composites have used.
+    """
+
+    def __init__(
+        self,
+        store: BaseTrigger,
+        components: Components,
+        catalog: TriggerCatalog,
+        firing: Firing,
+        composites: Composites,
+    ) -> None:
+        self._store = store
+        self._components = components
+        self._catalog = catalog
+        self._firing = firing
+        self._composites = composites
+        self._batch = store.conf.max_events_batch_size
+        self._look_at = float("-inf")
+        self._due_at: float | None = None
+
+    def expect(self, runs: Sequence[TriggerRun]) -> None:
+        """Look in time at those of some runs that are to be tried again."""
+        due = [run.retry_at for run in runs if run.state == RunState.RETRYING]
+        if due:
+            self._due_at = min(due) if self._due_at is None else min(self._due_at, *due)
+
+    def carry_out(self) -> float | None:
+        """Try again what is due; return in how many seconds the next is, or None if none is known."""
+        now = self._store.now()
+        if now >= self._look_at or (self._due_at is not None and now >= self._due_at):
+            self._look_at = now + _LOOK_S
+            while due := self._store.find_retries(now, self._batch):
+                self._retry([each.run_id for each in due])
+            first = self._store.find_retries(None, 1)
+            self._due_at = first[0].at if first else None
+        return None if self._due_at is None else max(0.0, self._due_at - now)
+
+    def _retry(self, run_ids: list[str]) -> None:
+        mets: list[MatchedTrigger] = []
+        over: list[TriggerRun] = []
+        gone: list[str] = []
+        for run_id, run in zip(run_ids, self._store.read_runs(run_ids), strict=True):
+            if run is None or run.state != RunState.RETRYING:
+                gone.append(run_id)  # purged, unreadable, or tried by another
+                continue
+            try:
+                met = self._met(run)
+            except StorageUnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the one that cannot be read is over
+                met = f"what met it cannot be read any more: {error_text(error)}"
+            if isinstance(met, str):
+                over.append(
+                    msgspec.structs.replace(run, state=RunState.FAILED, reason=met, attempts=run.attempts + 1)
+                )
+            else:
+                mets.append(replace(met, attempts=run.attempts, since=run.at))
+        if gone:
+            self._store.delete_retries(gone)
+        self._store.mark_evaluated([], over + self._firing.fire(mets))
+
+    def _met(self, run: TriggerRun) -> MatchedTrigger | str:
+        """Return the trigger as it was met, or why it is not any more."""
+        definition = self._catalog.definition(run.trigger_id)
+        if definition is None:
+            return "the trigger was removed before it could start its task"
+        used = msgspec.json.decode(run.parts, type=list[Used])
+        if used[0].part_id:
+            return self._composites.mets([(run.trigger_id, definition, used)])[0]
+        (evidence,) = gather(self._components, [used[0].occurrence], self._catalog.defaults_of)
+        met = match_trigger(run.trigger_id, definition, evidence)
+        return met or "what occurred does not meet it any more"
