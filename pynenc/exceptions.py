@@ -288,3 +288,7 @@ class TriggerNotFoundError(TriggerError):
         super().__init__(
             f"{what} an id that begins with '{trigger_id}'; {known} are stored; see 'pynenc triggers list'"
         )
+
+
+class ScheduleError(TriggerError):
+    """A schedule that was asked for is not there, is there already, or is not described fully."""

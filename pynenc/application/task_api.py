@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar, Unpack, cast, overload
 
 from pynenc.application.direct_task import make_direct_task
+from pynenc.application.schedules import Schedules
 from pynenc.application.task_registry import TaskRegistry, Triggers
 from pynenc.calls.task_options import DirectTaskOptions, TaskOptions, given_options, shows_options
 from pynenc.core_tasks import CoreTaskDefinition
@@ -177,6 +178,11 @@ class TaskApi:
             TaskNotFoundError: Names the task and the modules with tasks that are known.
         """
         return self.task_registry.find_task(task_id)
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules that are made at run time, by code or by the command line."""
+        return Schedules(self.task_registry.trigger_store, self.find_task)
 
     def import_task_modules(self) -> None:
         """Import the modules that the setting `trigger_task_modules` names.

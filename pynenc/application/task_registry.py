@@ -17,8 +17,9 @@ from pynenc.identifiers.task_id import TaskId
 from pynenc.identifiers.texts import error_text, type_name
 from pynenc.interruption import is_key_press
 from pynenc.task import Task
+from pynenc.trigger.base_trigger import BaseTrigger
+from pynenc.trigger.builder import TriggerBuilder
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
-from pynenc.trigger.trigger_builder import TriggerBuilder
 from pynenc.types import Func, Params, Result
 
 _NOT_ALLOWED = (
@@ -154,15 +155,22 @@ class TaskRegistry:
             definition.stored()
         self.deferred_triggers[task.task_id] = definitions
 
+    def defined_triggers(self) -> list[TriggerDefinition]:
+        """Return the triggers that the code of this process defines."""
+        return [each for definitions in self.deferred_triggers.values() for each in definitions]
+
+    def trigger_store(self) -> BaseTrigger:
+        """Return the store of the app's triggers."""
+        return self._app.components.trigger
+
     def register_deferred_triggers(self) -> None:
         """Store the triggers of all tasks; runners do it when they start."""
-        store = self._app.components.trigger
+        store = self.trigger_store()
         modules = {task_id.module for task_id in self.tasks}
         present = [
             stored for stored in store.find_definitions() if TaskId.from_key(stored.task_id).module in modules
         ]
-        wanted = [each for definitions in self.deferred_triggers.values() for each in definitions]
-        store.replace(present, wanted)
+        store.replace(present, self.defined_triggers())
         self._app.catalog.expire()
 
     def defaults_of(self, task_id: str) -> Mapping[str, Any]:

@@ -88,6 +88,7 @@ def examine(state: CliState) -> Iterator[Finding]:
         yield Finding("safety", _ERROR, hazard)
     yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")
     yield from _life(app)
+    yield _triggers(app)
     yield _tried("records", lambda: _records(app))
 
 
@@ -120,6 +121,24 @@ def _records(app: Pynenc) -> str:
         listed = "; ".join(f"{place}: {reason}" for place, reason in list(unreadable.items())[:5])
         raise StorageCorruptedError(f"{len(unreadable)} stored record(s) cannot be read: {listed}")
     return "those looked at can be read"
+
+
+def _triggers(app: Pynenc) -> Finding:
+    """Look for triggers that fail, and for those of the code that no runner has stored."""
+    try:
+        problems = app.trigger.find_problems()
+        stored = {each.trigger_id for each in app.trigger.find_definitions()}
+        defined = {each.stored().trigger_id for each in app.task_registry.defined_triggers()}
+    except Exception as error:  # noqa: BLE001 - what goes wrong is the finding
+        return Finding("triggers", _ERROR, f"{type(error).__name__}: {error}")
+    told = [f"{len(stored)} stored"]
+    if missing := defined - stored:
+        told.append(f"{len(missing)} of the code are not stored; a runner stores them when it starts")
+    told += [
+        f"{each.trigger_id[:12]} of {each.task_id} failed {each.count} time(s): {each.error}"
+        for each in problems[-5:]
+    ]
+    return Finding("triggers", _WARNING if problems or missing else _OK, visible("; ".join(told)))
 
 
 def _life(app: Pynenc) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from pynenc.cli import (
     plugins_command,
     queue_command,
     runner_command,
+    schedules_command,
     status_command,
     triggers_command,
     workflows_command,
@@ -70,6 +71,7 @@ cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)
 cli.add_command(queue_command.queue)
 cli.add_command(triggers_command.triggers)
+cli.add_command(schedules_command.schedules)
 cli.add_command(workflows_command.workflows)
 cli.add_command(new_command.new)
 cli.add_command(doctor_command.doctor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import islice
@@ -26,7 +27,6 @@ from pynenc.trigger.conditions.status import StatusCondition
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
 from pynenc.trigger.records import RunState, TriggerRun, pause_mark
 
-_FAR_S = 10 * 366 * 86400.0
 _ID = click.argument("trigger_id", metavar="ID")
 
 
@@ -38,7 +38,8 @@ def triggers() -> None:
     """
 
 
-def _described(condition: Condition) -> str:
+def described(condition: Condition) -> str:
+    """Return a condition in words."""
     if isinstance(condition, CronCondition):
         return f"cron '{condition.expression}' ({condition.timezone})"
     if isinstance(condition, IntervalCondition):
@@ -60,7 +61,7 @@ def next_times(definition: TriggerDefinition, now: float, count: int) -> list[fl
         tick
         for condition in definition.conditions
         if isinstance(condition, ScheduleCondition)
-        for tick in islice(condition.schedule().between(now, now + _FAR_S), count)
+        for tick in islice(condition.schedule().between(now, math.inf), count)
     }
     return sorted(times)[:count]
 
@@ -79,10 +80,10 @@ def _rows(app: Pynenc, stored: list[StoredTrigger], count: int) -> list[dict[str
     rows = []
     for each, mark in zip(stored, paused, strict=True):
         problem = problems.get(each.trigger_id)
-        row: dict[str, Any] = {"trigger_id": each.trigger_id, "task": each.task_id}
+        row: dict[str, Any] = {"trigger_id": each.trigger_id, "task": each.task_id, "name": each.name or None}
         try:
             definition = TriggerDefinition.restored(each)
-            row["when"] = f" {definition.logic} ".join(map(_described, definition.conditions))
+            row["when"] = f" {definition.logic} ".join(map(described, definition.conditions))
             row["next"] = [] if mark else _due(definition, now, count)
         except Exception as error:  # noqa: BLE001 - newer, damaged or hostile code has written it
             row.update(when=f"it cannot be read: {error_text(error)}", next=[])

@@ -66,16 +66,16 @@ class BaseTrigger(DataComponent, TriggerRecords, TriggerStarts):
         self.replace(self.find_definitions(task_id.key), definitions)
 
     def replace(self, present: Iterable[StoredTrigger], definitions: Iterable[TriggerDefinition]) -> None:
-        """Put definitions in the place of stored ones; those that are equal stay as they are.
+        """Put definitions in the place of stored ones; those that are equal, and schedules, stay as they are.
 
         What is dropped forgets when it last ticked, so that nothing counts as missed if it comes back.
         """
         wanted = {trigger.trigger_id: trigger for trigger in (each.stored() for each in definitions)}
-        known = {trigger.trigger_id: trigger for trigger in present}
+        known = {trigger.trigger_id: trigger for trigger in present if not trigger.name}
         gone = [trigger for trigger_id, trigger in known.items() if trigger_id not in wanted]
         if gone:
             self.delete_definitions([trigger.trigger_id for trigger in gone])
-            self._clear([mark for trigger in gone for mark in tick_marks(trigger)])
+            self.clear_marks([mark for trigger in gone for mark in tick_marks(trigger)])
         new = [trigger for trigger_id, trigger in wanted.items() if trigger_id not in known]
         if new:
             self.save_definitions(new)
@@ -122,7 +122,8 @@ class BaseTrigger(DataComponent, TriggerRecords, TriggerStarts):
             raise TriggerNotFoundError(trigger_id, len(found), len(known))
         return (exact or found)[0]
 
-    def _clear(self, names: Sequence[str]) -> None:
+    def clear_marks(self, names: Sequence[str]) -> None:
+        """Delete marks as they are now; absent ones are fine."""
         marks = [mark for mark in self.read_marks(names) if mark is not None] if names else []
         if marks:
             self.swap_marks([(mark, None) for mark in marks])

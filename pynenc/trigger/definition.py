@@ -32,6 +32,7 @@ class StoredTrigger(msgspec.Struct, frozen=True):
         conditions: JSON text: the conditions, with functions as references.
         arguments: JSON text: how the arguments of the started task come about.
         options: JSON text: the `TriggerOptions`.
+        name: The name of a schedule that was made at run time; empty for a trigger of the code.
     """
 
     trigger_id: str = msgspec.field(name="key")
@@ -40,6 +41,7 @@ class StoredTrigger(msgspec.Struct, frozen=True):
     conditions: str
     arguments: str
     options: str = "{}"
+    name: str = ""
 
 
 class Misfire(StrEnum):

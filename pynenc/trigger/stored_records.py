@@ -51,6 +51,10 @@ class StoredDefinition(StoredTrigger, frozen=True):
 _BY_TIME = Index((), "at")
 
 
+def _plain(saved: StoredDefinition) -> StoredTrigger:
+    return StoredTrigger(**{name: getattr(saved, name) for name in StoredTrigger.__struct_fields__})
+
+
 class TriggerRecords(RecordStore):
     """Keeps definitions, occurrences, runs, parts, waits and marks."""
 
@@ -85,21 +89,36 @@ class TriggerRecords(RecordStore):
 
     def save_definitions(self, triggers: Sequence[StoredTrigger]) -> None:
         """Store definitions and wake evaluators; one that is there already is left alone."""
-        now, names = self.now(), StoredTrigger.__struct_fields__
-        saved = [
-            StoredDefinition(**{name: getattr(each, name) for name in names}, saved_at=now)
-            for each in triggers
-        ]
-        self.write([*map(Save, saved), Wake((DEFINED,))])
+        saves: list[RecordWrite] = [Save(self._saved(each)) for each in triggers]
+        self.write([*saves, Wake((DEFINED,))])
+
+    def add_definition(self, trigger: StoredTrigger) -> bool:
+        """Store a definition and wake evaluators; return False if one with its id is there already."""
+        return self.write([Save(self._saved(trigger)), Wake((DEFINED,))])[0]
+
+    def swap_definition(self, trigger: StoredTrigger) -> None:
+        """Put a definition in the place of the one with the same id, and wake evaluators."""
+        self.write(
+            [
+                Remove(StoredDefinition, trigger.trigger_id),
+                Save(self._saved(trigger)),
+                Wake((DEFINED,)),
+            ]
+        )
+
+    def read_definitions(self, trigger_ids: Sequence[str]) -> list[StoredTrigger | None]:
+        """Return definitions in order, None where there is none."""
+        found = self.read(StoredDefinition, trigger_ids)
+        return [None if each is None else _plain(each) for each in found]
+
+    def _saved(self, trigger: StoredTrigger) -> StoredDefinition:
+        fields = {name: getattr(trigger, name) for name in StoredTrigger.__struct_fields__}
+        return StoredDefinition(**fields, saved_at=self.now())
 
     def find_definitions(self, task_id: str | None = None) -> list[StoredTrigger]:
         """Return the definitions of a task, or all of them."""
         lookup = Lookup(StoredDefinition, {} if task_id is None else {"task_id": task_id})
-        names = StoredTrigger.__struct_fields__
-        return [
-            StoredTrigger(**{name: getattr(each, name) for name in names})
-            for each in self.find_all(StoredDefinition, lookup)
-        ]
+        return [_plain(each) for each in self.find_all(StoredDefinition, lookup)]
 
     def delete_definitions(self, trigger_ids: Sequence[str]) -> None:
         """Delete definitions, with what was wrong with them, and wake evaluators; absent ones are fine."""
