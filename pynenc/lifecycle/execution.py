@@ -155,7 +155,11 @@ def _run_again(
         assert parking is not None
         ends[at] = run_again(finished[at].claim.state, parking, runner_id, now)
     replies = components.stage_change(group, [ends[at] for at in refused], runner_id)
-    components.broker.stage_push(group, [message_for(ends[at].target) for at in refused])
+    # The message for the time it would have been due is queued already under its claim; it gets another.
+    pending = [changed(ends[at].target, InvocationStatus.PENDING, runner_id, now) for at in refused]
+    again = [changed(change.target, InvocationStatus.REROUTED, runner_id, now) for change in pending]
+    components.stage_change(group, [*pending, *again], runner_id)
+    components.broker.stage_push(group, [message_for(change.target) for change in again])
     group.send()
     for at, reply in zip(refused, replies.get(), strict=True):
         applied[at] = reply.applied or is_done(ends[at], reply)
