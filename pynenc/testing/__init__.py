@@ -9,6 +9,7 @@ from pynenc.testing.cancel_suite import CancelSuite
 from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
 from pynenc.testing.concurrency_suite import ConcurrencySuite
 from pynenc.testing.crash_suite import CrashSuite
+from pynenc.testing.interleaving_suite import InterleavingSuite
 from pynenc.testing.life_suite import LifeSuite
 from pynenc.testing.measure_suite import MeasureSuite
 from pynenc.testing.orchestrator_suite import OrchestratorSuite
@@ -45,7 +46,7 @@ class EverydaySuite(
     """The promises of the components of one backend while no process dies."""
 
 
-class CrashesSuite(CrashSuite, TriggerCrashSuite, WorkflowCrashSuite):
+class CrashesSuite(CrashSuite, TriggerCrashSuite, WorkflowCrashSuite, InterleavingSuite):
     """The promises of the components of one backend when a process dies, at every point where it may."""
 
 
@@ -62,6 +63,7 @@ __all__ = [
     "CrashSuite",
     "CrashesSuite",
     "EverydaySuite",
+    "InterleavingSuite",
     "LifeSuite",
     "MeasureSuite",
     "OrchestratorSuite",

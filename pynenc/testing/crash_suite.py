@@ -32,9 +32,9 @@ _LONG_TIME_S = 30 * 86400.0
 _ROUNDS = 12
 
 
-def put_faulty(app: Pynenc) -> CrashPlan:
-    """Put storages that die as planned under all components of an app."""
-    plan = CrashPlan()
+def put_faulty(app: Pynenc, plan: CrashPlan | None = None) -> CrashPlan:
+    """Put storages that die as planned under all components of an app; a new plan if none is given."""
+    plan = plan or CrashPlan()
     faulty: dict[int, Storage] = {}
     for component in (
         app.broker,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, cast
 
 from pynenc.calls.interfaces import current_invocation
@@ -140,3 +141,25 @@ def parent(number: int) -> list[Any]:
     seen.append(wf.execute_task(_task(task, "waits_for_approval"), number).result)
     seen.append(wf.uuid())
     return list(seen)
+
+
+AT_WAIT: list[Callable[[], None]] = []
+"""What the bodies below call when they are about to wait."""
+
+
+def _about_to_wait() -> WorkflowContext:
+    _, wf, _ = _here()
+    for call in AT_WAIT:
+        call()
+    return wf
+
+
+def waits_once() -> Any:
+    """Return the payload of an event."""
+    return _about_to_wait().wait_event("approved", timeout=3600)
+
+
+def sleeps_once() -> str:
+    """Return when a long sleep is over."""
+    _about_to_wait().sleep(3600)
+    return "slept"

@@ -129,7 +129,7 @@ class WorkflowSuite(AppFixtures):
         finish_and_start(app.components, "r1", [finished], [])
         (state,) = app.orchestrator.read_states([root.invocation_id])
         assert state is not None
-        assert (state.is_parked, state.status, state.not_before) == (False, _S.RETRY, 0.0)
+        assert (state.is_parked, state.status, state.not_before) == (False, _S.REROUTED, 0.0)
         assert len(app.broker.queues()) == 1
 
     def test_an_event_for_anybody_reaches_who_waits_for_it(self, app: Pynenc) -> None:
