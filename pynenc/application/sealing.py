@@ -33,7 +33,7 @@ SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
     OutcomeData: SealedFields(OUTCOME, ("payload",)),
     Step: SealedFields(STEP, ("payload",)),
     WorkflowValue: SealedFields(WORKFLOW_VALUE, ("payload",)),
-    WorkflowEvent: SealedFields(WORKFLOW_EVENT, ("payload",)),
+    WorkflowEvent: SealedFields(WORKFLOW_EVENT, ("payload",), ("is_used",)),
     StoredDefinition: SealedFields("trigger", ("arguments", "conditions")),
     Occurrence: SealedFields("occurrence", ("payload",), ("is_open",)),
     TriggerRun: SealedFields(

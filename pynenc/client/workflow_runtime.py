@@ -59,9 +59,11 @@ class StoredRuntime:
         )
         return DistributedInvocation(invocation_id, base, _bound(task, args, kwargs), workflow)
 
-    def continue_with(self, args: Any, kwargs: Any) -> None:
+    def continue_with(self, args: Any, kwargs: Any, used_events: Sequence[str]) -> None:
         bound = self._invocation.task.binder.bind(args, kwargs)
         self._retry(lambda: self._save_arguments(bound))
+        if used_events:
+            self._retry(lambda: self._app.components.state_backend.use_events(used_events))
 
     def _save_arguments(self, bound: dict[str, Any]) -> None:
         components, task = self._app.components, self._invocation.task
@@ -130,7 +132,7 @@ class InlineRuntime:
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
         return self._invocation.children[invocation_id]
 
-    def continue_with(self, args: Any, kwargs: Any) -> None:
+    def continue_with(self, args: Any, kwargs: Any, used_events: Sequence[str]) -> None:
         self._invocation.continue_with(self._invocation.task.binder.bind(args, kwargs))
 
     def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
@@ -182,7 +184,9 @@ def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
     runtime: WorkflowRuntime
     if isinstance(invocation, DistributedInvocation) and invocation.claimed is not None:
         state, workflow_id = invocation.claimed, invocation.workflow.workflow_id
-        journal = StoredJournal(app.components, invocation.invocation_id, workflow_id, state.generation)
+        journal = StoredJournal(
+            app.components, invocation.invocation_id, workflow_id, state.generation, state.retries
+        )
         flags = bool(state.is_workflow), bool(state.cancel_requested)
         run = DurableRun(journal, interruption, *flags, state.retries)
         runtime = StoredRuntime(app, invocation, state.generation)
@@ -191,6 +195,7 @@ def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
         if invocation.journal is None:
             invocation.journal = TransientJournal(app.inline_records.values(invocation.workflow.workflow_id))
         journal = invocation.journal
+        journal.attempt = invocation.num_retries
         run = DurableRun(journal, interruption, False, False, invocation.num_retries)
         runtime = InlineRuntime(invocation)
         park_after_s = float("inf")

@@ -9,7 +9,7 @@ import msgspec
 from pynenc.state_backend.large_values import LargeValueRecords
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import Cursor, Index
-from pynenc.storage.record_store import Lookup, RecordSpec, Remove, Save, upserts
+from pynenc.storage.record_store import Amend, Lookup, RecordSpec, Remove, Save, upserts
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -77,6 +77,7 @@ class WorkflowEvent(msgspec.Struct, frozen=True):
         code: What kind of event.
         payload: JSON text.
         at: When it was sent, in seconds since the epoch.
+        is_used: 1 if the body was given it before it continued as new, so that it is not given again.
     """
 
     event_id: str = msgspec.field(name="key")
@@ -84,6 +85,7 @@ class WorkflowEvent(msgspec.Struct, frozen=True):
     code: str
     payload: str
     at: float
+    is_used: int = 0
 
 
 ARGUMENTS = "arguments"
@@ -146,6 +148,10 @@ class WorkflowRecords(LargeValueRecords):
     def save_events(self, events: Sequence[WorkflowEvent]) -> None:
         """Store events; one that is there already is left alone."""
         self.write([Save(event) for event in events])
+
+    def use_events(self, event_ids: Sequence[str]) -> None:
+        """Note that events are used up; absent ones are fine."""
+        self.write([Amend(WorkflowEvent, each, {"is_used": 1}) for each in event_ids])
 
     def find_events(self, invocation_id: str) -> list[WorkflowEvent]:
         """Return all events that were sent to an invocation, oldest first."""

@@ -61,7 +61,7 @@ SCENES = [
 
 
 class InterleavingSuite(AppFixtures):
-    """What reaches a workflow while it is being parked wakes it at once.
+    """Events and cancelling that reach a workflow while it is being parked wake it at once.
 
     Attributes:
         switches: How often one actor is held up at most; None for every order there is.

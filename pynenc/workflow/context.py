@@ -14,6 +14,7 @@ from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.parking import Parking
 from pynenc.types import Params, Result
+from pynenc.workflow.attempts import GET_DATA, SET_DATA
 from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
@@ -79,7 +80,7 @@ class WorkflowContext(WaitingOperations):
 
     def set_data(self, key: str, value: Any) -> None:
         """Set a value that all invocations of the workflow share."""
-        self.run.perform("set_data", key, lambda _: None, [(key, value)])
+        self.run.perform(SET_DATA, key, lambda _: None, [(key, value)])
 
     def get_data(self, key: str, default: Any = None) -> Any:
         """Return a value that the workflow shares, or the default if there is none."""
@@ -88,7 +89,7 @@ class WorkflowContext(WaitingOperations):
             found = self.run.journal.read_shared(key)
             return default if found is None else found[0]
 
-        return self.run.perform("get_data", key, read)
+        return self.run.perform(GET_DATA, key, read)
 
     def patched(self, name: str) -> bool:
         """Return whether to do what a change of the code has brought.
@@ -197,7 +198,7 @@ class WorkflowContext(WaitingOperations):
             TypeError: The arguments do not fit the task.
         """
         self.run.begin("continue_as_new", "")
-        self._runtime.continue_with(args, kwargs)
+        self._runtime.continue_with(args, kwargs, sorted(self.run.used_events()))
         raise self.run.park(Parking(0.0, "continue as new", None, self._runtime.generation + 1))
 
     def send_event(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None = None) -> str:

@@ -14,6 +14,7 @@ from pynenc.lifecycle.storage_retry import retry_while_unavailable
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
+from pynenc.workflow.attempts import path_and_attempt, stored_branch
 
 T = TypeVar("T")
 _PAGE = 1000
@@ -43,8 +44,8 @@ class Entry(msgspec.Struct, frozen=True):
 class Journal(Protocol):
     """Keeps the recorded operations of one invocation."""
 
-    def load(self) -> dict[Place, Step]:
-        """Return all that was recorded, by place."""
+    def load(self) -> tuple[dict[Place, Step], list[Step]]:
+        """Return what this attempt has recorded, by place, and the stored steps of earlier ones."""
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         """Record an operation, after setting values that the workflow shares.
@@ -53,8 +54,8 @@ class Journal(Protocol):
             What is recorded at the place; another run may have been first.
         """
 
-    def forget(self, places: Sequence[Place]) -> None:
-        """Drop what was recorded at places."""
+    def forget(self, places: Sequence[Place], others: Sequence[Step] = ()) -> None:
+        """Drop what this attempt has recorded at places, and steps of earlier ones."""
 
     def value(self, step: Step) -> Any:
         """Return the value of a step, or its exception."""
@@ -63,7 +64,7 @@ class Journal(Protocol):
         """Return a value that the workflow shares, or None if there is none with this name."""
 
     def events(self) -> list[WorkflowEvent]:
-        """Return all events that were sent to the invocation, oldest first."""
+        """Return the events that were sent to the invocation, oldest first, but for those used up."""
 
     def now(self) -> float:
         """Return seconds since the epoch, by the clock that all runners share."""
@@ -77,18 +78,27 @@ class StoredJournal:
         invocation_id: Whose operations.
         workflow_id: Whose values.
         generation: How often the invocation has continued as new.
+        attempt: How often its body has asked for another run.
     """
 
-    def __init__(self, components: Components, invocation_id: str, workflow_id: str, generation: int) -> None:
+    def __init__(
+        self,
+        components: Components,
+        invocation_id: str,
+        workflow_id: str,
+        generation: int,
+        attempt: int = 0,
+    ) -> None:
         self._components = components
         self._invocation_id = invocation_id
         self._workflow_id = workflow_id
         self._generation = generation
+        self._attempt = attempt
 
     def _retry(self, act: Callable[[], T]) -> T:
         return retry_while_unavailable(self._components.logger, act)
 
-    def load(self) -> dict[Place, Step]:
+    def load(self) -> tuple[dict[Place, Step], list[Step]]:
         return self._retry(self._load)
 
     def steps(self) -> Iterator[Step]:
@@ -100,17 +110,22 @@ class StoredJournal:
                 return
             after = Cursor(page[-1].at, page[-1].step_id)
 
-    def _load(self) -> dict[Place, Step]:
+    def _load(self) -> tuple[dict[Place, Step], list[Step]]:
         found: dict[Place, Step] = {}
+        earlier: list[Step] = []
         outdated: list[str] = []
         for step in self.steps():
+            path, attempt = path_and_attempt(step.branch)
             if step.generation == self._generation:
-                found[step.branch, step.index] = step
+                if attempt == self._attempt:
+                    found[path, step.index] = msgspec.structs.replace(step, branch=path)
+                elif attempt < self._attempt:
+                    earlier.append(step)
             elif step.generation < self._generation:
                 outdated.append(step.step_id)
         if outdated:
             self._components.state_backend.delete_steps(outdated)
-        return found
+        return found, earlier
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         return self._retry(lambda: self._record(entry, shared))
@@ -132,13 +147,14 @@ class StoredJournal:
             self._components.state_backend.stage_set_values(group, values)
         is_new = self._components.state_backend.stage_save_steps(group, [step])
         group.send()
-        if is_new.get()[0]:
-            return step
-        (known,) = self._components.state_backend.read_steps([step.step_id])
-        return known or step
+        known = None
+        if not is_new.get()[0]:
+            (known,) = self._components.state_backend.read_steps([step.step_id])
+        return msgspec.structs.replace(known or step, branch=entry.place[0])
 
     def _step(self, entry: Entry) -> Step:
-        branch, index = entry.place
+        path, index = entry.place
+        branch = stored_branch(path, self._attempt)
         pack = self._components.values.pack_error if entry.is_error else self._components.values.pack_result
         return Step(
             step_id(self._invocation_id, self._generation, branch, index),
@@ -153,8 +169,12 @@ class StoredJournal:
             self.now(),
         )
 
-    def forget(self, places: Sequence[Place]) -> None:
-        ids = [step_id(self._invocation_id, self._generation, branch, index) for branch, index in places]
+    def forget(self, places: Sequence[Place], others: Sequence[Step] = ()) -> None:
+        ids = [
+            step_id(self._invocation_id, self._generation, stored_branch(path, self._attempt), index)
+            for path, index in places
+        ]
+        ids += [step.step_id for step in others]
         self._retry(lambda: self._components.state_backend.delete_steps(ids))
 
     def value(self, step: Step) -> Any:
@@ -173,7 +193,8 @@ class StoredJournal:
         return None if found is None else (self._components.values.unpack_results([found.payload])[0],)
 
     def events(self) -> list[WorkflowEvent]:
-        return self._retry(lambda: self._components.state_backend.find_events(self._invocation_id))
+        events = self._retry(lambda: self._components.state_backend.find_events(self._invocation_id))
+        return [event for event in events if not event.is_used]
 
     def now(self) -> float:
         return self._retry(self._components.now)
@@ -184,31 +205,45 @@ class TransientJournal:
 
     Args:
         shared: Values that the workflow shares.
+
+    Attributes:
+        attempt: How often the body has asked for another run.
     """
 
     def __init__(self, shared: dict[str, Any]) -> None:
         self._shared = shared
-        self._steps: dict[Place, Step] = {}
-        self._values: dict[Place, Any] = {}
+        self.attempt = 0
+        self._steps: dict[tuple[int, Place], Step] = {}
+        self._values: dict[str, Any] = {}
 
-    def load(self) -> dict[Place, Step]:
-        return dict(self._steps)
+    def load(self) -> tuple[dict[Place, Step], list[Step]]:
+        current = {place: step for (attempt, place), step in self._steps.items() if attempt == self.attempt}
+        earlier = [
+            msgspec.structs.replace(step, branch=stored_branch(step.branch, attempt))
+            for (attempt, _), step in self._steps.items()
+            if attempt < self.attempt
+        ]
+        return current, earlier
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         self._shared.update(shared)
-        branch, index = entry.place
-        key, is_error = step_id("", 0, branch, index), int(entry.is_error)
-        step = Step(key, "", 0, branch, index, entry.kind, entry.name, "", is_error, self.now())
-        self._steps[entry.place] = step
-        self._values[entry.place] = entry.value
+        path, index = entry.place
+        key, is_error = step_id("", 0, stored_branch(path, self.attempt), index), int(entry.is_error)
+        step = Step(key, "", 0, path, index, entry.kind, entry.name, "", is_error, self.now())
+        self._steps[self.attempt, entry.place] = step
+        self._values[key] = entry.value
         return step
 
-    def forget(self, places: Sequence[Place]) -> None:
-        for place in places:
-            self._steps.pop(place, None)
+    def forget(self, places: Sequence[Place], others: Sequence[Step] = ()) -> None:
+        gone = {(self.attempt, place) for place in places}
+        for step in others:
+            path, attempt = path_and_attempt(step.branch)
+            gone.add((attempt, (path, step.index)))
+        for key in gone:
+            self._steps.pop(key, None)
 
     def value(self, step: Step) -> Any:
-        return self._values[step.branch, step.index]
+        return self._values[step.step_id]
 
     def read_shared(self, name: str) -> tuple[Any] | None:
         return (self._shared[name],) if name in self._shared else None

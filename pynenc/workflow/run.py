@@ -12,17 +12,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from pynenc.exceptions import InvocationCancelledError, NonDeterminismError, WorkflowUsageError
+from pynenc.exceptions import (
+    InvocationCancelledError,
+    NonDeterminismError,
+    SerializationError,
+    WorkflowUsageError,
+)
 from pynenc.identifiers.texts import is_storable, shown
 from pynenc.interruption import Interruption
 from pynenc.lifecycle.parking import Parking
 from pynenc.state_backend.workflow_records import Step
+from pynenc.workflow.attempts import CANCELLED, PATCHED, EarlierAttempts, path_and_attempt
 from pynenc.workflow.branches import Branch, Branches
 from pynenc.workflow.journal import Entry, Journal, Place
 
-CANCELLED = "cancelled"
 EVENT = "event"
-PATCHED = "patched"
+STEP = "step"
 _SHOWN = 8
 
 inside_step: ContextVar[str | None] = ContextVar("pynenc_inside_step", default=None)
@@ -60,6 +65,8 @@ class DurableRun:
         self.is_workflow = is_workflow
         self._cancel_requested = cancel_requested
         self._known: dict[Place, Step] | None = None
+        self._earlier = EarlierAttempts()
+        self._sources: dict[Place, Step | None] = {}
         self._new: list[Step] = []
         self._raised: list[tuple[BaseException, Place]] = []
         self._children: list[tuple[Any, Place]] = []
@@ -67,9 +74,10 @@ class DurableRun:
 
     @property
     def known(self) -> dict[Place, Step]:
-        """The steps that earlier runs have recorded."""
+        """The steps that earlier runs of this attempt have recorded."""
         if self._known is None:
-            self._known = self.journal.load()
+            self._known, earlier = self.journal.load()
+            self._earlier = EarlierAttempts(earlier)
         return self._known
 
     @property
@@ -135,20 +143,35 @@ class DurableRun:
         return branch, branch.take(kind, name)
 
     def recorded(self, branch: Branch, place: Place, kind: str, name: str) -> Step | None:
-        """Return what an earlier run has recorded at a place.
+        """Return what an earlier run has recorded at a place, or an earlier attempt for such an operation.
 
         Raises:
             NonDeterminismError: It is another operation.
             InvocationCancelledError: The body was told there that it was cancelled.
         """
         step = self.known.get(place)
+        if place not in self._sources:
+            self._sources[place] = self._earlier.take(place[0], kind, name)
+        source = self._sources[place]
+        if step is None and source is not None:
+            value = self.journal.value(source)
+            step = self.journal.record(Entry(place, kind, name, value, bool(source.is_error)))
+            self.known[place] = step
         if step is not None:
             self._check_same(branch, step, kind, name)
         return step
 
     def record(self, branch: Branch, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         """Record an operation; what is recorded then, for another run may have been first."""
-        step = self.journal.record(entry, shared)
+        try:
+            step = self.journal.record(entry, shared)
+        except SerializationError as error:
+            what = f"{entry.kind} '{entry.name}'" if entry.name else entry.kind
+            refused = SerializationError(error.why, f"{what} → {error.path}" if error.path else what)
+            if entry.kind != STEP:
+                raise refused from error
+            # It was done, so it is not done again: what is recorded is that its result cannot be.
+            step = self.journal.record(Entry(entry.place, STEP, entry.name, refused, is_error=True))
         self._new.append(step)
         self._check_same(branch, step, entry.kind, entry.name)
         return step
@@ -178,8 +201,11 @@ class DurableRun:
 
     def used_events(self) -> set[str]:
         """Return the ids of the events that waits have given."""
-        steps = [step for step in [*self.known.values(), *self._new] if step.kind == EVENT]
-        return {value["event_id"] for step in steps if (value := self.journal.value(step)) is not None}
+        steps = [
+            step for step in [*self.known.values(), *self._new, *self._earlier.left] if step.kind == EVENT
+        ]
+        values = [self.journal.value(step) for step in steps]
+        return {value["event_id"] for value in values if isinstance(value, dict)}
 
     # --- children and errors -----------------------------------------------------------
 
@@ -193,7 +219,10 @@ class DurableRun:
             if raised is error:
                 branch, index = place
                 last = max(at for path, at in [*self.known, place, *self._taken(branch)] if path == branch)
-                self.journal.forget([(branch, at) for at in range(index, last + 1)])
+                places = [(branch, at) for at in range(index, last + 1)]
+                sources = [step for each in places if (step := self._sources.get(each)) is not None]
+                behind = [step for step in self._earlier.drop() if path_and_attempt(step.branch)[0] == branch]
+                self.journal.forget(places, [*sources, *behind])
                 return
 
     def _taken(self, path: str) -> list[Place]:

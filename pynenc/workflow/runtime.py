@@ -22,8 +22,8 @@ class WorkflowRuntime(Protocol):
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
         """Return a handle on a child that was submitted before."""
 
-    def continue_with(self, args: Any, kwargs: Any) -> None:
-        """Store the arguments with which the invocation continues as new."""
+    def continue_with(self, args: Any, kwargs: Any, used_events: Sequence[str]) -> None:
+        """Store the arguments with which the invocation continues as new, and which events are used up."""
 
     def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
         """Send an event to another invocation under an id; the id."""

@@ -197,7 +197,7 @@ MISUSES = {
     "wrong arguments of a child": (TypeError, "too many positional arguments"),
     "wrong arguments of a compensation": (TypeError, "missing a required argument: 'number'"),
     "wrong arguments to continue with": (TypeError, "too many positional arguments"),
-    "a value that cannot be kept": (SerializationError, "generator"),
+    "a value that cannot be kept": (SerializationError, "set_data 's'"),
 }
 
 

@@ -188,7 +188,7 @@ def misuse(what: str) -> None:
         "wrong arguments of a child": lambda: wf.execute_task(task_named("double"), 1, 2),
         "wrong arguments of a compensation": lambda: wf.saga().add(task_named("double")),
         "wrong arguments to continue with": lambda: wf.continue_as_new(1, 2, 3),
-        "a value that cannot be kept": lambda: wf.step("s", lambda: (each for each in ())),
+        "a value that cannot be kept": lambda: wf.set_data("s", (each for each in ())),
     }
     calls[what]()
 

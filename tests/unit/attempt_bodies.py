@@ -1,0 +1,102 @@
+"""Workflows that fail and are tried again, or continue as new."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, cast
+
+from workflow_bodies import here
+
+from pynenc.calls.interfaces import current_invocation
+
+DONE: Counter[str] = Counter()
+
+
+def _attempt() -> int:
+    invocation = current_invocation.get()
+    assert invocation is not None
+    return invocation.num_retries
+
+
+def _do(what: str) -> str:
+    DONE[what] += 1
+    return f"{what} {DONE[what]}"
+
+
+def counts() -> int:
+    _, wf = here()
+    done = cast(int, wf.get_data("done", 0))
+    wf.set_data("done", done + 1)
+    if _attempt() < 2:
+        raise ConnectionError("again")
+    return done + 1
+
+
+def another_way() -> list[Any]:
+    """Return what a body gives that goes another way once its data says so."""
+    _, wf = here()
+    found = [wf.step("first", lambda: _do("first"))]
+    if wf.get_data("milestone") is None:
+        found.append(wf.step("only at first", lambda: _do("only at first")))
+        wf.set_data("milestone", "passed")
+        raise ConnectionError("after the milestone")
+    wf.sleep(0.01)
+    return [*found, wf.get_data("milestone"), wf.step("last", lambda: _do("last")), wf.random() < 1]
+
+
+def same_name_twice() -> list[str]:
+    _, wf = here()
+    found = [wf.step("s", lambda: _do("s")) for _ in range(2 + _attempt())]
+    if _attempt() < 2:
+        raise ConnectionError("again")
+    return found
+
+
+def parks_between_attempts() -> list[Any]:
+    _, wf = here()
+    first = wf.step("first", lambda: _do("first"))
+    wf.set_data("attempt", _attempt())
+    wf.sleep(0.05)
+    if _attempt() == 0:
+        raise ConnectionError("again")
+    return [first, wf.get_data("attempt")]
+
+
+def unfit() -> Any:
+    return (each for each in ())
+
+
+def pays() -> str:
+    _, wf = here()
+    try:
+        wf.step("pay", lambda: (_do("pay"), unfit())[1])
+    except Exception as error:  # noqa: BLE001 - which one is what is looked at
+        text = f"{type(error).__name__}: {error}"
+    wf.sleep(0.05)
+    return text
+
+
+async def pays_async() -> str:
+    _, wf = here()
+
+    async def pay() -> Any:
+        _do("pay")
+        return unfit()
+
+    try:
+        await wf.async_step("pay", pay)
+    except Exception as error:  # noqa: BLE001 - which one is what is looked at
+        text = f"{type(error).__name__}: {error}"
+    await wf.async_sleep(0.05)
+    return text
+
+
+def account(round_: int, seen: list[Any]) -> list[Any]:
+    """Return the numbers of the payments that were told, one in each run."""
+    _, wf = here()
+    try:
+        seen = [*seen, wf.wait_event("paid", timeout=0.2 if round_ > 2 else 60)["number"]]
+    except TimeoutError as error:
+        return [*seen, type(error).__name__]
+    wf.continue_as_new(round_ + 1, seen)
+    return []
