@@ -44,7 +44,7 @@ SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
     ),
     TriggerProblem: SealedFields("trigger_problem", ("task_id",), ("error", "count", "at"), ("error",)),
     Part: SealedFields("trigger_part", ("occurrence",), ("run_id",)),
-    EventWait: SealedFields("trigger_wait", ("filter",)),
+    EventWait: SealedFields("trigger_wait", ("filter",), ("is_active", "buffered")),
 }
 """The kinds of records that carry user data or start something."""
 

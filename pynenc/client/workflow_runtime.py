@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar, cast
@@ -13,7 +14,7 @@ from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.context import get_current_runner
 from pynenc.exceptions import WorkflowUsageError
-from pynenc.identifiers.ids import new_id
+from pynenc.identifiers.ids import derived_id, new_id
 from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
@@ -43,6 +44,7 @@ class StoredRuntime:
         self._invocation = invocation
         self.invocation_id = invocation.invocation_id
         self.generation = generation
+        self._waiting: defaultdict[str, set[Place]] = defaultdict(set)
 
     def _retry(self, act: Callable[[], T]) -> T:
         return retry_while_unavailable(self._app.logger, act)
@@ -81,17 +83,23 @@ class StoredRuntime:
 
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         text = stored_filter(filter)
-        self._retry(lambda: self._save_wait(self._wait_id(place), code, text))
+        wait_id = self._wait_id(code, text)
+        if not self._waiting[wait_id]:
+            self._retry(lambda: self._save_wait(wait_id, code, text))
+        self._waiting[wait_id].add(place)
 
     def _save_wait(self, wait_id: str, code: str, text: str) -> None:
         wait = EventWait(wait_id, code, self.invocation_id, text, self._app.components.now())
         self._app.components.trigger.save_waits([wait])
 
-    def expect_no_more(self, place: Place) -> None:
-        self._retry(lambda: self._app.components.trigger.delete_waits([self._wait_id(place)]))
+    def expect_no_more(self, place: Place, code: str, filter: Filter | None, left: int) -> None:
+        wait_id = self._wait_id(code, stored_filter(filter))
+        self._waiting[wait_id].discard(place)
+        if not self._waiting[wait_id]:  # no coroutine beside waits for the same
+            self._retry(lambda: self._app.components.trigger.end_wait(wait_id, left))
 
-    def _wait_id(self, place: Place) -> str:
-        return step_id(self.invocation_id, self.generation, *place)
+    def _wait_id(self, code: str, text: str) -> str:
+        return f"{self.invocation_id}/{derived_id('wait', code, text)}"
 
     def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
         return self._retry(lambda: self._parked_child(invocation_ids))
@@ -141,7 +149,7 @@ class InlineRuntime:
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         """Nothing can reach it."""
 
-    def expect_no_more(self, place: Place) -> None:
+    def expect_no_more(self, place: Place, code: str, filter: Filter | None, left: int) -> None:
         """Nothing was expected."""
 
     def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:

@@ -27,6 +27,11 @@ class ConfigTrigger(PynencConfig):
         ge=1,
         description="How many triggers in a row may lead to a start; beyond, it is taken for a loop.",
     )
+    max_buffered_events: int = Field(
+        1000,
+        ge=1,
+        description="Most events of one code that are kept for the next wait of a workflow.",
+    )
     trigger_retry_seconds: float = Field(
         300.0,
         ge=0,

@@ -95,6 +95,7 @@ def signal_invocations(
     invocation_ids: Sequence[str],
     actor_id: str,
     note: Callable[[InvocationState], Mapping[str, float]],
+    wakes: bool = True,
 ) -> None:
     """Note something on the records of invocations that have not ended, and wake those that are parked.
 
@@ -103,6 +104,7 @@ def signal_invocations(
         invocation_ids: Whom to reach.
         actor_id: Who does it, for the history.
         note: What to note on a record.
+        wakes: Whether those that are parked are woken.
     """
     waiting = list(invocation_ids)
     while waiting:
@@ -110,7 +112,7 @@ def signal_invocations(
         states = components.orchestrator.read_states(waiting)
         changes = [
             unpark(state, actor_id, now, **note(state))
-            if state.is_parked
+            if wakes and state.is_parked
             else Change(state, msgspec.structs.replace(state, **note(state)), ("events",))
             for state in states
             if state is not None and not state.status.final
@@ -123,6 +125,7 @@ def signal_invocations(
         group.send()
         done = [reply.applied for reply in replies.get()]
         pairs = list(zip(changes, done, strict=True))
-        taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
-        release(components, taken, actor_id)
+        if wakes:
+            taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
+            release(components, taken, actor_id)
         waiting = [change.target.invocation_id for change, was_done in pairs if not was_done]

@@ -6,12 +6,14 @@ fits into what was sent to the invocation, under an id that derives from both, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
 
 from pynenc.identifiers.texts import shown
+from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import signal_invocations
 from pynenc.state_backend.workflow_records import WorkflowEvent
@@ -75,20 +77,44 @@ def _deliver_to(
         (event, msgspec.json.decode(event.payload)) for event in events
     ]
     sent: dict[str, WorkflowEvent] = {}
+    awake: Counter[str] = Counter()
+    asleep: Counter[str] = Counter()
+    buffered: dict[str, int] = {}
     for wait in pending:
         try:
             filter = _restored_filter(wait.filter)
         except (msgspec.MsgspecError, ValueError, TypeError) as error:
             components.logger.error("the filter of wait %s cannot be read: %s", wait.wait_id, error)
             filter = None
-        for event, payload in payloads:
-            if _passes(components, wait, filter, payload):
-                key = f"{wait.invocation_id}/{event.occurrence_id}"
-                sent[key] = WorkflowEvent(key, wait.invocation_id, event.code, event.payload, event.at)
+        fitting = [event for event, payload in payloads if _passes(components, wait, filter, payload)]
+        room = max(0, store.conf.max_buffered_events - wait.buffered)
+        if len(fitting) > room:
+            components.logger.error(
+                "%d event(s) '%s' were not delivered to %s, which has %d of them before it and takes none; "
+                "see the setting 'max_buffered_events'",
+                len(fitting) - room,
+                wait.code,
+                wait.invocation_id,
+                wait.buffered,
+            )
+        for event in fitting[:room]:
+            key = f"{wait.invocation_id}/{event.occurrence_id}"
+            if key not in sent:
+                (awake if wait.is_active else asleep)[wait.invocation_id] += 1
+            sent[key] = WorkflowEvent(key, wait.invocation_id, event.code, event.payload, event.at)
+            buffered[wait.wait_id] = buffered.get(wait.wait_id, wait.buffered) + 1
     if sent:
         components.state_backend.save_events(list(sent.values()))
-        ids = sorted({each.invocation_id for each in sent.values()})
-        signal_invocations(components, ids, _ACTOR, lambda state: {"events": state.events + 1})
+        store.note_buffered(buffered)
+        asleep_only = {each: count for each, count in asleep.items() if each not in awake}
+        for counts, wakes in ((awake + asleep, True), (asleep_only, False)):
+            ids = sorted(awake if wakes else asleep_only)
+            if ids:
+                signal_invocations(components, ids, _ACTOR, _counting(counts), wakes)
+
+
+def _counting(counts: Mapping[str, int]) -> Callable[[InvocationState], Mapping[str, float]]:
+    return lambda state: {"events": state.events + counts[state.invocation_id]}
 
 
 def _passes(

@@ -153,9 +153,10 @@ class WorkflowRecords(LargeValueRecords):
         """Note that events are used up; absent ones are fine."""
         self.write([Amend(WorkflowEvent, each, {"is_used": 1}) for each in event_ids])
 
-    def find_events(self, invocation_id: str) -> list[WorkflowEvent]:
-        """Return all events that were sent to an invocation, oldest first."""
-        return self.find_all(WorkflowEvent, Lookup(WorkflowEvent, {"invocation_id": invocation_id}))
+    def find_events(self, invocation_id: str, since: float | None = None) -> list[WorkflowEvent]:
+        """Return the events that were sent to an invocation, at some time or later, oldest first."""
+        lookup = Lookup(WorkflowEvent, {"invocation_id": invocation_id}, low=since)
+        return self.find_all(WorkflowEvent, lookup)
 
     def count_events(self, invocation_id: str) -> int:
         """Return how many events were sent to an invocation."""

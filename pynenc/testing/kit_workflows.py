@@ -163,3 +163,11 @@ def sleeps_once() -> str:
     """Return when a long sleep is over."""
     _about_to_wait().sleep(3600)
     return "slept"
+
+
+def takes_ticks() -> list[int]:
+    """Return the numbers of three events, after a long sleep behind the first."""
+    _, wf, _ = _here()
+    first = wf.wait_event("tick")
+    wf.sleep(600)
+    return [each["n"] for each in (first, *(wf.wait_event("tick", timeout=1) for _ in range(2)))]

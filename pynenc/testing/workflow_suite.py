@@ -132,6 +132,24 @@ class WorkflowSuite(AppFixtures):
         assert (state.is_parked, state.status, state.not_before) == (False, _S.REROUTED, 0.0)
         assert len(app.broker.queues()) == 1
 
+    def test_events_between_two_waits_are_kept_in_order_and_wake_nobody(self, app: Pynenc) -> None:
+        kit_workflows.forget()
+        plan = put_faulty(app)
+        call = app.workflow(kit_workflows.takes_ticks)()
+        runner = InlineRunner(app)
+        runner.run_due()
+        app.trigger.emit_event("tick", {"n": 0})
+        Evaluating(app).work()
+        assert runner.run_due() == 1  # takes it, and is parked for its sleep
+        for number in range(1, 4):
+            app.trigger.emit_event("tick", {"n": number})
+            Evaluating(app).work()
+        (wait,) = app.trigger.find_waits("tick")
+        assert (wait.is_active, wait.buffered, runner.run_due()) == (0, 3, 0)
+        plan.clock_offset_s += _HOUR_S
+        runner.run_due()
+        assert call.wait(0) == [0, 1, 2]
+
     def test_an_event_for_anybody_reaches_who_waits_for_it(self, app: Pynenc) -> None:
         kit_workflows.forget()
         calls = [app.workflow(kit_workflows.waits_for_order)(number) for number in range(3)]
@@ -143,10 +161,11 @@ class WorkflowSuite(AppFixtures):
         runner.run_due()
         assert calls[1].result == {"order": 1, "amount": 10}
         assert [len(kit_workflows.SEEN[call.invocation_id]) for call in calls] == [1, 2, 1]
-        assert len(app.trigger.find_waits("paid")) == 2
+        assert sum(wait.is_active for wait in app.trigger.find_waits("paid")) == 2
         calls[0].cancel()
         runner.run_due()
-        assert [wait.invocation_id for wait in app.trigger.find_waits("paid")] == [calls[2].invocation_id]
+        active = [wait.invocation_id for wait in app.trigger.find_waits("paid") if wait.is_active]
+        assert active == [calls[2].invocation_id]
         app.trigger.save_waits([EventWait("left behind", "paid", calls[0].invocation_id, "", 1.0)])
         app.trigger.emit_event("paid", {"order": 0})
         Evaluating(app).work()

@@ -192,14 +192,16 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class EventWait(msgspec.Struct, frozen=True):
-    """A body that waits for an event.
+    """An invocation that waits for events, or has waited and may do so again.
 
     Attributes:
-        wait_id: The invocation and the place of the wait in its body.
-        code: The code of the event.
+        wait_id: Derived from the invocation, the code and the filter.
+        code: The code of the events.
         invocation_id: Who waits.
         filter: JSON text: what the payload must be like; empty for anything.
         at: Since when, in seconds since the epoch.
+        is_active: 1 while it waits. In between, events are kept for its next wait and do not wake it.
+        buffered: How many events were delivered that it has not taken yet.
     """
 
     wait_id: str = msgspec.field(name="key")
@@ -207,6 +209,8 @@ class EventWait(msgspec.Struct, frozen=True):
     invocation_id: str
     filter: str
     at: float
+    is_active: int = 1
+    buffered: int = 0
 
 
 class Mark(msgspec.Struct, frozen=True):

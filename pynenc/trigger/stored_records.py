@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor, Index, Scalar
@@ -276,8 +276,16 @@ class TriggerRecords(RecordStore):
     # --- bodies that wait for events ---------------------------------------------------
 
     def save_waits(self, waits: Sequence[EventWait]) -> None:
-        """Store waits; one that is there already is left alone."""
-        self.write([Save(wait) for wait in waits])
+        """Store waits; one that is there already becomes active or not, as the new one is."""
+        self.write(upserts(waits, ("is_active",)))
+
+    def end_wait(self, wait_id: str, buffered: int) -> None:
+        """Note that somebody waits no longer for now, and how many events are left for the next wait."""
+        self.write([Amend(EventWait, wait_id, {"is_active": 0, "buffered": buffered})])
+
+    def note_buffered(self, counts: Mapping[str, int]) -> None:
+        """Note how many events were delivered for waits that were not taken yet."""
+        self.write([Amend(EventWait, each, {"buffered": count}) for each, count in counts.items()])
 
     def find_waits(self, code: str) -> list[EventWait]:
         """Return who waits for events with a code, the longest first."""

@@ -15,6 +15,7 @@ from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowV
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.workflow.attempts import path_and_attempt, stored_branch
+from pynenc.workflow.inbox import Inbox
 
 T = TypeVar("T")
 _PAGE = 1000
@@ -63,8 +64,12 @@ class Journal(Protocol):
     def read_shared(self, name: str) -> tuple[Any] | None:
         """Return a value that the workflow shares, or None if there is none with this name."""
 
-    def events(self) -> list[WorkflowEvent]:
-        """Return the events that were sent to the invocation, oldest first, but for those used up."""
+    def events(self, counted: int) -> Sequence[WorkflowEvent]:
+        """Return the events that were sent to the invocation, oldest first, but for those used up.
+
+        Args:
+            counted: How many its record counted before.
+        """
 
     def now(self) -> float:
         """Return seconds since the epoch, by the clock that all runners share."""
@@ -94,6 +99,7 @@ class StoredJournal:
         self._workflow_id = workflow_id
         self._generation = generation
         self._attempt = attempt
+        self._inbox = Inbox(components, invocation_id)
 
     def _retry(self, act: Callable[[], T]) -> T:
         return retry_while_unavailable(self._components.logger, act)
@@ -192,9 +198,8 @@ class StoredJournal:
         (found,) = self._components.state_backend.read_values([value_id(self._workflow_id, name)])
         return None if found is None else (self._components.values.unpack_results([found.payload])[0],)
 
-    def events(self) -> list[WorkflowEvent]:
-        events = self._retry(lambda: self._components.state_backend.find_events(self._invocation_id))
-        return [event for event in events if not event.is_used]
+    def events(self, counted: int) -> Sequence[WorkflowEvent]:
+        return self._retry(lambda: self._inbox.read(counted))
 
     def now(self) -> float:
         return self._retry(self._components.now)
@@ -248,7 +253,7 @@ class TransientJournal:
     def read_shared(self, name: str) -> tuple[Any] | None:
         return (self._shared[name],) if name in self._shared else None
 
-    def events(self) -> list[WorkflowEvent]:
+    def events(self, counted: int) -> Sequence[WorkflowEvent]:
         raise WorkflowUsageError(
             "no event can reach an invocation that runs inline (setting 'dev_mode_force_sync_tasks')"
         )

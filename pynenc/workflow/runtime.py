@@ -31,8 +31,8 @@ class WorkflowRuntime(Protocol):
     def expect(self, place: Place, code: str, filter: Filter | None) -> None:
         """Have events delivered that are emitted for anybody."""
 
-    def expect_no_more(self, place: Place) -> None:
-        """Have them delivered no longer."""
+    def expect_no_more(self, place: Place, code: str, filter: Filter | None, left: int) -> None:
+        """Have them kept for the next wait, of which so many are there already."""
 
     def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
         """Return one of these that is parked and whose end wakes the invocation: its id and when it was made.

@@ -183,25 +183,27 @@ class WaitingOperations:
         try:
             self.run.raise_cancelled(place)
         except InvocationCancelledError:
-            self._runtime.expect_no_more(place)
+            self._runtime.expect_no_more(place, code, filter, 0)
             raise
         self._events_seen = self._runtime.events_counted()  # first, so that none slips through
-        events = self.run.journal.events()
         used = self.run.used_events()
+        events = [
+            event
+            for event in self.run.journal.events(self._events_seen)
+            if event.code == code and event.event_id not in used
+        ]
+        value: dict[str, Any] | None = None
         for event in events:
-            if event.code == code and event.event_id not in used:
-                payload = msgspec.json.decode(event.payload)
-                if passes(filter, payload):
-                    value = {"event_id": event.event_id, "payload": payload}
-                    return self._received(branch, Entry(place, EVENT, code, value))
-        if deadline <= self.run.journal.now():
-            return self._received(branch, Entry(place, EVENT, code, None))
-        self._runtime.expect(place, code, filter)
-        return None
-
-    def _received(self, branch: Branch, entry: Entry) -> Step:
-        step = self.run.record(branch, entry)
-        self._runtime.expect_no_more(entry.place)
+            payload = msgspec.json.decode(event.payload)
+            if passes(filter, payload):
+                value = {"event_id": event.event_id, "payload": payload}
+                break
+        if value is None and deadline > self.run.journal.now():
+            self._runtime.expect(place, code, filter)
+            return None
+        step = self.run.record(branch, Entry(place, EVENT, code, value))
+        left = len(events) - (value is not None)
+        self._runtime.expect_no_more(place, code, filter, left)
         return step
 
     def _payload_of(self, step: Step, code: str) -> Any:
