@@ -157,6 +157,8 @@ class ComponentProvider:
         with self._lock:
             if self._made is not None:
                 return self._made
+            if alone := self.partly_in_memory():
+                self._logger.warning("%s", alone)
             kind = ComponentKind
             serializer = cast(BaseSerializer, self.get(kind.SERIALIZER))
             store = cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE))
@@ -179,6 +181,18 @@ class ComponentProvider:
                 self.catalog,
             )
             return self._made
+
+    def partly_in_memory(self) -> str | None:
+        """Return a warning if some components are in memory, others are shared, and that is not meant."""
+        alone = [each for each in STORES if not self.component_class(each).shared_between_processes]
+        if not alone or len(alone) == len(STORES) or self._conf.allow_partly_in_memory:
+            return None
+        named = ", ".join(f"{each.setting}={self.selected(each)}" for each in alone)
+        return (
+            f"some components of app '{self._conf.app_id}' are shared and others are in the memory of this "
+            f"process, so what they keep is lost for all other processes: {named}. Set 'backend' to choose "
+            f"all of one family, or 'allow_partly_in_memory' if it is meant"
+        )
 
     def _announce_values(self, value_ids: Sequence[str], settled_at: float) -> None:
         """Note large values, to be looked at when the first calls that refer to them may be deleted."""

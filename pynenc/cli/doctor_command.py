@@ -84,6 +84,8 @@ def examine(state: CliState) -> Iterator[Finding]:
         yield finding
         if finding.level == _OK:
             hazards.update(dict.fromkeys(app.component_provider.get(kind).hazards()))
+    if alone := app.component_provider.partly_in_memory():
+        yield Finding("components", _ERROR, alone)
     for hazard in hazards:
         yield Finding("safety", _ERROR, hazard)
     yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")
@@ -160,6 +162,10 @@ def _life(app: Pynenc) -> Iterator[Finding]:
         f"{name}: {depth.ready} ready, {depth.waiting} waiting" for name, depth in depths.items()
     )
     yield Finding("queues", _OK, told or "empty")
+    waiting_in = [name for name, depth in depths.items() if depth.ready]
+    since = now - app.conf.dead_after_seconds
+    for name in app.components.runners.unserved(waiting_in, since) if runners else ():
+        yield Finding("queue", _WARNING, f"'{name}' has messages, and no live runner consumes it")
     if not runners and waiting:
         yield Finding(
             "runners",

@@ -12,8 +12,10 @@ from pynenc.context import running_runner
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Ended, wait_final, wait_final_async
 
-REMIND_AFTER_S = 10.0
-"""A wait in which nothing has ended for this long checks whether any runner is alive."""
+REMIND_AFTER_S = 5.0
+"""A wait in which nothing has ended for this long checks whether any runner consumes the queues."""
+
+_LOOKED_AT = 100
 
 
 class _Patience:
@@ -31,6 +33,7 @@ class _Patience:
         self._deadline = None if timeout_s is None else time.monotonic() + timeout_s
         invocation = current_invocation.get()
         self.body: BodyRecord | None = invocation.body_record if invocation is not None else None
+        self._has_warned = False
         self._may_park = self.body is not None and not is_coroutine
         self._remind_s = self.body.first_look_s if self.body and self._may_park else REMIND_AFTER_S
         self.next_s = self._remind_s if timeout_s is None else min(self._remind_s, max(0.0, timeout_s))
@@ -49,8 +52,8 @@ class _Patience:
             ) from None
         if self.body is not None and self._may_park:
             self.body.park_for(waiting)
-        if self._remind_s >= REMIND_AFTER_S:
-            _warn_without_runner(self._components, len(waiting))
+        if self._remind_s >= REMIND_AFTER_S and not self._has_warned:
+            self._has_warned = _warn_in_vain(self._components, waiting)
         self._remind_s *= 2
         self.next_s = self._remind_s
         if self._deadline is not None:
@@ -112,12 +115,26 @@ async def wait_ended_async(
                 patience.run_out(waiting)
 
 
-def _warn_without_runner(components: Components, waiting: int) -> None:
+def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:
+    """Warn if no runner is alive, or none that consumes the queues of what is waited for; whether it did."""
     alive_since = components.orchestrator.now() - components.conf.dead_after_seconds
     if not components.orchestrator.live_runners(alive_since, 1):
         components.logger.warning(
             "waiting for %d invocation(s), but no runner of app '%s' is alive: start one with "
             "'pynenc --app <module>.<app> runner start'",
-            waiting,
+            len(waiting),
             components.app_id,
         )
+        return True
+    states = components.orchestrator.read_states(waiting[:_LOOKED_AT])
+    queues = {state.queue for state in states if state is not None and state.status.is_available}
+    unserved = components.runners.unserved(queues, alive_since) if queues else []
+    for queue in unserved:
+        components.logger.warning(
+            "waiting for invocations in queue '%s', which no live runner of app '%s' consumes: start one "
+            "with 'pynenc --app <module>.<app> runner start --queue %s'",
+            queue,
+            components.app_id,
+            queue,
+        )
+    return bool(unserved)

@@ -54,6 +54,11 @@ class ConfigPynenc(PynencConfig):
         description="Packages besides that of the app from which a runner may import the modules that stored "
         "task ids name.",
     )
+    allow_partly_in_memory: bool = Field(
+        False,
+        description="Whether some components may be in the memory of a process while others are shared; "
+        "what is in memory is then seen by that process only.",
+    )
     dev_mode_force_sync_tasks: bool = Field(
         False, description="Run tasks where they are called, at once, with no runner and no server."
     )

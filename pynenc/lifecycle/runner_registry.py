@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
 
 from pynenc.context import RunnerContext
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
@@ -26,8 +29,13 @@ class RunnerRegistry:
         self.registered: dict[str, float] = {}
         """The ids of those that are registered, with the time until which that holds (monotonic seconds)."""
 
-    def ensure_runner_registered(self, runner: RunnerContext) -> str:
-        """Save who a runner is, unless that was done a short while ago; return its id."""
+    def ensure_runner_registered(self, runner: RunnerContext, queues: Sequence[str] = ()) -> str:
+        """Save who a runner is, unless that was done a short while ago; return its id.
+
+        Args:
+            runner: The runner.
+            queues: The queues that it consumes; empty for a client.
+        """
         if self.registered.get(runner.runner_id, 0.0) <= time.monotonic():
             now = self._orchestrator.now()
             started = self._started.setdefault(runner.runner_id, now)
@@ -39,9 +47,25 @@ class RunnerRegistry:
                 runner.parent_id,
                 started,
                 now,
+                msgspec.json.encode(list(queues)).decode() if queues else "",
             )
             self._state_backend.save_runners([data])
             keep_s = self._state_backend.conf.runner_retention_hours * 3600
             again_s = min(_SAVED_AGAIN_S, keep_s / 4) if keep_s else _SAVED_AGAIN_S
             self.registered[runner.runner_id] = time.monotonic() + again_s
         return runner.runner_id
+
+    def unserved(self, queues: Iterable[str], alive_since: float) -> list[str]:
+        """Return those of some queues that no live runner consumes, in order.
+
+        Args:
+            queues: The names of queues.
+            alive_since: A runner whose heartbeat is older is dead, in seconds since the epoch.
+        """
+        served: set[str] = set()
+        for data in self._state_backend.read_runners(self._orchestrator.live_runners(alive_since)):
+            if data is None:
+                return []  # what a runner consumes that is not known here is not to be guessed
+            if data.queues:
+                served.update(msgspec.json.decode(data.queues, type=list[str]))
+        return sorted(set(queues) - served)

@@ -85,7 +85,7 @@ class BaseRunner(Component):
         app.register_core_tasks()
         app.import_task_modules()
         app.register_deferred_triggers()
-        app.components.runners.ensure_runner_registered(self.runner_context)
+        app.components.runners.ensure_runner_registered(self.runner_context, self.conf.queues)
         hooks = app.components.hooks
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)

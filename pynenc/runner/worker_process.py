@@ -38,7 +38,7 @@ class _Worker:
         for module in recipe.modules:
             self._import(module)
         self.app.import_task_modules()
-        self.app.components.runners.ensure_runner_registered(identity)
+        self.app.components.runners.ensure_runner_registered(identity, recipe.queues)
         self._conf = self.app.settings_loader.load(ConfigRunner)
         self._conf.queues = recipe.queues
         self._engine = Engine(

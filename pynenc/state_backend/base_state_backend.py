@@ -44,6 +44,7 @@ class RunnerData(msgspec.Struct, frozen=True):
         parent_id: The runner that started it, if any.
         started_at: Seconds since the epoch.
         seen_at: When it was last known to be in use, in seconds since the epoch.
+        queues: JSON text: the queues that it consumes; empty if that is not known.
     """
 
     runner_id: str = msgspec.field(name="key")
@@ -53,6 +54,7 @@ class RunnerData(msgspec.Struct, frozen=True):
     parent_id: str | None
     started_at: float
     seen_at: float = 0.0
+    queues: str = ""
 
 
 _REFERRING: dict[str, tuple[type[msgspec.Struct], str]] = {
