@@ -19,9 +19,11 @@ class Interruption:
     Attributes:
         is_cooperative: Whether waits of coroutines raise the error, too; otherwise their task is
             cancelled.
+        is_abandoned: Whether the runner has cancelled the task of the body because it leaves.
     """
 
     is_cooperative: bool = False
+    is_abandoned: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _error: BaseException | None = field(default=None, init=False)
     _wakers: list[Callable[[], None]] = field(default_factory=list, init=False)

@@ -208,7 +208,7 @@ class AsyncEngine:
             self._begin_writing()
             await written
         finally:
-            self._running.remove(body.invocation_id)
+            self._running.remove(body.claim)
 
     def _begin_writing(self) -> None:
         if not self._is_writing:

@@ -236,7 +236,7 @@ class Engine:
             self.app.logger.warning("ends and starts are written one by one: %s", error_text(error))
             started = one_by_one(components, runner_id, ends, starting).started
         for each in ends:
-            self._running.remove(each.claim.state.invocation_id)
+            self._running.remove(each.claim)
         with self._changed:
             self._started.extend(started)
 

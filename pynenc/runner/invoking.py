@@ -180,6 +180,7 @@ async def _in_task(
         with nullcontext() if interruption.is_cooperative else interruption.waking(stop):
             await asyncio.wait({task})
     except asyncio.CancelledError:
+        interruption.is_abandoned = True
         task.cancel()
         raise
     if task.cancelled() and failure is None:  # before it began

@@ -12,6 +12,12 @@ from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError, 
 from pynenc.interruption import Interruption
 from pynenc.invocation.claim import Claim
 
+_Key = tuple[str, int]
+
+
+def _key(claim: Claim) -> _Key:
+    return claim.state.invocation_id, claim.state.claim
+
 
 @dataclass(eq=False, slots=True)
 class RunningBody:
@@ -45,7 +51,7 @@ class RunningSet:
     def __init__(self, grace_s: Callable[[Claim], float]) -> None:
         self._grace_s = grace_s
         self._lock = threading.Lock()
-        self._bodies: dict[str, RunningBody] = {}
+        self._bodies: dict[_Key, RunningBody] = {}
 
     def add(self, claim: Claim) -> RunningBody:
         """Note that a body begins."""
@@ -53,13 +59,13 @@ class RunningSet:
         if claim.data.timeout is not None:
             body.soft_at = time.monotonic() + claim.data.timeout
         with self._lock:
-            self._bodies[claim.state.invocation_id] = body
+            self._bodies[_key(claim)] = body
         return body
 
-    def remove(self, invocation_id: str) -> None:
-        """Note that the end of a body was written."""
+    def remove(self, claim: Claim) -> None:
+        """Note that the end of a body was written; the next attempt may have begun here meanwhile."""
         with self._lock:
-            self._bodies.pop(invocation_id, None)
+            self._bodies.pop(_key(claim), None)
 
     def claims(self) -> list[Claim]:
         """Return the claims of all that run."""
@@ -69,12 +75,13 @@ class RunningSet:
     def ids(self) -> list[str]:
         """Return the invocations that run."""
         with self._lock:
-            return list(self._bodies)
+            return sorted({body.invocation_id for body in self._bodies.values()})
 
     def cancel(self, invocation_ids: Sequence[str]) -> None:
         """Ask bodies to end; the root of a workflow may take its time to compensate."""
         with self._lock:
-            bodies = [self._bodies[each] for each in invocation_ids if each in self._bodies]
+            wanted = set(invocation_ids)
+            bodies = [body for body in self._bodies.values() if body.invocation_id in wanted]
         for body in bodies:
             error = InvocationCancelledError(f"invocation {body.invocation_id} was cancelled")
             if body.interruption.request(error) and not body.claim.state.is_workflow:

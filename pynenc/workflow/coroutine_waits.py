@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ from pynenc.workflow.run import DurableRun
 
 _QUIET_S = 0.02
 """So long nothing may have happened before a body is parked; the loop has run what was ready by then."""
+_LOOK_AGAIN_S = 0.5
+
+OF_NO_BODY = contextvars.Context()
+"""The context of timers that are not the body's own."""
 
 
 @dataclass(eq=False)
@@ -67,10 +72,15 @@ class AsyncWaits:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return  # left behind by a loop that was closed
-        loop.call_later(_QUIET_S, self._look, changes, body)
+        loop.call_later(_QUIET_S, self._look, changes, body, context=OF_NO_BODY)
 
     def _look(self, changes: int, body: asyncio.Task[object] | None) -> None:
         if changes != self._changes or self._active or not self._waits or self._run.parking is not None:
+            return
+        if body is not None and _has_timers(body):
+            # A timeout of asyncio, or a plain sleep, ends only while the body is here.
+            loop = asyncio.get_running_loop()
+            loop.call_later(_LOOK_AGAIN_S, self._look, changes, body, context=OF_NO_BODY)
             return
         due = min(wait.parking.due for wait in self._waits)
         if due - self._now() <= self._park_after_s:
@@ -84,3 +94,18 @@ class AsyncWaits:
         for task in [body, *(branch.task for branch in self._run.branches.all)]:
             if isinstance(task, asyncio.Task) and not task.done():
                 task.cancel()
+
+
+def _has_timers(body: asyncio.Task[object]) -> bool:
+    """Return whether the code of a body has set timers of the event loop that are running.
+
+    The timers of an event loop are not public; one that does not keep them as asyncio's own does has
+    none that this knows of.
+    """
+    timers = getattr(asyncio.get_running_loop(), "_scheduled", ())
+    return any(
+        not timer.cancelled()
+        and (context := getattr(timer, "_context", None)) is not None
+        and context.get(body_task) is body
+        for timer in list(timers)
+    )

@@ -19,7 +19,7 @@ from pynenc.trigger.filter_checks import check_filter
 from pynenc.trigger.filters import passes
 from pynenc.trigger.records import check_code
 from pynenc.workflow.branches import Branch
-from pynenc.workflow.coroutine_waits import AsyncWaits
+from pynenc.workflow.coroutine_waits import OF_NO_BODY, AsyncWaits
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import EVENT, DurableRun
 from pynenc.workflow.runtime import WorkflowRuntime
@@ -28,6 +28,8 @@ R = TypeVar("R")
 SLEEP, WAIT = "sleep", "wait_event"
 _LONGEST_S = 3600.0
 _LOOK_AGAIN_S = 30.0
+GIVEN_UP = False
+"""Recorded for a wait that the body itself has cancelled."""
 SOON_S = 0.05
 """A body that waits for others looks no sooner whether it is to be parked."""
 
@@ -101,10 +103,23 @@ class WaitingOperations:
         step = self._listen(branch, place, code, filter, deadline)
         if step is None:
             parking = self._parking(deadline, f"event '{code}'", self._events_seen)
-            step = await self._sit_out_async(
-                parking, lambda: self._listen(branch, place, code, filter, deadline)
-            )
+            try:
+                step = await self._sit_out_async(
+                    parking, lambda: self._listen(branch, place, code, filter, deadline)
+                )
+            except asyncio.CancelledError:
+                self._give_up(branch, place, code, filter)
+                raise
+        if self.run.journal.value(step) is GIVEN_UP:
+            await asyncio.Event().wait()  # until it is cancelled, as it was before
         return self._payload_of(step, code)
+
+    def _give_up(self, branch: Branch, place: Place, code: str, filter: Filter | None) -> None:
+        """Record that the body itself has cancelled a wait, so that the next run does not wait once more."""
+        interruption = self.run.interruption
+        if self.run.parking is None and not (interruption.is_abandoned or interruption.is_requested):
+            self.run.record(branch, Entry(place, EVENT, code, GIVEN_UP))
+            self._runtime.expect_no_more(place, code, filter, 0)
 
     def park_for(self, invocation_ids: Sequence[str]) -> None:
         """Leave the body if what it waits for is a child workflow which is parked itself.
@@ -240,10 +255,11 @@ class WaitingOperations:
             async with self.waits.waiting(parking):
                 while (found := ready()) is None:
                     remaining = max(0.0, min(parking.due - self.run.journal.now(), _LONGEST_S))
+                    timer = loop.call_later(remaining, woken.set, context=OF_NO_BODY)
                     try:
-                        await asyncio.wait_for(woken.wait(), remaining)
-                    except TimeoutError:
-                        continue
+                        await woken.wait()
+                    finally:
+                        timer.cancel()
                     woken.clear()
         return found
 

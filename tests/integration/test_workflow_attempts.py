@@ -8,6 +8,7 @@ from typing import Any
 
 import attempt_bodies
 import pytest
+from parked import until_parked
 
 from pynenc import Pynenc
 from pynenc.testing.app_fixtures import running
@@ -76,3 +77,16 @@ def test_an_event_is_told_once_however_often_the_body_continues(app: Pynenc) -> 
         app.send_event(call.invocation_id, "paid", {"number": number}, event_id=f"e{number}")
     with running(app):
         assert call.result == [1, 2, 3, "EventTimeoutError"]
+
+
+@pytest.mark.parametrize("way", ["wait_for", "timeout", "wait"])
+def test_a_wait_that_the_body_gives_up_stays_given_up(app: Pynenc, way: str) -> None:
+    if app.conf.dev_mode_force_sync_tasks:
+        return  # no event can reach it
+    call = app.workflow(attempt_bodies.gives_up)(way)
+    with running(app):
+        until_parked(app, call, "go on")
+        app.send_event(call.invocation_id, "paid", {"n": 2})  # after the time was over
+        app.send_event(call.invocation_id, "go on", {"n": 1})
+        assert call.result == ["timeout", 1, 2]
+    assert attempt_bodies.DONE["runs"] > 1

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import workflow_bodies
+from parked import until_parked
 
 from pynenc import Pynenc
 from pynenc.exceptions import (
@@ -48,15 +49,6 @@ def app(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Pynenc]:
         app.task(body)
     yield app
     Pynenc.discard(app.app_id)
-
-
-def until_parked(app: Pynenc, invocation: Any, words: str = "") -> None:
-    """Wait until an invocation is parked; the time limit of the test ends a wait in vain."""
-    while True:
-        (state,) = app.orchestrator.read_states([invocation.invocation_id])
-        if state is not None and state.is_parked and words in (state.waits_for or ""):
-            return
-        time.sleep(0.005)
 
 
 # --- changed code ----------------------------------------------------------------------

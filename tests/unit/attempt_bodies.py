@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any, cast
 
@@ -100,3 +101,31 @@ def account(round_: int, seen: list[Any]) -> list[Any]:
         return [*seen, type(error).__name__]
     wf.continue_as_new(round_ + 1, seen)
     return []
+
+
+async def gives_up(way: str) -> list[Any]:
+    """Return what a coroutine gets that stops waiting for an event, and is parked afterwards."""
+    _, wf = here()
+    DONE["runs"] += 1
+    found: list[Any] = []
+    try:
+        if way == "wait_for":
+            await asyncio.wait_for(wf.async_wait_event("paid"), 0.1)
+        elif way == "timeout":
+            async with asyncio.timeout(0.1):
+                await wf.async_wait_event("paid")
+        else:
+            waits = [
+                asyncio.ensure_future(wf.async_wait_event("paid")),
+                asyncio.ensure_future(asyncio.sleep(0.1)),
+            ]
+            _, left = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for each in left:
+                each.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+            raise TimeoutError
+    except TimeoutError:
+        found.append("timeout")
+    found.append((await wf.async_wait_event("go on"))["n"])
+    found.append((await wf.async_wait_event("paid"))["n"])
+    return found
