@@ -12,12 +12,6 @@ from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError, 
 from pynenc.interruption import Interruption
 from pynenc.invocation.claim import Claim
 
-_Key = tuple[str, int]
-
-
-def _key(claim: Claim) -> _Key:
-    return claim.state.invocation_id, claim.state.claim
-
 
 @dataclass(eq=False, slots=True)
 class RunningBody:
@@ -51,7 +45,7 @@ class RunningSet:
     def __init__(self, grace_s: Callable[[Claim], float]) -> None:
         self._grace_s = grace_s
         self._lock = threading.Lock()
-        self._bodies: dict[_Key, RunningBody] = {}
+        self._bodies: dict[tuple[str, int], RunningBody] = {}
 
     def add(self, claim: Claim) -> RunningBody:
         """Note that a body begins."""
@@ -59,13 +53,13 @@ class RunningSet:
         if claim.data.timeout is not None:
             body.soft_at = time.monotonic() + claim.data.timeout
         with self._lock:
-            self._bodies[_key(claim)] = body
+            self._bodies[claim.state.invocation_id, claim.state.claim] = body
         return body
 
     def remove(self, claim: Claim) -> None:
         """Note that the end of a body was written; the next attempt may have begun here meanwhile."""
         with self._lock:
-            self._bodies.pop(_key(claim), None)
+            self._bodies.pop((claim.state.invocation_id, claim.state.claim), None)
 
     def claims(self) -> list[Claim]:
         """Return the claims of all that run."""
