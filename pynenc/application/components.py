@@ -207,6 +207,7 @@ class ComponentProvider:
             cast(DataComponent, self.get(kind)).purge()
         if self._made is not None:
             self._made.runners.registered.clear()
+        self._trigger().notify_defined()
 
     def _trigger(self) -> BaseTrigger:
         return cast(BaseTrigger, self.get(ComponentKind.TRIGGER))

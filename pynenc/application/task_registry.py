@@ -20,6 +20,7 @@ from pynenc.task import Task
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.builder import TriggerBuilder
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
+from pynenc.trigger.records import DEFINED_MARK, Mark
 from pynenc.types import Func, Params, Result
 
 _NOT_ALLOWED = (
@@ -171,6 +172,7 @@ class TaskRegistry:
             stored for stored in store.find_definitions() if TaskId.from_key(stored.task_id).module in modules
         ]
         store.replace(present, self.defined_triggers())
+        store.swap_marks([(None, Mark(DEFINED_MARK, "", store.now()))])
         self._app.catalog.expire()
 
     def defaults_of(self, task_id: str) -> Mapping[str, Any]:

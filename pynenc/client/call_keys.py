@@ -10,7 +10,6 @@ import msgspec
 from pynenc.calls.interfaces import BaseTask
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.identifiers.ids import derived_id
-from pynenc.invocation.packed_text import same_content
 from pynenc.lifecycle.values import PackedArguments
 
 
@@ -27,7 +26,7 @@ NO_KEYS = CallKeys()
 
 def keys_of(task: BaseTask[..., Any], packed: PackedArguments) -> CallKeys:
     """Return the keys of a call, from its packed arguments; defaults count as if they were given."""
-    whole = {**_packed_defaults(task, packed), **packed}
+    whole = task.app.components.values.same_contents({**_packed_defaults(task, packed), **packed})
     conf = task.conf
     return CallKeys(
         _key("slot", task, conf.running_concurrency, whole),
@@ -49,14 +48,14 @@ def _packed_defaults(task: BaseTask[..., Any], packed: Mapping[str, str]) -> Pac
 
 
 def _key(
-    purpose: str, task: BaseTask[..., Any], mode: ConcurrencyControlType, packed: Mapping[str, str]
+    purpose: str, task: BaseTask[..., Any], mode: ConcurrencyControlType, whole: Mapping[str, str]
 ) -> str | None:
     if mode == ConcurrencyControlType.DISABLED:
         return None
     names: tuple[str, ...] = ()
     if mode == ConcurrencyControlType.ARGUMENTS:
-        names = tuple(sorted(packed))
+        names = tuple(sorted(whole))
     elif mode == ConcurrencyControlType.KEYS:
         names = tuple(sorted(task.conf.key_arguments))
-    parts = [part for name in names for part in (name, same_content(packed.get(name, "")))]
+    parts = [part for name in names for part in (name, whole.get(name, ""))]
     return f"{purpose}:{derived_id(task.task_id.key, mode, *parts)}"

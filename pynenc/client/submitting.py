@@ -17,7 +17,6 @@ from pynenc.context import current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.packed_text import same_content
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -250,8 +249,9 @@ def _different(
     task: BaseTask[..., Any], data: InvocationData, waiting: InvocationState, packed: PackedArguments
 ) -> tuple[str, ...]:
     """Return the names of the arguments in which a call differs from the one that waits."""
-    theirs = _contents(decode_arguments(data.arguments))
-    ours = _contents(packed)
+    values = task.app.components.values
+    theirs = values.same_contents(decode_arguments(data.arguments))
+    ours = values.same_contents(packed)
     different = tuple(
         sorted(name for name in theirs.keys() | ours.keys() if theirs.get(name) != ours.get(name))
     )
@@ -263,7 +263,3 @@ def _different(
             f"Nothing was submitted."
         )
     return different
-
-
-def _contents(packed: PackedArguments) -> dict[str, str]:
-    return {name: same_content(text) for name, text in packed.items()}

@@ -26,6 +26,7 @@ class RunnerRegistry:
         self._orchestrator = orchestrator
         self._state_backend = state_backend
         self._started: dict[str, float] = {}
+        self._known: dict[str, tuple[RunnerContext, Sequence[str]]] = {}
         self.registered: dict[str, float] = {}
         """The ids of those that are registered, with the time until which that holds (monotonic seconds)."""
 
@@ -39,6 +40,7 @@ class RunnerRegistry:
         if self.registered.get(runner.runner_id, 0.0) <= time.monotonic():
             now = self._orchestrator.now()
             started = self._started.setdefault(runner.runner_id, now)
+            _, queues = self._known.setdefault(runner.runner_id, (runner, queues))
             data = RunnerData(
                 runner.runner_id,
                 runner.runner_cls,
@@ -54,6 +56,12 @@ class RunnerRegistry:
             again_s = min(_SAVED_AGAIN_S, keep_s / 4) if keep_s else _SAVED_AGAIN_S
             self.registered[runner.runner_id] = time.monotonic() + again_s
         return runner.runner_id
+
+    def register_again(self) -> None:
+        """Save who the runners of this process are once more, after the store has lost its data."""
+        self.registered.clear()
+        for runner, queues in list(self._known.values()):
+            self.ensure_runner_registered(runner, queues)
 
     def unserved(self, queues: Iterable[str], alive_since: float) -> list[str]:
         """Return those of some queues that no live runner consumes, in order.

@@ -84,14 +84,12 @@ def _block(components: Components, claims: Sequence[Claim], runner_id: str) -> N
     line = [
         waiter(each.state, each.state.slot_key, each.data.created_at)
         for each in claims
-        if each.state.waits_for_slot and each.state.slot_key is not None
+        if _waits(each.state) and each.state.slot_key is not None
     ]
     if line:
         components.orchestrator.add_waiters(line)
     blocked = (_S.CONCURRENCY_CONTROLLED_FINAL, _S.CONCURRENCY_CONTROLLED)
-    changes = [
-        changed(each.state, blocked[bool(each.state.waits_for_slot)], runner_id, now) for each in claims
-    ]
+    changes = [changed(each.state, blocked[_waits(each.state)], runner_id, now) for each in claims]
     replies = components.stage_change(group, changes, runner_id)
     states = [change.target for change in changes]
     final = [state.invocation_id for state in states if state.status.final]
@@ -100,6 +98,11 @@ def _block(components: Components, claims: Sequence[Claim], runner_id: str) -> N
     group.send()
     _report(components, states, replies.get())
     hand_on(components, [place.slot_key for place in line], runner_id)
+
+
+def _waits(state: InvocationState) -> bool:
+    """Return whether an invocation waits for its slot; what has begun is not refused any more."""
+    return bool(state.waits_for_slot) or state.claim > 1
 
 
 def _report(

@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import msgspec
 
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
-from pynenc.exceptions import SerializationError
+from pynenc.exceptions import ClientDataNotFoundError, SerializationError
 from pynenc.identifiers.texts import error_text, type_name
-from pynenc.invocation.packed_text import LITERAL, Announce
+from pynenc.invocation.packed_text import LITERAL, Announce, same_content
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_data import pack_exception, unpack_exception
 from pynenc.serializer.kinds import is_passed_on
@@ -120,6 +120,15 @@ class ValueCodec:
                     _refuse(error, f"argument '{name}'")
             calls.append(call)
         return calls
+
+    def same_contents(self, packed: Mapping[str, str]) -> dict[str, str]:
+        """Return for each packed argument a text that is the same for equal values, whatever their order."""
+        try:
+            texts = self._store.unpack(list(packed.values()))
+        except ClientDataNotFoundError:  # purged just now
+            return {name: same_content(text) for name, text in packed.items()}
+        same = self._serializer.same_text
+        return {name: same(text) for name, text in zip(packed, texts, strict=True)}
 
     # --- outcomes ----------------------------------------------------------------------
 

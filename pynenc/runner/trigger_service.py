@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from pynenc.calls.interfaces import App
 from pynenc.client.trigger_starts import firing_of
 from pynenc.exceptions import StorageError
 from pynenc.scheduler.evaluator import Evaluator
 from pynenc.scheduler.ticker import Ticker
+from pynenc.trigger.records import DEFINED_MARK
 from pynenc.trigger.stored_records import DEFINED
 
 _LAST_PAUSE_S = 5.0
+_LOST_LOOK_S = 5.0
+"""How often to look whether the store has lost its data."""
 
 
 class TriggerService:
@@ -33,6 +37,7 @@ class TriggerService:
         store = app.components.trigger
         self._evaluator = Evaluator(store, app.components, self._catalog, firing, runner_id)
         self._ticker = Ticker(store, self._catalog, firing)
+        self._looked_at = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pynenc-triggers", daemon=True)
         self._subscription = app.components.trigger.subscribe() if self._is_on else None
@@ -61,6 +66,7 @@ class TriggerService:
         self._catalog.expire()
         while not self._stopped.is_set():
             try:
+                self._restore_lost()
                 self._catalog.refresh(self._look_s)
                 self._tell_unreadable()
                 next_tick_s = self._ticker.tick()
@@ -71,10 +77,23 @@ class TriggerService:
                 self._stopped.wait(pause_s)
                 pause_s = min(pause_s * 2, _LAST_PAUSE_S)
                 continue
-            waits = [each for each in (next_tick_s, recheck_s, self._look_s) if each is not None]
+            bounds = (next_tick_s, recheck_s, self._look_s, _LOST_LOOK_S)
+            waits = [each for each in bounds if each is not None]
             if DEFINED in subscription.wait(max(0.0, min(waits))):
+                self._looked_at = float("-inf")
                 self._catalog.expire()
                 self._evaluator.forget_others()
+
+    def _restore_lost(self) -> None:
+        """Store triggers and runners again after the app was purged, or after the store lost its data."""
+        if time.monotonic() - self._looked_at < _LOST_LOOK_S:
+            return
+        (mark,) = self._app.components.trigger.read_marks([DEFINED_MARK])
+        if mark is None:
+            self._app.logger.warning("the store has lost its data; triggers and runners are stored again")
+            self._app.register_deferred_triggers()
+            self._app.components.runners.register_again()
+        self._looked_at = time.monotonic()
 
     def _tell_unreadable(self) -> None:
         """Note which triggers newer, damaged or hostile code has written; the others go on."""

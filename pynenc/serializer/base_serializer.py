@@ -43,6 +43,14 @@ class BaseSerializer(Component):
                 does not exist here.
         """
 
+    def same_text(self, text: str) -> str:
+        """Return a text that is the same for all texts of equal values, whatever their order.
+
+        A serializer that knows no better returns the text itself, so that values count as equal only
+        if their texts are.
+        """
+        return text
+
     def register(self, cls: type, to_plain: ToPlain, from_plain: FromPlain) -> None:
         """Carry objects of a class with a pair of functions, in this process.
 

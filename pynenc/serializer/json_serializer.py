@@ -96,6 +96,14 @@ class JsonSerializer(BaseSerializer):
                 raise
             raise told(error).inside("stored JSON") from error
 
+    def same_text(self, text: str) -> str:
+        if "{" not in text:
+            return text
+        try:
+            return json.dumps(_in_order(json.loads(text)), sort_keys=True)
+        except (ValueError, RecursionError):
+            return text
+
     def _read(self, data: dict[str, Any]) -> Any:
         """Return what a JSON object stands for; what it holds is read already."""
         tag = data.get(MARK)
@@ -235,3 +243,18 @@ class _Writer:
 
 def _is_plain_key(key: object) -> bool:
     return type(key) is str and key != MARK and not key.startswith(FOREIGN_MARKS) and is_storable(key)
+
+
+_UNORDERED = ("set", "frozenset", "dict", "defaultdict", "counter")
+
+
+def _in_order(plain: Any) -> Any:
+    """Return plain JSON with what sets and dictionaries hold in an order of its own."""
+    if isinstance(plain, list):
+        return [_in_order(each) for each in plain]
+    if not isinstance(plain, dict):
+        return plain
+    found = {name: _in_order(inner) for name, inner in plain.items()}
+    if found.get(MARK) in _UNORDERED and isinstance(found.get("items"), list):
+        found["items"].sort(key=lambda each: json.dumps(each, sort_keys=True))
+    return found

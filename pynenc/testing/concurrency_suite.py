@@ -85,6 +85,39 @@ class ConcurrencySuite(AppFixtures):
         assert _ids(_claim(app)) == [first.invocation_id, other.invocation_id]
         assert _statuses(app, [second]) == [_S.CONCURRENCY_CONTROLLED_FINAL]
 
+    def test_what_has_begun_waits_for_its_slot_and_is_never_refused(self, app: Pynenc) -> None:
+        task = app.task(running_concurrency=_MODE.TASK, max_retries=1)(kit_functions.add)
+        begun = task(1)
+        (first,) = _claim(app)
+        _end(app, first, _S.RETRY)  # between two attempts it holds no slot
+        taken = task.options(priority=5)(2)
+        never_begun = task(3)
+        (second,) = _claim(app)
+        assert second.data.invocation_id == taken.invocation_id
+        assert _statuses(app, [begun, never_begun]) == [
+            _S.CONCURRENCY_CONTROLLED,
+            _S.CONCURRENCY_CONTROLLED_FINAL,
+        ]
+        _end(app, second)
+        assert _ids(_claim(app)) == [begun.invocation_id]
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ({"a", "b", "c"}, {"c", "b", "a"}),
+            ({"x": 1, "y": [2]}, {"y": [2], "x": 1}),
+            ([{(1, 2): "t", 3: "i"}], [{3: "i", (1, 2): "t"}]),
+            ({"big": "v" * 5000, "n": 1}, {"n": 1, "big": "v" * 5000}),
+        ],
+    )
+    def test_equal_values_are_equal_whatever_their_order(self, app: Pynenc, one: Any, other: Any) -> None:
+        task: Any = app.task(registration_concurrency=_MODE.ARGUMENTS)(kit_functions.add)
+        first, second = task(one), task(other)
+        assert second.invocation_id == first.invocation_id
+        assert isinstance(second, ReusedInvocation)
+        assert second.different_arguments == ()
+        assert task([one]).invocation_id != first.invocation_id
+
     def test_blocked_invocations_end_unless_they_are_to_wait(self, app: Pynenc) -> None:
         add = app.task(running_concurrency=_MODE.TASK)(kit_functions.add)
         add(1)

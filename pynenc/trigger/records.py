@@ -227,6 +227,10 @@ class Mark(msgspec.Struct, frozen=True):
     number: float
 
 
+DEFINED_MARK = "defined"
+"""The name of the mark that is there as long as the definitions are that runners have stored."""
+
+
 def pause_mark(trigger_id: str) -> str:
     """Return the name of the mark that pauses a trigger."""
     return f"paused:{trigger_id}"

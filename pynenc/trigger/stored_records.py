@@ -115,6 +115,10 @@ class TriggerRecords(RecordStore):
         fields = {name: getattr(trigger, name) for name in StoredTrigger.__struct_fields__}
         return StoredDefinition(**fields, saved_at=self.now())
 
+    def notify_defined(self) -> None:
+        """Have runners look at the definitions at once."""
+        self.write([Wake((DEFINED,))])
+
     def find_definitions(self, task_id: str | None = None) -> list[StoredTrigger]:
         """Return the definitions of a task, or all of them."""
         lookup = Lookup(StoredDefinition, {} if task_id is None else {"task_id": task_id})

@@ -177,3 +177,15 @@ def test_what_occurred_long_ago_is_forgotten(app: Pynenc) -> None:
         until(lambda: not store.find_runs())
         until(lambda: "settled" not in {event.event_id for event in store.find_events("old")})
     assert recent in {event.event_id for event in store.find_events("old")}
+
+
+def test_triggers_and_runners_are_stored_again_after_a_purge(app: Pynenc) -> None:
+    echo = app.task(triggers=on_event("again"))(plain_tasks.echo)
+    with running(app):
+        app.trigger.emit_event("again", {"value": 1})
+        assert results_of(app, echo, 1) == [1]
+        app.purge()
+        until(lambda: app.trigger.find_definitions(echo.task_id.key))
+        until(lambda: app.state_backend.read_runners([app.runner.runner_id])[0])
+        app.trigger.emit_event("again", {"value": 2})
+        assert results_of(app, echo, 1) == [2]
