@@ -290,5 +290,24 @@ class TriggerNotFoundError(TriggerError):
         )
 
 
+class CallConflictError(PynencError):
+    """A call names itself like an earlier one, and is another call.
+
+    Attributes:
+        invocation_id: The id of the earlier one.
+        earlier: The earlier call, as logs show it.
+        refused: This call, likewise.
+    """
+
+    def __init__(self, invocation_id: str, earlier: str, refused: str) -> None:
+        self.invocation_id = invocation_id
+        self.earlier = earlier
+        self.refused = refused
+        super().__init__(
+            f"invocation {invocation_id} was submitted as {earlier}, so {refused} cannot have the same "
+            f"idempotency_key or invocation_id; nothing was submitted"
+        )
+
+
 class ScheduleError(TriggerError):
     """A schedule that was asked for is not there, is there already, or is not described fully."""

@@ -21,6 +21,7 @@ from pynenc.calls.interfaces import (
 from pynenc.calls.json_arguments import read_json_arguments
 from pynenc.calls.task_options import shows_options
 from pynenc.client.inline_invocation import ConcurrentInvocation
+from pynenc.client.named_calls import submit_named
 from pynenc.client.submitting import submit_calls
 from pynenc.client.workflow_runtime import workflow_of
 from pynenc.conf.config_task import ConcurrencyControlType, ConfigTask
@@ -126,7 +127,8 @@ class Task(BaseTask[Params, Result]):
         """Return the task with other options, to be called in its place.
 
         Args:
-            options: `delay` or `eta`, `queue`, `priority` and `timeout`; see `CallOptionValues`.
+            options: `delay` or `eta`, `queue`, `priority`, `timeout`, `idempotency_key` or
+                `invocation_id`; see `CallOptionValues`.
 
         Raises:
             TypeError: An option does not exist.
@@ -242,6 +244,8 @@ class TaskWithOptions(Submittable[Params, Result]):
         arguments = self.task.binder.bind(args, kwargs)
         if self.task.app.conf.dev_mode_force_sync_tasks:
             return ConcurrentInvocation(self.task, arguments)
+        if self.call_options.is_named:
+            return submit_named(self.task, arguments, self.call_options)
         return submit_calls(self.task, [arguments], self.call_options)[0]
 
     def parallelize(
@@ -251,7 +255,13 @@ class TaskWithOptions(Submittable[Params, Result]):
         *,
         param_iter: Iterable[ParallelItem] | None = None,
     ) -> InvocationGroup[Params, Result]:
-        """Make an invocation for each item, like `Task.parallelize`."""
+        """Make an invocation for each item, like `Task.parallelize`.
+
+        Raises:
+            ValueError: An idempotency key or an id was given, which is for one call.
+        """
+        if self.call_options.is_named:
+            raise ValueError("'idempotency_key' and 'invocation_id' are for one call, not for parallelize")
         return self.task._parallelize(items, common_args, param_iter, self.call_options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
@@ -10,6 +11,9 @@ from pydantic import ValidationError
 
 from pynenc.conf.base_config import unknown_setting
 from pynenc.conf.config_task import OPTION_TYPES, ConfigTask
+from pynenc.identifiers.texts import is_storable, shown
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 class CallOptionValues(TypedDict, total=False):
@@ -21,6 +25,10 @@ class CallOptionValues(TypedDict, total=False):
         queue: The queue it goes to.
         priority: Higher goes first within the queue.
         timeout: The time after which a run is asked to stop, as seconds or timedelta.
+        idempotency_key: Any text. A second call of the task with it returns the first one's
+            invocation, whatever became of that, until its record is deleted.
+        invocation_id: The id of the invocation: up to 200 letters, digits, dots, dashes and
+            underscores. A second call with it returns the first one's invocation.
     """
 
     delay: float | timedelta | None
@@ -28,6 +36,8 @@ class CallOptionValues(TypedDict, total=False):
     queue: str | None
     priority: float | None
     timeout: float | timedelta | None
+    idempotency_key: str | None
+    invocation_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,8 @@ class CallOptions:
         timeout: Seconds after which a run is asked to end, or None.
         delay_s: Not to run before this many seconds have passed.
         eta: Not to run before this moment (aware), or None.
+        idempotency_key: See `CallOptionValues`.
+        invocation_id: See `CallOptionValues`.
     """
 
     queue: str
@@ -47,6 +59,13 @@ class CallOptions:
     timeout: float | None
     delay_s: float = 0.0
     eta: datetime | None = None
+    idempotency_key: str | None = None
+    invocation_id: str | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """True if a second call with these options is the first."""
+        return self.idempotency_key is not None or self.invocation_id is not None
 
     def not_before(self, now: float) -> float:
         """Return seconds since the epoch before which it does not run, 0 for at once."""
@@ -85,7 +104,21 @@ class CallOptions:
             _checked(conf, "timeout", _seconds(options.get("timeout"))),
             0.0 if delay is None else _valid("delay", _seconds(delay)),
             _in_utc(eta) if eta is not None else None,
+            *_names(options.get("idempotency_key"), options.get("invocation_id")),
         )
+
+
+def _names(key: Any, invocation_id: Any) -> tuple[str | None, str | None]:
+    if key is not None and invocation_id is not None:
+        raise ValueError("give 'idempotency_key' or 'invocation_id', not both")
+    if key is not None and not (isinstance(key, str) and key and is_storable(key)):
+        raise ValueError(f"idempotency_key={shown(key, 80)} is not a text that can be stored, and not empty")
+    if invocation_id is not None and not (isinstance(invocation_id, str) and _ID.fullmatch(invocation_id)):
+        raise ValueError(
+            f"invocation_id={shown(invocation_id, 80)} does not consist of 1 to 200 letters, digits, dots, "
+            f"dashes and underscores"
+        )
+    return key, invocation_id
 
 
 def _checked(conf: ConfigTask, name: str, value: Any) -> Any:

@@ -186,6 +186,8 @@ def _submit_with_keys(
 ) -> list[DistributedInvocation[Params, Result]]:
     """Submit calls unless an equal one waits, or the result of an equal one is kept."""
     keys = [keys_of(task, texts) for texts in packed]
+    if given.options.is_named:  # such a call is only ever equal to another with its name
+        keys = [CallKeys(slot_key=own.slot_key) for own in keys]
     handles = _cached(components, task, calls, keys)
     at_once: list[NewInvocation] = []
     for at, (call, texts, own) in enumerate(zip(calls, packed, keys, strict=True)):
