@@ -93,6 +93,7 @@ class TriggerService:
             self._app.logger.warning("the store has lost its data; triggers and runners are stored again")
             self._app.register_deferred_triggers()
             self._app.components.runners.register_again()
+        self._problems.load()
         self._looked_at = time.monotonic()
 
     def _tell_unreadable(self) -> None:

@@ -86,13 +86,7 @@ class Composites:
     def _combine_some(self, trigger_id: str, key: str, definition: TriggerDefinition) -> bool:
         """Fire a trigger for the parts that wait, up to a batch; whether more may wait."""
         count = len(definition.conditions)
-        columns = [
-            [
-                Candidate(part, index, msgspec.json.decode(part.occurrence, type=Occurrence))
-                for part in self._store.waiting_parts(_slot(trigger_id, index, key), self._batch)
-            ]
-            for index in range(count)
-        ]
+        columns = [self._candidates(trigger_id, index, key, definition) for index in range(count)]
         rows = match(columns, definition.options.window_s, definition.logic == CompositeLogic.SEQUENCE)
         if not rows:
             return False
@@ -120,6 +114,25 @@ class Composites:
         self._carry_out(runs, mets, planned_runs)
         return True
 
+    def _candidates(
+        self, trigger_id: str, index: int, key: str, definition: TriggerDefinition
+    ) -> list[Candidate]:
+        """Return the parts that wait for one condition; those that cannot be read are dropped."""
+        found: list[Candidate] = []
+        for part in self._store.waiting_parts(_slot(trigger_id, index, key), self._batch):
+            try:
+                occurrence = msgspec.json.decode(part.occurrence, type=Occurrence)
+            except (msgspec.MsgspecError, ValueError) as error:
+                self._drop_unreadable(trigger_id, definition.task_id, part, error)
+            else:
+                found.append(Candidate(part, index, occurrence))
+        return found
+
+    def _drop_unreadable(self, trigger_id: str, task_id: str, part: Part, error: Exception) -> None:
+        what = f"part {part.part_id} cannot be read and is dropped: {error_text(error)}"
+        self._firing.problems.note(trigger_id, task_id, what)
+        self._store.use_parts([(part.part_id, _EXPIRED)])
+
     # --- parts that the others did not follow ------------------------------------------
 
     def expire(self) -> None:
@@ -132,10 +145,13 @@ class Composites:
             runs: dict[str, TriggerRun] = {}
             for part in parts:
                 trigger_id, _ = _trigger_and_key(part.slot)
-                definition = self._catalog.definition(trigger_id)
-                if definition is not None:
-                    run = _expired(trigger_id, definition, part, now)
-                    runs[run.run_id] = run
+                try:
+                    definition = self._catalog.definition(trigger_id)
+                    if definition is not None:
+                        run = _expired(trigger_id, definition, part, now)
+                        runs[run.run_id] = run
+                except (msgspec.MsgspecError, ValueError) as error:
+                    self._drop_unreadable(trigger_id, self._catalog.task_of(trigger_id), part, error)
             self._store.use_parts([(part.part_id, _EXPIRED) for part in parts])
             self._store.mark_evaluated([], list(runs.values()))
             for run in runs.values():
@@ -151,11 +167,15 @@ class Composites:
             left: list[TriggerRun] = []
             planned_runs: list[_Planned] = []
             for run in runs:
-                definition = self._catalog.definition(run.trigger_id)
+                try:
+                    definition = self._catalog.definition(run.trigger_id)
+                    used = msgspec.json.decode(run.parts, type=list[Used])
+                except (msgspec.MsgspecError, ValueError) as error:
+                    gone.append(_failed(run, f"what met it cannot be read: {error_text(error)}"))
+                    continue
                 if definition is None:
                     gone.append(_failed(run, "the trigger was removed before it could start its task"))
                 else:
-                    used = msgspec.json.decode(run.parts, type=list[Used])
                     left.append(run)
                     planned_runs.append((run.trigger_id, definition, used))
             if gone:

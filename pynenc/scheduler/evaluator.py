@@ -177,7 +177,6 @@ class Evaluator:
             self._composites.combine(parts, composites)
         swaps = self._renewal(self._store.now())
         renewed = self._store.mark_evaluated(settled, runs, swaps)
-        self._retries.expect(runs)
         for (_, lease), was_renewed in zip(swaps, renewed, strict=True):
             self._leased_until = lease.number if lease is not None and was_renewed else 0.0
         return ages

@@ -7,6 +7,7 @@ So firing again, after a crash or on another machine, does nothing.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -127,6 +128,10 @@ class Firing:
         logger: Where to tell of triggers that were held back.
         problems: Where to note what went wrong.
         retry_s: For how many seconds a task that could not be started is tried again.
+
+    Attributes:
+        next_retry_at: When the first of those is tried again that this process knows of, in seconds
+            since the epoch.
     """
 
     store: BaseTrigger
@@ -135,6 +140,7 @@ class Firing:
     logger: logging.Logger
     problems: Problems
     retry_s: float
+    next_retry_at: float = math.inf
     _counts: dict[str, int] = field(default_factory=dict)
 
     def fire(self, met: Sequence[MatchedTrigger]) -> list[TriggerRun]:
@@ -184,13 +190,15 @@ class Firing:
         began = met.since or now
         if now - began >= self.retry_s:
             return run
+        retry_at = now + min(_FIRST_RETRY_S * 2**met.attempts, _LAST_RETRY_S)
+        self.next_retry_at = min(self.next_retry_at, retry_at)
         used = met.used or [Used("", 0, each) for each in met.occurrences]
         return msgspec.structs.replace(
             run,
             state=RunState.RETRYING,
             at=began,
             parts=msgspec.json.encode(used).decode(),
-            retry_at=now + min(_FIRST_RETRY_S * 2**met.attempts, _LAST_RETRY_S),
+            retry_at=retry_at,
         )
 
     def _refusal(self, met: MatchedTrigger, now: float) -> tuple[RunState, str] | None:

@@ -43,8 +43,13 @@ class Problems:
         now = self._store.now()
         self._store.note_problem(TriggerProblem(trigger_id, task_id, text, 1, now, now))
 
+    def load(self) -> None:
+        """Learn of the problems that other processes have noted, so that they are solved here too."""
+        for problem in self._store.find_problems():
+            self._told.setdefault(problem.trigger_id, problem.error)
+
     def solved(self, trigger_ids: Iterable[str]) -> None:
-        """Note that triggers work; those without a problem that this process has met are left alone."""
+        """Note that triggers work; those without a problem that is known here are left alone."""
         known = [each for each in trigger_ids if self._told.pop(each, None) is not None]
         if known:
             self._store.delete_problems(known)

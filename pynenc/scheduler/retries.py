@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import replace
 
 import msgspec
@@ -47,24 +47,18 @@ class Retries:
         self._composites = composites
         self._batch = store.conf.max_events_batch_size
         self._look_at = float("-inf")
-        self._due_at: float | None = None
-
-    def expect(self, runs: Sequence[TriggerRun]) -> None:
-        """Look in time at those of some runs that are to be tried again."""
-        due = [run.retry_at for run in runs if run.state == RunState.RETRYING]
-        if due:
-            self._due_at = min(due) if self._due_at is None else min(self._due_at, *due)
 
     def carry_out(self) -> float | None:
         """Try again what is due; return in how many seconds the next is, or None if none is known."""
         now = self._store.now()
-        if now >= self._look_at or (self._due_at is not None and now >= self._due_at):
-            self._look_at = now + _LOOK_S
+        if now >= self._look_at or now >= self._firing.next_retry_at:
+            self._look_at, self._firing.next_retry_at = now + _LOOK_S, math.inf
             while due := self._store.find_retries(now, self._batch):
                 self._retry([each.run_id for each in due])
             first = self._store.find_retries(None, 1)
-            self._due_at = first[0].at if first else None
-        return None if self._due_at is None else max(0.0, self._due_at - now)
+            self._firing.next_retry_at = first[0].at if first else math.inf
+        next_at = self._firing.next_retry_at
+        return None if next_at == math.inf else max(0.0, next_at - now)
 
     def _retry(self, run_ids: list[str]) -> None:
         mets: list[MatchedTrigger] = []

@@ -18,7 +18,7 @@ from pynenc.scheduler.matching import Candidate, match
 from pynenc.testing.evaluating import Evaluating, fired
 from pynenc.testing.inline_runner import InlineRunner
 from pynenc.trigger import all_of, any_of, on_cron, on_event, on_success, sequence
-from pynenc.trigger.records import EVENT, Occurrence, Part, RunState
+from pynenc.trigger.records import EVENT, Occurrence, Part, RunState, TriggerRun
 
 
 def numbers(context: Any) -> dict[str, Any]:
@@ -171,6 +171,33 @@ def test_statuses_and_events_are_correlated_by_their_values(app: Pynenc, clock: 
 def test_combinations_that_mean_nothing_are_refused(make: Any, told: str) -> None:
     with pytest.raises(TaskDefinitionError, match=told):
         make()
+
+
+def test_parts_and_runs_that_cannot_be_read_stop_no_other(app: Pynenc, clock: Clock) -> None:
+    both = all_of(on_event("paid"), on_event("packed"), within=60)
+    echo = app.task(triggers=both.with_args_provider(numbers))(plain_tasks.echo)
+    heard = app.task(triggers=on_event("paid").with_arguments({"x": 1}))(plain_tasks.add)
+    app.register_deferred_triggers()
+    evaluating = Evaluating(app)
+    app.trigger.emit_event(*paid(1))
+    evaluating.work()
+    (stored,) = app.trigger.find_definitions(echo.task_id.key)
+    for number, text in enumerate(("{", "[]", "\x00")):
+        slot = f"{stored.trigger_id}:{number % 2}"
+        app.trigger.save_parts([Part(f"bad{number}", slot, text, 1.0, "", clock.now + 30)])
+    run = TriggerRun(
+        "bad", stored.trigger_id, echo.task_id.key, RunState.FIRING, "c", 1.0, "", "[]", parts="[3]"
+    )
+    app.trigger.save_runs([run])
+    app.trigger.emit_event(*packed(2))
+    successor = Evaluating(app, "r2")
+    clock.now += 5
+    successor.work()
+    assert len(fired(app, echo)) == 1
+    assert len(fired(app, heard)) == 1
+    assert [app.trigger.waiting_parts(f"{stored.trigger_id}:{index}", 9) for index in (0, 1)] == [[], []]
+    (failed,) = app.trigger.find_runs(state=RunState.FAILED)
+    assert (failed.run_id, "cannot be read" in (failed.reason or "")) == ("bad", True)
 
 
 # --- matching --------------------------------------------------------------------------

@@ -227,3 +227,16 @@ def test_a_storage_that_is_away_is_no_problem_of_a_trigger(
         with pytest.raises(StorageUnavailableError):
             evaluating.ticker.tick()
     assert app.trigger.find_problems() == []
+
+
+def test_another_process_solves_a_problem(app: Pynenc, clock: Clock) -> None:
+    define(app, plain_tasks.echo, on_event("code").with_args_from_event(arguments))
+    broken.add("arguments")
+    app.trigger.emit_event("code", {"value": 1})
+    Evaluating(app).work()
+    broken.clear()
+    other = Evaluating(app, "other")
+    other.firing.problems.load()
+    app.trigger.emit_event("code", {"value": 2})
+    other.work()
+    assert app.trigger.find_problems() == []
