@@ -264,10 +264,9 @@ def test_a_thousand_parked_workflows_hold_no_thread(app: Pynenc) -> None:
     root = app.workflow(workflow_bodies.sleeps_for_long)
     with running(app):
         calls = list(root.parallelize([()] * 1000))
-        while app.orchestrator.find_states(calls[0].status.RUNNING, limit=1) or app.broker.queues():
+        ids = [call.invocation_id for call in calls]
+        while not all(state and state.is_parked for state in app.orchestrator.read_states(ids)):
             time.sleep(0.01)
-        parked = app.orchestrator.read_states([call.invocation_id for call in calls])
-        assert all(state is not None and state.is_parked for state in parked)
         assert threading.active_count() < 30
         for call in calls[:50]:
             app.send_event(call.invocation_id, "wake up")
