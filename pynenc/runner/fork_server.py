@@ -47,8 +47,9 @@ class _Server:
                     return channel
 
     def _start(self, channel: socket.socket) -> socket.socket | None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # a runner may have been started without them
+                stream.flush()
         pid = os.fork()
         if pid == 0:
             self._forget_all()

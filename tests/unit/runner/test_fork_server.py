@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -120,3 +122,21 @@ def test_a_system_without_process_descriptors_spawns(monkeypatch: pytest.MonkeyP
     assert isinstance(starter_for("fork_server", ()), ForkServer)
     monkeypatch.setattr(worker_start.sys, "platform", "darwin")
     assert isinstance(starter_for("auto", ()), Spawner)
+
+
+_WITHOUT_STREAMS = """
+import os, signal, socket, sys
+os.close(1), os.close(2)
+blocker = os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_RDONLY)  # what a program has open there
+from pynenc.runner.worker_start import ForkServer
+server = ForkServer(["pynenc.runner.worker_process"])
+ours, theirs = socket.socketpair()
+process = server.start(theirs)
+process.send_signal(signal.SIGKILL)
+sys.exit(7 if process.is_over(within_s=60) else 8)
+"""
+
+
+def test_a_server_without_standard_streams_starts_workers() -> None:
+    done = subprocess.run([sys.executable, "-c", _WITHOUT_STREAMS], check=False, timeout=60)
+    assert done.returncode == 7
