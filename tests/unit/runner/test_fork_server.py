@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -124,19 +125,19 @@ def test_a_system_without_process_descriptors_spawns(monkeypatch: pytest.MonkeyP
     assert isinstance(starter_for("auto", ()), Spawner)
 
 
-_WITHOUT_STREAMS = """
-import os, signal, socket, sys
-os.close(1), os.close(2)
-blocker = os.open(os.devnull, os.O_RDONLY), os.open(os.devnull, os.O_RDONLY)  # what a program has open there
-from pynenc.runner.worker_start import ForkServer
-server = ForkServer(["pynenc.runner.worker_process"])
-ours, theirs = socket.socketpair()
-process = server.start(theirs)
-process.send_signal(signal.SIGKILL)
-sys.exit(7 if process.is_over(within_s=60) else 8)
-"""
-
-
 def test_a_server_without_standard_streams_starts_workers() -> None:
-    done = subprocess.run([sys.executable, "-c", _WITHOUT_STREAMS], check=False, timeout=60)
-    assert done.returncode == 7
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        with theirs:
+            command = f'exec "$0" -m pynenc.runner.fork_server {theirs.fileno()} 1>&- 2>&-'
+            server = subprocess.Popen(["sh", "-c", command, sys.executable], pass_fds=[theirs.fileno()])
+        ours.settimeout(60)
+        ours.send(pickle.dumps((sys.path, ())))
+        channel, of_worker = socket.socketpair()
+        with channel, of_worker:
+            socket.send_fds(ours, [b"w"], [of_worker.fileno()])
+            answer, fds, _, _ = socket.recv_fds(ours, 64, 1)
+            assert answer.isdigit()
+            signal.pidfd_send_signal(fds[0], signal.SIGKILL)
+            os.close(fds[0])
+    assert server.wait(60) == 0
