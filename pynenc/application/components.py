@@ -164,6 +164,7 @@ class ComponentProvider:
             store = cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE))
             orchestrator = cast(BaseOrchestrator, self.get(kind.ORCHESTRATOR))
             state_backend = cast(BaseStateBackend, self.get(kind.STATE_BACKEND))
+            _follow_retention(orchestrator, store, state_backend)
             self._made = Components(
                 self._conf.app_id,
                 self._conf,
@@ -217,6 +218,17 @@ class ComponentProvider:
         with self._lock:
             for component in self._built.values():
                 component.close()
+
+
+def _follow_retention(
+    orchestrator: BaseOrchestrator, store: BaseClientDataStore, state_backend: BaseStateBackend
+) -> None:
+    """Keep what belongs to invocations no longer than they are kept, where the settings do not say so."""
+    hours = orchestrator.conf.auto_final_invocation_purge_hours
+    if hours and not store.conf.is_given("sharing_window_minutes"):
+        store.conf.sharing_window_minutes = min(store.conf.sharing_window_minutes, max(hours * 60, 1 / 60))
+    if hours and not state_backend.conf.is_given("runner_retention_hours"):
+        state_backend.conf.runner_retention_hours = min(state_backend.conf.runner_retention_hours, hours)
 
 
 def _late(path: str) -> Callable[[Any], Any]:
