@@ -1,4 +1,4 @@
-"""Every order of two actors' operations, on components in memory."""
+"""Two actors' operations in thousands of orders, on components in memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pynenc.testing.app_fixtures import MakeApp
 from pynenc.testing.interleaving_suite import InterleavingSuite
 
 
-class TestEveryOrder(InterleavingSuite):
-    switches = None
-    most_orders = 100_000
+class TestManyOrders(InterleavingSuite):
+    switches = 3
+    most_orders = 1_500
 
     @pytest.fixture
     def make_app(self) -> MakeApp:
