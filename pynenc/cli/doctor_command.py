@@ -149,7 +149,8 @@ def _life(app: Pynenc) -> Iterator[Finding]:
         level = _WARNING if abs(skew) > _SKEW_WARNING_S else _OK
         yield Finding("clock", level, f"{skew * 1000:+.1f} ms from the clock that runners share")
         now = app.orchestrator.now()
-        runners = app.orchestrator.live_runners(now - app.conf.dead_after_seconds)
+        since = now - app.conf.dead_after_seconds
+        runners = app.orchestrator.live_runners(since)
         known = app.state_backend.read_runners(runners)
         beats = app.orchestrator.last_heartbeats(runners)
         queues = app.broker.queues()
@@ -163,7 +164,6 @@ def _life(app: Pynenc) -> Iterator[Finding]:
     )
     yield Finding("queues", _OK, told or "empty")
     waiting_in = [name for name, depth in depths.items() if depth.ready]
-    since = now - app.conf.dead_after_seconds
     for name in app.components.runners.unserved(waiting_in, since) if runners else ():
         yield Finding("queue", _WARNING, f"'{name}' has messages, and no live runner consumes it")
     if not runners and waiting:

@@ -42,7 +42,6 @@ def _known(
 ) -> DistributedInvocation[Params, Result] | None:
     components = task.app.components
     (data,) = components.state_backend.read_invocations([invocation_id])
-    (state,) = components.orchestrator.read_states([invocation_id])
     if data is None:
         return None
     values = components.values
@@ -50,6 +49,7 @@ def _known(
     same = values.same_contents(decode_arguments(data.arguments)) == values.same_contents(ours)
     if data.task_id != task.key or not same:
         raise CallConflictError(invocation_id, _shown(task, data), f"{task.task_id}({_told(task, call)})")
+    (state,) = components.orchestrator.read_states([invocation_id])
     if state is None:
         return None
     return DistributedInvocation(invocation_id, task, call, WorkflowIdentity.of(data), state)

@@ -125,7 +125,10 @@ def signal_invocations(
         group.send()
         done = [reply.applied for reply in replies.get()]
         pairs = list(zip(changes, done, strict=True))
-        if wakes:
-            taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
-            release(components, taken, actor_id)
+        woken = [
+            change.target
+            for change, was_done in pairs
+            if was_done and change.target.status != change.current.status
+        ]
+        release(components, woken, actor_id)
         waiting = [change.target.invocation_id for change, was_done in pairs if not was_done]

@@ -39,14 +39,7 @@ class MultiThreadRunner(PoolRunner):
 
     def make_pool(self) -> WorkerPool:
         threads = max(self.conf.max_threads or cores(), self.conf.min_threads)
-        return WorkerPool(
-            self.app,
-            self.runner_context,
-            threads,
-            self.conf.restart_delay_seconds,
-            self.conf.queues,
-            self.conf.start_method,
-        )
+        return WorkerPool(self.app, self.runner_context, self.conf, threads)
 
     def first_workers(self) -> int:
         return self.conf.min_processes

@@ -17,14 +17,7 @@ class PersistentProcessRunner(PoolRunner):
     conf: ConfigPersistentProcessRunner
 
     def make_pool(self) -> WorkerPool:
-        return WorkerPool(
-            self.app,
-            self.runner_context,
-            1,
-            self.conf.restart_delay_seconds,
-            self.conf.queues,
-            self.conf.start_method,
-        )
+        return WorkerPool(self.app, self.runner_context, self.conf, 1)
 
     def first_workers(self) -> int:
         return self.conf.num_processes or cores()

@@ -21,15 +21,7 @@ class ProcessRunner(PoolRunner):
     conf: ConfigProcessRunner
 
     def make_pool(self) -> WorkerPool:
-        return WorkerPool(
-            self.app,
-            self.runner_context,
-            1,
-            self.conf.restart_delay_seconds,
-            self.conf.queues,
-            self.conf.start_method,
-            quota=1,
-        )
+        return WorkerPool(self.app, self.runner_context, self.conf, 1, quota=1)
 
     def first_workers(self) -> int:
         return self.conf.num_processes or cores()

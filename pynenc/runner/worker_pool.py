@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 from pynenc.calls.interfaces import App
+from pynenc.conf.config_runner import ConfigPoolRunner
 from pynenc.context import RunnerContext
 from pynenc.lifecycle import recovery
 from pynenc.runner.worker_recipe import (
@@ -71,10 +72,8 @@ class WorkerPool:
     Args:
         app: Whose invocations.
         parent: The runner that the workers belong to.
+        conf: How workers are started and replaced, and which queues they consume.
         slots: How many invocations each worker runs at the same time.
-        restart_delay_s: The first pause before a dead worker is replaced.
-        queues: Queues that the workers consume.
-        start_method: How workers are started; see `starter_for`.
         quota: After how many invocations a worker ends and is replaced, or None for never.
     """
 
@@ -82,20 +81,18 @@ class WorkerPool:
         self,
         app: App,
         parent: RunnerContext,
+        conf: ConfigPoolRunner,
         slots: int,
-        restart_delay_s: float,
-        queues: tuple[str, ...],
-        start_method: str,
         quota: int | None = None,
     ) -> None:
         self._app = app
         self._parent = parent
         self._slots = slots
-        self._queues = queues
+        self._queues = conf.queues
         self._quota = quota
-        self._first_delay_s = self._delay_s = restart_delay_s
+        self._first_delay_s = self._delay_s = conf.restart_delay_seconds
         self._modules = task_modules(app)
-        self._starter = starter_for(start_method, library_modules(app))
+        self._starter = starter_for(conf.start_method, library_modules(self._modules))
         self._workers: set[WorkerHandle] = set()
         self._ended: queue.SimpleQueue[WorkerHandle | None] = queue.SimpleQueue()
         self._stopping = threading.Event()

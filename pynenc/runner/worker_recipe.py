@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -68,18 +69,17 @@ def task_modules(app: App) -> tuple[str, ...]:
     return tuple(sorted({task_id.module for task_id in app.tasks}))
 
 
-def library_modules(app: App) -> tuple[str, ...]:
-    """Return the modules of pynenc and its plugins that this process uses, those with tasks excepted."""
-    own = {module.partition(".")[0] for module in task_modules(app)}
-    roots = {
-        root
-        for module in sys.modules
-        if ((root := module.partition(".")[0]) == "pynenc" or root.startswith("pynenc_")) and root not in own
-    }
-    return tuple(
-        sorted(
-            module
-            for module in sys.modules
-            if module.partition(".")[0] in roots and not module.startswith(_NOT_FOR_WORKERS)
-        )
-    )
+def library_modules(with_tasks: Iterable[str]) -> tuple[str, ...]:
+    """Return the modules of pynenc and its plugins that this process uses.
+
+    Args:
+        with_tasks: Modules that define tasks; packages with such modules are left out, but for pynenc's.
+    """
+    own = {module.partition(".")[0] for module in with_tasks} - {"pynenc"}
+
+    def is_library(module: str) -> bool:
+        root = module.partition(".")[0]
+        return root == "pynenc" or (root.startswith("pynenc_") and root not in own)
+
+    found = (each for each in sys.modules if is_library(each) and not each.startswith(_NOT_FOR_WORKERS))
+    return tuple(sorted(found))

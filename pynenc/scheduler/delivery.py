@@ -7,7 +7,7 @@ fits into what was sent to the invocation, under an id that derives from both, a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -77,8 +77,8 @@ def _deliver_to(
         (event, msgspec.json.decode(event.payload)) for event in events
     ]
     sent: dict[str, WorkflowEvent] = {}
-    awake: Counter[str] = Counter()
-    asleep: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    awake: set[str] = set()
     buffered: dict[str, int] = {}
     for wait in pending:
         try:
@@ -99,22 +99,20 @@ def _deliver_to(
             )
         for event in fitting[:room]:
             key = f"{wait.invocation_id}/{event.occurrence_id}"
-            if key not in sent:
-                (awake if wait.is_active else asleep)[wait.invocation_id] += 1
+            counts[wait.invocation_id] += key not in sent
+            if wait.is_active:
+                awake.add(wait.invocation_id)
             sent[key] = WorkflowEvent(key, wait.invocation_id, event.code, event.payload, event.at)
             buffered[wait.wait_id] = buffered.get(wait.wait_id, wait.buffered) + 1
     if sent:
         components.state_backend.save_events(list(sent.values()))
         store.note_buffered(buffered)
-        asleep_only = {each: count for each, count in asleep.items() if each not in awake}
-        for counts, wakes in ((awake + asleep, True), (asleep_only, False)):
-            ids = sorted(awake if wakes else asleep_only)
-            if ids:
-                signal_invocations(components, ids, _ACTOR, _counting(counts), wakes)
 
+        def count(state: InvocationState) -> Mapping[str, float]:
+            return {"events": state.events + counts[state.invocation_id]}
 
-def _counting(counts: Mapping[str, int]) -> Callable[[InvocationState], Mapping[str, float]]:
-    return lambda state: {"events": state.events + counts[state.invocation_id]}
+        for ids, wakes in ((awake, True), (counts.keys() - awake, False)):
+            signal_invocations(components, sorted(ids), _ACTOR, count, wakes)
 
 
 def _passes(

@@ -10,12 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 import pytest
 
 from pynenc.exceptions import RunnerError
 from pynenc.runner import worker_start
-from pynenc.runner.worker_recipe import EXITED_PATTERN
+from pynenc.runner.worker_recipe import EXITED_PATTERN, library_modules
 from pynenc.runner.worker_start import ForkServer, Spawner, WorkerProcess, WorkerStarter, starter_for
 
 _MODULES = ("pynenc.runner.worker_process", "no_such_module")
@@ -141,3 +142,13 @@ def test_a_server_without_standard_streams_starts_workers() -> None:
             signal.pidfd_send_signal(fds[0], signal.SIGKILL)
             os.close(fds[0])
     assert server.wait(60) == 0
+
+
+def test_the_server_imports_the_library_and_nothing_with_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pynenc_shop", "pynenc_shop.tasks", "pynenc_backend.driver", "shop"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    found = library_modules(["pynenc.core_tasks", "pynenc_shop.tasks", "shop"])
+    assert {"pynenc.app", "pynenc_backend.driver"} <= set(found)
+    assert not [
+        name for name in found if name.startswith(("pynenc_shop", "shop", "pynenc.testing", "pynenc.cli"))
+    ]

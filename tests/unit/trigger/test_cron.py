@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import plain_tasks
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -91,16 +92,6 @@ def test_ticks_come_one_after_the_other_wherever_one_begins(expression: str, zon
 # --- firing ----------------------------------------------------------------------------
 
 
-class Clock:
-    """The clock of the trigger store."""
-
-    def __init__(self) -> None:
-        self.now = at("2026-03-28T12:00")
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def app() -> Iterator[Pynenc]:
     app = Pynenc({"app_id": "cron", "logging_level": "critical"})
@@ -110,9 +101,7 @@ def app() -> Iterator[Pynenc]:
 
 @pytest.fixture
 def clock(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(app.trigger.storage, "now", clock)  # type: ignore[attr-defined]
-    return clock
+    return Clock(app, monkeypatch, at("2026-03-28T12:00"))
 
 
 def define(app: Pynenc, expression: str, misfire: str = "fire_once") -> None:

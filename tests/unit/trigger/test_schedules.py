@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import plain_tasks
 import pytest
+from clocks import Clock
 
 from pynenc import Pynenc
 from pynenc.exceptions import ScheduleError, TaskDefinitionError, TaskNotFoundError
@@ -22,14 +23,6 @@ from pynenc.trigger.schedule import IntervalSchedule
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = BEGIN.timestamp()
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def app() -> Iterator[Pynenc]:
     app = Pynenc({"app_id": "schedules", "logging_level": "critical", "trigger_retry_seconds": 0})
@@ -39,9 +32,7 @@ def app() -> Iterator[Pynenc]:
 
 @pytest.fixture
 def clock(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(app.trigger.storage, "now", clock)  # type: ignore[attr-defined]
-    return clock
+    return Clock(app, monkeypatch, BEGIN.timestamp())
 
 
 def drive(app: Pynenc, clock: Clock, seconds: float) -> Evaluating:
