@@ -20,6 +20,7 @@ from pynenc.calls.interfaces import (
 )
 from pynenc.calls.json_arguments import read_json_arguments
 from pynenc.calls.task_options import shows_options
+from pynenc.calls.task_traits import NOT_RENAMED, TaskNaming
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.named_calls import submit_named
 from pynenc.client.submitting import submit_calls
@@ -41,15 +42,23 @@ class Task(BaseTask[Params, Result]):
     Attributes:
         app: The app.
         func: The function.
-        task_id: Module and name of the function.
+        task_id: Module and name of the function, or the name that was given.
         conf: The effective options.
     """
 
-    def __init__(self, app: App, func: Func[Params, Result], options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        app: App,
+        func: Func[Params, Result],
+        options: Mapping[str, Any],
+        naming: TaskNaming = NOT_RENAMED,
+    ) -> None:
         self.app = app
         self.func = func
+        self.naming = naming
         check_importable(func)
-        self.task_id = TaskId(func.__module__, func.__name__)
+        own_id = TaskId(func.__module__, func.__name__)
+        self.task_id = own_id if naming.name is None else TaskId.from_key(naming.name)
         self.key = self.task_id.key
         self.binder = ArgumentBinder(func)
         self.conf: ConfigTask = app.settings_loader.load_task(self.task_id, options)
@@ -225,7 +234,7 @@ class Task(BaseTask[Params, Result]):
         return f"<Task {self.task_id}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.app, self.task_id)
+        return _restore, (self.app, self.task_id, self.func.__module__)
 
 
 class TaskWithOptions(Submittable[Params, Result]):
@@ -265,8 +274,8 @@ class TaskWithOptions(Submittable[Params, Result]):
         return self.task._parallelize(items, common_args, param_iter, self.call_options)
 
 
-def _restore(app: App, task_id: TaskId) -> BaseTask[..., Any]:
-    importlib.import_module(task_id.module)
+def _restore(app: App, task_id: TaskId, module: str | None = None) -> BaseTask[..., Any]:
+    importlib.import_module(module or task_id.module)
     return app.find_task(task_id)
 
 

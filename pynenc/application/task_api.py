@@ -8,7 +8,14 @@ from typing import Any, Protocol, TypeVar, Unpack, cast, overload
 from pynenc.application.direct_task import make_direct_task
 from pynenc.application.schedules import Schedules
 from pynenc.application.task_registry import TaskRegistry, Triggers
-from pynenc.calls.task_options import DirectTaskOptions, TaskOptions, given_options, shows_options
+from pynenc.calls.task_options import (
+    NAMING,
+    DirectTaskOptions,
+    TaskOptions,
+    given_options,
+    shows_options,
+)
+from pynenc.calls.task_traits import TaskNaming
 from pynenc.core_tasks import CoreTaskDefinition
 from pynenc.exceptions import TaskDefinitionError, TaskNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -76,10 +83,11 @@ class TaskApi:
             def add(x: int, y: int) -> int:
                 return x + y
         """
-        given, triggers = given_options(cast(Any, options), ("triggers",)), options.get("triggers")
+        given, triggers = given_options(cast(Any, options), ("triggers", *NAMING)), options.get("triggers")
+        naming = TaskNaming.given(options)
 
         def decorate(function: Func[..., Any]) -> Task[..., Any]:
-            task = self.task_registry.add(function, given)
+            task = self.task_registry.add(function, given, naming)
             if triggers is not None:
                 self.task_registry.defer_triggers(task, triggers)
             return task
@@ -146,14 +154,17 @@ class TaskApi:
             TaskDefinitionError: The function cannot be a task, or an option does not exist.
             ConfigError: An option has a wrong value.
         """
-        given = given_options(cast(Any, options), ("parallel_func", "aggregate_func"))
+        given = given_options(cast(Any, options), ("parallel_func", "aggregate_func", *NAMING))
+        naming = TaskNaming.given(options)
         parallel_func, aggregate_func = options.get("parallel_func"), options.get("aggregate_func")
         for name, value in (("parallel_func", parallel_func), ("aggregate_func", aggregate_func)):
             if value is not None and not callable(value):
                 raise TaskDefinitionError(f"{name}={value!r} of a direct task is not a function")
 
         def decorate(function: Func[..., Any]) -> Func[..., Any]:
-            return make_direct_task(self.task_registry.add(function, given), parallel_func, aggregate_func)
+            return make_direct_task(
+                self.task_registry.add(function, given, naming), parallel_func, aggregate_func
+            )
 
         return decorate if func is None else decorate(func)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pynenc.calls.interfaces import App
+from pynenc.calls.task_traits import NOT_RENAMED, TaskNaming
 from pynenc.core_tasks import CoreTaskDefinition, core_tasks_registry
 from pynenc.exceptions import ConfigError, TaskDefinitionError, TaskNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -64,12 +65,35 @@ class TaskRegistry:
         self._by_key: dict[str, Task[..., Any]] = {}
         self.deferred_triggers: dict[TaskId, list[TriggerDefinition]] = {}
 
-    def add(self, func: Func[Params, Result], options: Mapping[str, Any]) -> Task[Params, Result]:
-        """Make a task of a function and register it."""
-        task: Task[Params, Result] = Task(self._app, func, options)
+    def add(
+        self, func: Func[Params, Result], options: Mapping[str, Any], naming: TaskNaming = NOT_RENAMED
+    ) -> Task[Params, Result]:
+        """Make a task of a function and register it.
+
+        Raises:
+            TaskDefinitionError: The function cannot be a task, or one of its names is that of another.
+        """
+        task: Task[Params, Result] = Task(self._app, func, options, naming)
         known = cast("Task[..., Any]", task)
-        self.tasks[task.task_id] = self._by_key[task.task_id.key] = known
+        own_keys = [task.key, *(each for each in naming.aliases if each != task.key)]
+        for key in own_keys:
+            self._check_free(key, known)
+        for key in own_keys:
+            self._by_key[key] = known
+        self.tasks[task.task_id] = known
         return task
+
+    def _check_free(self, key: str, task: Task[..., Any]) -> None:
+        """Refuse a name that another function has; the same function once more is a reload."""
+        found = self._by_key.get(key)
+        if found is None or found.task_id not in self.tasks:
+            return
+        before, now = found.func, task.func
+        if (before.__module__, before.__name__) != (now.__module__, now.__name__):
+            raise TaskDefinitionError(
+                f"the function '{now.__module__}.{now.__name__}' cannot be the task '{key}', because that "
+                f"is a name of '{before.__module__}.{before.__name__}' already"
+            )
 
     def find_task(self, task_id: TaskId | str) -> Task[..., Any]:
         """Return a task by its id or stored key, after importing its module if need be.
@@ -169,7 +193,9 @@ class TaskRegistry:
         store = self.trigger_store()
         modules = {task_id.module for task_id in self.tasks}
         present = [
-            stored for stored in store.find_definitions() if TaskId.from_key(stored.task_id).module in modules
+            stored
+            for stored in store.find_definitions()
+            if stored.task_id in self._by_key or TaskId.from_key(stored.task_id).module in modules
         ]
         store.replace(present, self.defined_triggers())
         store.swap_marks([(None, Mark(DEFINED_MARK, "", store.now()))])

@@ -47,6 +47,12 @@ class ArgumentBinder:
         except TypeError as error:
             raise TypeError(f"{self._function.__qualname__}() {error}") from None
 
+    def fits(self, arguments: Mapping[str, Any]) -> bool:
+        """Return whether values by parameter name are those of a call of the function."""
+        various = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        needed = {name for name in self._required if self.signature.parameters[name].kind not in various}
+        return arguments.keys() <= self._names and needed <= arguments.keys()
+
     def call_with(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return positional and keyword arguments with which to call the function."""
         if self.is_simple:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, Unpack, overload
 
 from pynenc.broker.base_broker import BaseBroker
-from pynenc.calls.arguments import ArgumentBinder, ParallelItem
+from pynenc.calls.arguments import ParallelItem
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import CallOptions, CallOptionValues
 from pynenc.calls.group_results import GroupResults
 from pynenc.calls.inline_records import InlineRecords
+from pynenc.calls.task_traits import TaskTraits
 from pynenc.conf.config_pynenc import ConfigPynenc
-from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -147,26 +147,16 @@ class Submittable(ABC, Generic[Params, Result]):
         """Make an invocation for each item."""
 
 
-class BaseTask(Submittable[Params, Result]):
+class BaseTask(TaskTraits, Submittable[Params, Result]):
     """A task, as the rooms below the task API see it.
 
     Attributes:
         app: The app.
         func: The function.
-        task_id: Module and name of the function.
-        key: The task id as stored text.
-        conf: The effective options.
-        binder: Binds arguments to the parameters of the function.
-        has_keys: Whether its calls are compared with others, for concurrency control or the cache.
     """
 
     app: App
     func: Callable[Params, Any]
-    task_id: TaskId
-    key: str
-    conf: ConfigTask
-    binder: ArgumentBinder
-    has_keys: bool
 
     @property
     @abstractmethod

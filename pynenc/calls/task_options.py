@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, TypeVar, get_type_hints
 
+from pynenc.calls.task_traits import Upgrade
 from pynenc.conf.base_config import unknown_setting
 from pynenc.conf.config_task import ConcurrencyControlType, ConfigTask
 from pynenc.exceptions import TaskDefinitionError
@@ -19,7 +20,21 @@ Triggers = TriggerBuilder | Sequence[TriggerBuilder]
 
 
 class CommonTaskOptions(TypedDict, total=False):
-    """The options of every decorator: the fields of `ConfigTask`. None leaves an option as it is."""
+    """The options of every decorator: the fields of `ConfigTask`, and the names of the task.
+
+    None leaves an option as it is.
+
+    Attributes:
+        name: The name under which calls are stored, such as `billing.charge`, in place of module and
+            function; with it the function may move.
+        aliases: Further names under which calls are stored that the task runs, too: those it had.
+        upgrade: Gets the arguments of a stored call by name, if that call was stored under another
+            name or does not fit the parameters, and returns those to run with.
+    """
+
+    name: str | None
+    aliases: Sequence[str] | None
+    upgrade: Upgrade | None
 
     parallel_batch_size: int | None
     retry_for: tuple[type[BaseException], ...] | None
@@ -69,6 +84,10 @@ def shows_options(options: type[Any]) -> Callable[[F], F]:
         return method
 
     return decorate
+
+
+NAMING = ("name", "aliases", "upgrade")
+"""The options of a decorator that make up a `TaskNaming`."""
 
 
 def given_options(options: Mapping[str, Any], also: Sequence[str] = ()) -> dict[str, Any]:

@@ -127,6 +127,14 @@ def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:
         )
         return True
     states = components.orchestrator.read_states(waiting[:_LOOKED_AT])
+    blocked = {state.task_id: state for state in states if state is not None and state.blocked_since}
+    for task_id, state in blocked.items():
+        components.logger.warning(
+            "waiting for invocation %s of task %s, which waits for %s",
+            state.invocation_id,
+            task_id,
+            state.waits_for or "code that can run it",
+        )
     queues = {state.queue for state in states if state is not None and state.status.is_available}
     unserved = components.runners.unserved(queues, alive_since) if queues else []
     for queue in unserved:
@@ -137,4 +145,4 @@ def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:
             components.app_id,
             queue,
         )
-    return bool(unserved)
+    return bool(unserved or blocked)

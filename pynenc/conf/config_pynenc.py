@@ -101,6 +101,17 @@ class ConfigPynenc(PynencConfig):
         ge=0,
         description="A body that sleeps or waits for an event longer than this leaves its runner.",
     )
+    unknown_task_grace: float = Field(
+        300.0,
+        ge=0,
+        description="For how many seconds a call whose task a runner does not know, or cannot import, is "
+        "left to runners with other code before it fails.",
+    )
+    blocked_workflow_grace: float = Field(
+        7 * 86400.0,
+        ge=0,
+        description="For how many seconds a workflow that has begun waits for code that fits its record.",
+    )
     recovery_interval_seconds: float = Field(
         5.0, gt=0, description="Time between looks for invocations to recover."
     )

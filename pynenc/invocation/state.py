@@ -39,6 +39,8 @@ class InvocationState(msgspec.Struct, frozen=True):
         generation: How often it has continued as new.
         has_steps: Whether its body has recorded steps.
         events: How many events were sent to it.
+        blocked_since: Since when runners have met it whose code cannot run it, in seconds since the epoch;
+            0 if the last that met it could.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -64,6 +66,7 @@ class InvocationState(msgspec.Struct, frozen=True):
     generation: int = 0
     has_steps: int = 0
     events: int = 0
+    blocked_since: float = 0.0
 
     @property
     def is_parked(self) -> bool:

@@ -230,10 +230,8 @@ def _end(each: Finished, runner_id: str, now: float) -> Change:
     if each.parking is not None:
         return park(state, each.parking, runner_id, now)
     if each.status == InvocationStatus.RETRY:
-        retries = state.retries + 1
-        return changed(
-            state, each.status, runner_id, now, retries=retries, not_before=each.not_before, **steps
-        )
+        fields = {"retries": state.retries + 1, "not_before": each.not_before, "blocked_since": 0.0}
+        return changed(state, each.status, runner_id, now, **fields, **steps)
     if not each.status.has_outcome:
         return changed(state, each.status, runner_id, now, **steps)
     key = outcome_id(state.invocation_id, state.claim)

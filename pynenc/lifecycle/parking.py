@@ -32,12 +32,14 @@ class Parking(msgspec.Struct, frozen=True):
         waits_for: What it waits for, in words.
         heard: If events wake it: how many its record counted when it looked; None if it waits for none.
         generation: How often it has continued as new, from the next run on.
+        blocked_since: If it waits for a runner with other code: since when, in seconds since the epoch.
     """
 
     due: float
     waits_for: str
     events_seen: int | None = None
     generation: int = 0
+    blocked_since: float = 0.0
 
 
 def event_channel(invocation_id: str) -> str:
@@ -50,6 +52,7 @@ def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -
     seen = (
         state if parking.events_seen is None else msgspec.structs.replace(state, events=parking.events_seen)
     )
+    is_blocked = parking.blocked_since > 0
     change = changed(
         seen,
         InvocationStatus.RETRY,
@@ -58,8 +61,9 @@ def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -
         not_before=parking.due,
         waits_for=parking.waits_for,
         generation=parking.generation,
-        has_steps=1,
+        has_steps=state.has_steps if is_blocked else 1,
         recoveries=0,  # it has come to a place where it can wait for months, so it begins to count anew
+        blocked_since=parking.blocked_since,
     )
     also = ("cancel_requested",) if parking.events_seen is None else ("cancel_requested", "events")
     return Change(change.current, change.target, also)
@@ -67,7 +71,7 @@ def park(state: InvocationState, parking: Parking, runner_id: str, now: float) -
 
 def run_again(state: InvocationState, parking: Parking, runner_id: str, now: float) -> Change:
     """Return the change to make in place of `park` if something has reached it."""
-    fields = {"not_before": 0.0, "generation": parking.generation, "has_steps": 1}
+    fields = {"not_before": 0.0, "generation": parking.generation, "has_steps": 1, "blocked_since": 0.0}
     return changed(state, InvocationStatus.RETRY, runner_id, now, **fields)
 
 

@@ -33,6 +33,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.storage_retry import pauses, retry_while_unavailable, retry_while_unavailable_async
+from pynenc.runner.other_code import left_to_others
 from pynenc.runner.refused_writes import LAST_RESORT
 from pynenc.runner.running_set import RunningBody
 
@@ -87,6 +88,8 @@ def _begin(app: App, claim: Claim) -> DistributedInvocation[..., Any] | Finished
         if claim.state.generation:
             latest = latest_arguments(components, data.invocation_id, claim.state.generation)
         (arguments,) = components.values.unpack_arguments([latest or data.arguments])
+        if task.naming.upgrade is not None:
+            arguments = task.upgraded(data.task_id, arguments)
     except StorageUnavailableError:
         raise
     except SerializationError as error:
@@ -108,6 +111,9 @@ def _begin(app: App, claim: Claim) -> DistributedInvocation[..., Any] | Finished
 
 def _unable(app: App, claim: Claim, error: BaseException) -> Finished:
     """Return how a run ends that cannot begin."""
+    left = left_to_others(app, claim, error)
+    if left is not None:
+        return left
     app.logger.error("invocation cannot run: %s", error_text(error))
     return Finished(claim, InvocationStatus.FAILED, app.components.values.pack_error(error))
 
@@ -296,6 +302,9 @@ def _failed(
     components = app.components
     if isinstance(error, InvocationCancelledError) and is_interrupted():
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
+    left = left_to_others(app, claim, error, has_steps) if has_steps else None
+    if left is not None:
+        return left
     if wants_retry(invocation.task, error, claim.state.retries):
         app.logger.info("invocation asks for another run: %s", shown(error, _SHORT))
         delay = retry_pause(invocation.task.conf, claim.state.retries)

@@ -66,7 +66,7 @@ class WorkerRecipe:
 
 def task_modules(app: App) -> tuple[str, ...]:
     """Return the modules that define the tasks which an app knows of."""
-    return tuple(sorted({task_id.module for task_id in app.tasks}))
+    return tuple(sorted({task.func.__module__ for task in app.tasks.values()}))
 
 
 def library_modules(with_tasks: Iterable[str]) -> tuple[str, ...]:

@@ -106,7 +106,11 @@ def test_a_stop_hands_back_what_does_not_end_in_time(
         assert invocation.result
 
 
-def test_a_worker_without_the_task_fails_the_invocation_clearly(shop: ModuleType) -> None:
+def test_a_worker_without_the_task_fails_the_invocation_clearly(
+    shop: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYNENC__UNKNOWN_TASK_GRACE", "0")
+    shop.app._reset_cached_components()
     shop.app.components.state_backend.save_invocations([])
     unknown = TaskId("warehouse", "pack")
     invocation = shop.add(1, 2)

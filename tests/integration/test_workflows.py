@@ -55,6 +55,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Pynenc]:
 
 
 def test_changed_code_is_detected_and_explained(app: Pynenc) -> None:
+    app.conf.blocked_workflow_grace = 0
     root = app.workflow(workflow_bodies.first_version)
     with running(app):
         call = root()
@@ -71,6 +72,7 @@ def test_changed_code_is_detected_and_explained(app: Pynenc) -> None:
 
 
 def test_code_that_does_less_is_detected(app: Pynenc) -> None:
+    app.conf.blocked_workflow_grace = 0
     root = app.workflow(workflow_bodies.first_version)
     with running(app):
         call = root()
@@ -79,6 +81,37 @@ def test_code_that_does_less_is_detected(app: Pynenc) -> None:
         app.send_event(call.invocation_id, "go")
         with pytest.raises(NonDeterminismError, match="operation 1 was step 'pay', and the body ended"):
             _ = call.result
+
+
+@pytest.mark.parametrize(
+    "wrong", [workflow_bodies.incompatible_version, workflow_bodies.shorter_version], ids=["other", "shorter"]
+)
+def test_a_wrong_deploy_that_is_taken_back_leaves_no_failed_workflow(app: Pynenc, wrong: Any) -> None:
+    root = app.workflow(workflow_bodies.first_version)
+    with running(app):
+        call = root()
+        until_parked(app, call, "event")
+        root.func = wrong
+        app.send_event(call.invocation_id, "go")
+        until_parked(app, call, "code that can run it: the code no longer fits")
+        root.func = workflow_bodies.first_version
+        assert call.wait(60) == ["valid", "paid", "shipped"]
+    (state,) = app.orchestrator.read_states([call.invocation_id])
+    assert state is not None
+    assert state.retries == 0
+
+
+def test_a_blocked_workflow_can_be_cancelled(app: Pynenc) -> None:
+    root = app.workflow(workflow_bodies.first_version)
+    with running(app):
+        call = root()
+        until_parked(app, call, "event")
+        root.func = workflow_bodies.shorter_version
+        app.send_event(call.invocation_id, "go")
+        until_parked(app, call, "code that can run it")
+        call.cancel()
+        with pytest.raises(InvocationCancelledError):
+            call.wait(60)
 
 
 def test_patched_code_lives_with_old_and_new_instances(app: Pynenc) -> None:
