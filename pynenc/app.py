@@ -7,29 +7,24 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from pynenc.app_info import AppInfo, calling_module
 from pynenc.application.components import ComponentProperty, ComponentProvider
 from pynenc.application.handles import register_handles
-from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
+from pynenc.application.invocation_api import InvocationApi
+from pynenc.application.invocations import InvocationFinder
 from pynenc.application.task_api import TaskApi
 from pynenc.application.task_registry import TaskRegistry
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.calls.inline_records import InlineRecords
-from pynenc.calls.interfaces import AnyInvocation
-from pynenc.client.workflow_runtime import send_event
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import settings_in
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.loader import SettingsLoader
 from pynenc.context import running_runner
 from pynenc.exceptions import ConfigError
-from pynenc.invocation.data import InvocationData
-from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
 from pynenc.logs import app_logger
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
@@ -65,7 +60,7 @@ def _new_pynenc(
     return instance
 
 
-class Pynenc(TaskApi):
+class Pynenc(TaskApi, InvocationApi):
     """An application: its settings, its components and its tasks.
 
     There is one instance for each `app_id` in a process. Components are made at their first use,
@@ -115,7 +110,7 @@ class Pynenc(TaskApi):
         self.settings_loader = loader
         self.task_registry = TaskRegistry(self, lambda: self._module)
         self._inline_records = InlineRecords()
-        self._invocations = InvocationFinder(
+        self.invocation_finder = InvocationFinder(
             lambda: self.conf, lambda: self.components, self.find_task, self._inline_records
         )
         self._environment = settings_in(os.environ)
@@ -313,75 +308,6 @@ class Pynenc(TaskApi):
     def purge(self) -> None:
         """Delete everything that is stored for this app: messages, records, results, triggers."""
         self.component_provider.purge()
-
-    # --- invocations -------------------------------------------------------------------
-
-    def get_invocation(self, invocation_id: str) -> AnyInvocation:
-        """Return a handle on an invocation, from its id.
-
-        Raises:
-            InvocationNotFoundError: No invocation with this id is stored.
-            TaskNotFoundError: Its task cannot be imported here.
-        """
-        return self._invocations.get_invocation(invocation_id)
-
-    def find_invocations(
-        self,
-        task: TaskFilter = None,
-        statuses: StatusFilter = None,
-        since: datetime | float | None = None,
-        limit: int = 100,
-    ) -> list[AnyInvocation]:
-        """Return handles on invocations, newest first.
-
-        Args:
-            task: Only those of this task.
-            statuses: Only those with one of these statuses.
-            since: Only those made at this time or later (aware, or seconds since the epoch).
-            limit: The largest number to return.
-
-        Raises:
-            ValueError: A status does not exist.
-        """
-        return self._invocations.find_invocations(task, statuses, since, limit)
-
-    def find_workflows(
-        self,
-        workflow_type: TaskFilter = None,
-        statuses: StatusFilter = None,
-        since: datetime | float | None = None,
-        limit: int = 100,
-    ) -> list[AnyInvocation]:
-        """Return handles on the roots of workflows, newest first; parameters as of `find_invocations`."""
-        return self._invocations.find_invocations(workflow_type, statuses, since, limit, only_workflows=True)
-
-    def find_records(
-        self,
-        task: TaskFilter = None,
-        statuses: StatusFilter = None,
-        since: datetime | float | None = None,
-        limit: int = 100,
-        only_workflows: bool = False,
-    ) -> list[tuple[InvocationData, InvocationState]]:
-        """Return what is stored of invocations, newest first; their tasks need not be importable here."""
-        return self._invocations.find_records(task, statuses, since, limit, only_workflows)
-
-    def workflow_data(self, workflow_id: str) -> dict[str, Any]:
-        """Return the values that the invocations of a workflow share, by name."""
-        return self._invocations.workflow_data(workflow_id)
-
-    def send_event(
-        self,
-        invocation_id: str,
-        code: str,
-        payload: Mapping[str, Any] | None = None,
-        event_id: str | None = None,
-    ) -> str:
-        """Send an event to an invocation; `task.wf.wait_event` in its body receives it.
-
-        See `pynenc.client.workflow_runtime.send_event`.
-        """
-        return send_event(self.components, invocation_id, code, payload, event_id)
 
     def __repr__(self) -> str:
         return f"<Pynenc {self._app_id}>"

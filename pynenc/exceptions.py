@@ -6,6 +6,7 @@ leaves the errors of user code alone.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 
@@ -311,3 +312,23 @@ class CallConflictError(PynencError):
 
 class ScheduleError(TriggerError):
     """A schedule that was asked for is not there, is there already, or is not described fully."""
+
+
+class SubmissionCancelledError(asyncio.CancelledError):
+    """The await of a call, or of an event, was cancelled; says what became of that.
+
+    It is the `CancelledError` of the coroutine, so asyncio treats it as such.
+
+    Attributes:
+        accepted: The ids of what was accepted; empty if nothing was.
+    """
+
+    def __init__(self, accepted: Iterable[str] = ()) -> None:
+        self.accepted = tuple(accepted)
+        super().__init__(self.accepted)
+
+    def __str__(self) -> str:
+        if not self.accepted:
+            return "the await was cancelled, and nothing was submitted"
+        shown = ", ".join(self.accepted[:10]) + (", …" if len(self.accepted) > 10 else "")
+        return f"the await was cancelled, but the call was accepted: {shown}"

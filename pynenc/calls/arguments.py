@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import Any
 
 from pynenc.invocation.arguments import Arguments
@@ -62,3 +62,12 @@ class ArgumentBinder:
 
 
 ParallelItem = tuple[Any, ...] | Mapping[str, Any] | Arguments
+
+
+async def read_items(
+    items: Iterable[ParallelItem] | AsyncIterable[ParallelItem] | None,
+) -> Iterable[ParallelItem] | None:
+    """Return the items of a parallel call; those of an asynchronous iterator are read here."""
+    if isinstance(items, AsyncIterable):
+        return [item async for item in items]
+    return items

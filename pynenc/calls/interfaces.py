@@ -5,89 +5,32 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, Unpack, overload
 
-from pynenc.broker.base_broker import BaseBroker
-from pynenc.calls.arguments import ParallelItem
+from pynenc.calls.app_services import AppServices
+from pynenc.calls.arguments import ParallelItem, read_items
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import CallOptions, CallOptionValues
 from pynenc.calls.group_results import GroupResults
-from pynenc.calls.inline_records import InlineRecords
 from pynenc.calls.task_traits import TaskTraits
-from pynenc.conf.config_pynenc import ConfigPynenc
-from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.arguments import Arguments
 from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
-from pynenc.lifecycle.components import Components
 from pynenc.logs import shown_arguments
-from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
-from pynenc.plugins.component import ProvidesComponents
-from pynenc.scheduler.catalog import TriggerCatalog
-from pynenc.state_backend.base_state_backend import BaseStateBackend
-from pynenc.trigger.base_trigger import BaseTrigger
-from pynenc.trigger.definition import StoredTrigger, TriggerDefinition
+from pynenc.storage.beside_loop import beside_loop, submitted_beside_loop
 from pynenc.types import Params, Result
 
 # --- apps ------------------------------------------------------------------------------
 
 
-class App(Protocol):
+class App(AppServices, Protocol):
     """The app, as tasks, invocations and runners see it."""
-
-    @property
-    def app_id(self) -> str:
-        """The id, which all stored data carries."""
-
-    @property
-    def conf(self) -> ConfigPynenc:
-        """The effective settings."""
-
-    @property
-    def logger(self) -> logging.Logger:
-        """The logger of the app."""
-
-    @property
-    def settings_loader(self) -> SettingsLoader:
-        """The loader of all settings."""
-
-    @property
-    def components(self) -> Components:
-        """The components, as the rules of an invocation's life use them."""
-
-    @property
-    def broker(self) -> BaseBroker:
-        """The queues."""
-
-    @property
-    def orchestrator(self) -> BaseOrchestrator:
-        """The status records."""
-
-    @property
-    def state_backend(self) -> BaseStateBackend:
-        """Calls, results and histories."""
-
-    @property
-    def trigger(self) -> BaseTrigger:
-        """Triggers and events."""
-
-    @property
-    def component_provider(self) -> ProvidesComponents:
-        """The provider of single components."""
-
-    @property
-    def catalog(self) -> TriggerCatalog:
-        """The triggers that this process knows."""
-
-    @property
-    def inline_records(self) -> InlineRecords:
-        """The records of invocations that ran inline."""
 
     @property
     def tasks(self) -> Mapping[TaskId, BaseTask[..., Any]]:
@@ -96,23 +39,8 @@ class App(Protocol):
     def find_task(self, task_id: TaskId | str) -> BaseTask[..., Any]:
         """Return a task by its id or stored key; raise `TaskNotFoundError` if there is none."""
 
-    def live_trigger(self, stored: StoredTrigger) -> TriggerDefinition | None:
-        """Return what the code of this process says of a stored trigger, if it has it."""
-
-    def import_task_modules(self) -> None:
-        """Import the modules that the setting `trigger_task_modules` names."""
-
-    def register_core_tasks(self) -> None:
-        """Register every task of the core."""
-
-    def register_deferred_triggers(self) -> None:
-        """Store the triggers of all tasks."""
-
     def get_invocation(self, invocation_id: str) -> BaseInvocation[..., Any]:
         """Return a handle on a stored invocation; raise `InvocationNotFoundError` if there is none."""
-
-    def close(self) -> None:
-        """Release connections."""
 
 
 # --- tasks -----------------------------------------------------------------------------
@@ -145,6 +73,38 @@ class Submittable(ABC, Generic[Params, Result]):
         param_iter: Iterable[ParallelItem] | None = None,
     ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item."""
+
+    async def acall(self, *args: Params.args, **kwargs: Params.kwargs) -> BaseInvocation[Params, Result]:
+        """Make an invocation like a plain call, without blocking the event loop.
+
+        Raises:
+            SubmissionCancelledError: The await was cancelled; the error says whether the call was
+                accepted. That is known as soon as the storage has answered.
+        """
+        return await submitted_beside_loop(
+            lambda: self(*args, **kwargs), lambda invocation: (invocation.invocation_id,)
+        )
+
+    async def aparallelize(
+        self,
+        items: Iterable[ParallelItem] | AsyncIterable[ParallelItem] | None = None,
+        common_args: Mapping[str, Any] | None = None,
+        *,
+        param_iter: Iterable[ParallelItem] | AsyncIterable[ParallelItem] | None = None,
+    ) -> InvocationGroup[Params, Result]:
+        """Make an invocation for each item like `parallelize`, without blocking the event loop.
+
+        An iterator is read in a thread, an asynchronous one in the event loop.
+
+        Raises:
+            SubmissionCancelledError: The await was cancelled; the error says what was accepted.
+        """
+        given = await read_items(items)
+        also = await read_items(param_iter)
+        return await submitted_beside_loop(
+            lambda: self.parallelize(given, common_args, param_iter=also),
+            lambda group: tuple(each.invocation_id for each in group),
+        )
 
 
 class BaseTask(TaskTraits, Submittable[Params, Result]):
@@ -294,6 +254,10 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         invocation that has ended stays as it is.
         """
 
+    async def acancel(self) -> None:
+        """Cancel the invocation like `cancel`, without blocking the event loop."""
+        await beside_loop(self.cancel)
+
     @property
     @abstractmethod
     def is_settled(self) -> bool:
@@ -375,6 +339,10 @@ class InvocationGroup(GroupResults[BaseInvocation[Params, Result], Result], Gene
         """Cancel all invocations, as `BaseInvocation.cancel` does."""
         if self.invocations:
             self.invocations[0].cancel_all(self.invocations)
+
+    async def acancel(self) -> None:
+        """Cancel all invocations like `cancel`, without blocking the event loop."""
+        await beside_loop(self.cancel)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.invocations)} of {self.task.task_id}>"

@@ -17,6 +17,7 @@ from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results, read_states
+from pynenc.storage.beside_loop import beside_loop
 from pynenc.types import Params, Result
 
 
@@ -134,7 +135,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         check_timeout(timeout_s)
         if self._outcome is None:
             async for ended in wait_ended_async(self._components, [self.invocation_id], timeout_s):
-                _settle([self], ended)
+                await _settle_beside_loop([self], ended)
         return self._value()
 
     def _value(self) -> Result:
@@ -182,7 +183,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
                 async for ended in wait_ended_async(self._components, waiting, remaining):
                     done = {each.state.invocation_id for each in ended}
                     waiting = [each for each in waiting if each not in done]
-                    yield _settle(members, ended)
+                    yield await _settle_beside_loop(members, ended)
             except InvocationNotFoundError as error:
                 waiting = [each for each in waiting if each != error.invocation_id]
                 yield _lose(members, error)
@@ -234,6 +235,12 @@ def _settle(
             invocation.settle(each.state, value)
             settled.append(invocation)
     return settled
+
+
+async def _settle_beside_loop(
+    members: Sequence[BaseInvocation[Params, Result]], ended: Sequence[Ended]
+) -> list[BaseInvocation[Params, Result]]:
+    return await beside_loop(lambda: _settle(members, ended))
 
 
 def _restore(app: App, invocation_id: str) -> BaseInvocation[..., Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.interfaces import current_invocation
 from pynenc.context import running_runner
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.waiting import Ended, wait_final, wait_final_async
+from pynenc.storage.beside_loop import beside_loop
 
 REMIND_AFTER_S = 5.0
 """A wait in which nothing has ended for this long checks whether any runner consumes the queues."""
@@ -112,7 +114,7 @@ async def wait_ended_async(
                     waiting = [each for each in waiting if each not in done]
                     yield ended
             except TimeoutError:
-                patience.run_out(waiting)
+                await beside_loop(partial(patience.run_out, waiting))
 
 
 def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:

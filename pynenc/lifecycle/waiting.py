@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from pynenc.invocation.state import InvocationState, outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.state_backend.base_state_backend import OUTCOME
+from pynenc.storage.beside_loop import beside_loop
 from pynenc.storage.group import Group
 from pynenc.storage.records import why_unreadable
 from pynenc.storage.subscription import Subscription
@@ -189,7 +191,7 @@ async def wait_final_async(
         loop.call_soon_threadsafe(woken.set)
 
     with components.orchestrator.subscribe(waiting, wake) as subscription:
-        final = _final_among(components, waiting)
+        final = await beside_loop(lambda: _final_among(components, waiting))
         while True:
             waiting.difference_update(each.state.invocation_id for each in final)
             if final:
@@ -263,8 +265,8 @@ async def _block_async(
         except TimeoutError:
             look_s = min(look_s * 2, LAST_LOOK_S)
         woken.clear()
-        woken_ids = subscription.wait(0).intersection(waiting)
-        final = _final_if_available(components, woken_ids or waiting)
+        looked_at = subscription.wait(0).intersection(waiting) or waiting
+        final = await beside_loop(partial(_final_if_available, components, looked_at))
         if final:
             return final
 

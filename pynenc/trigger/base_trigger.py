@@ -15,6 +15,7 @@ from pynenc.exceptions import TriggerNotFoundError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.task_id import TaskId
 from pynenc.plugins.component import ComponentContext, DataComponent
+from pynenc.storage.beside_loop import submitted_beside_loop
 from pynenc.storage.group import Group
 from pynenc.trigger.definition import StoredTrigger, TriggerDefinition, tick_marks
 from pynenc.trigger.records import (
@@ -151,6 +152,19 @@ class BaseTrigger(DataComponent, TriggerRecords, TriggerStarts):
         self.stage_occurrences(group, [event])
         group.send()
         return event.occurrence_id
+
+    async def aemit_event(
+        self, code: str, payload: Mapping[str, Any] | None = None, event_id: str | None = None
+    ) -> str:
+        """Emit an event like `emit_event`, without blocking the event loop.
+
+        Raises:
+            SubmissionCancelledError: The await was cancelled; the error names the event if it was stored.
+            SerializationError: The payload cannot be written as JSON; nothing is stored.
+        """
+        return await submitted_beside_loop(
+            lambda: self.emit_event(code, payload, event_id), lambda known_id: (known_id,)
+        )
 
     def find_events(self, code: str, since: float | None = None, limit: int = 100) -> list[StoredEvent]:
         """Return events with a code, oldest first.

@@ -15,7 +15,7 @@ import pytest
 
 from pynenc import Pynenc
 from pynenc.calls.call_options import CallOptionValues
-from pynenc.calls.task_options import CommonTaskOptions, DirectTaskOptions, TaskOptions
+from pynenc.calls.task_options import NAMING, CommonTaskOptions, DirectTaskOptions, TaskOptions
 from pynenc.conf.config_task import ConfigTask
 
 LAST = datetime.max.replace(tzinfo=timezone(timedelta(hours=-14)))
@@ -70,11 +70,11 @@ def test_every_mistake_is_found_where_it_is(errors: Any) -> None:
 
 def test_the_options_of_the_decorators_are_those_of_the_settings() -> None:
     common, settings = get_type_hints(CommonTaskOptions), get_type_hints(ConfigTask)
-    assert set(common) == set(ConfigTask.model_fields)
+    assert set(common) == {*ConfigTask.model_fields, *NAMING}
     assert set(get_type_hints(TaskOptions)) - set(common) == {"triggers"}
     assert set(get_type_hints(DirectTaskOptions)) - set(common) == {"parallel_func", "aggregate_func"}
-    for name, hint in common.items():
-        plain = settings[name]
+    for name, plain in settings.items():
+        hint = common.get(name)
         if plain in (int, float, str, bool):
             assert hint == plain | None, name
 

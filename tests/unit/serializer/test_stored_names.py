@@ -91,7 +91,7 @@ def test_a_group_from_before_the_move_is_read(
     form: str, app: Pynenc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handle = app.get_invocation(ID)
-    monkeypatch.setattr(app._invocations, "get_invocation", lambda invocation_id: handle)
+    monkeypatch.setattr(app.invocation_finder, "get_invocation", lambda invocation_id: handle)
     group = app.serializer.deserialize(TEXTS["group"][form])
     assert isinstance(group, InvocationGroup)
     assert (len(group), group.task) == (2, app.tasks[TaskId("plain_tasks", "add")])

@@ -1,0 +1,115 @@
+"""The invocation side of the app: look-ups, counts and events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
+from pynenc.calls.interfaces import AnyInvocation
+from pynenc.client.workflow_runtime import send_event
+from pynenc.invocation.data import InvocationData
+from pynenc.invocation.state import InvocationState
+from pynenc.lifecycle.components import Components
+from pynenc.storage.beside_loop import submitted_beside_loop
+
+
+class InvocationApi:
+    """The look-ups of an app's invocations, and the events that are sent to them.
+
+    Attributes:
+        invocation_finder: Finds the invocations.
+    """
+
+    invocation_finder: InvocationFinder
+
+    @property
+    def components(self) -> Components:
+        """The components, as the rules of an invocation's life use them."""
+        raise NotImplementedError
+
+    def get_invocation(self, invocation_id: str) -> AnyInvocation:
+        """Return a handle on an invocation, from its id.
+
+        Raises:
+            InvocationNotFoundError: No invocation with this id is stored.
+            TaskNotFoundError: Its task cannot be imported here.
+        """
+        return self.invocation_finder.get_invocation(invocation_id)
+
+    def find_invocations(
+        self,
+        task: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+    ) -> list[AnyInvocation]:
+        """Return handles on invocations, newest first.
+
+        Args:
+            task: Only those of this task.
+            statuses: Only those with one of these statuses.
+            since: Only those made at this time or later (aware, or seconds since the epoch).
+            limit: The largest number to return.
+
+        Raises:
+            ValueError: A status does not exist.
+        """
+        return self.invocation_finder.find_invocations(task, statuses, since, limit)
+
+    def find_workflows(
+        self,
+        workflow_type: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+    ) -> list[AnyInvocation]:
+        """Return handles on the roots of workflows, newest first; parameters as of `find_invocations`."""
+        return self.invocation_finder.find_invocations(
+            workflow_type, statuses, since, limit, only_workflows=True
+        )
+
+    def find_records(
+        self,
+        task: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+        limit: int = 100,
+        only_workflows: bool = False,
+    ) -> list[tuple[InvocationData, InvocationState]]:
+        """Return what is stored of invocations, newest first; their tasks need not be importable here."""
+        return self.invocation_finder.find_records(task, statuses, since, limit, only_workflows)
+
+    def workflow_data(self, workflow_id: str) -> dict[str, Any]:
+        """Return the values that the invocations of a workflow share, by name."""
+        return self.invocation_finder.workflow_data(workflow_id)
+
+    def send_event(
+        self,
+        invocation_id: str,
+        code: str,
+        payload: Mapping[str, Any] | None = None,
+        event_id: str | None = None,
+    ) -> str:
+        """Send an event to an invocation; `task.wf.wait_event` in its body receives it.
+
+        See `pynenc.client.workflow_runtime.send_event`.
+        """
+        return send_event(self.components, invocation_id, code, payload, event_id)
+
+    async def asend_event(
+        self,
+        invocation_id: str,
+        code: str,
+        payload: Mapping[str, Any] | None = None,
+        event_id: str | None = None,
+    ) -> str:
+        """Send an event like `send_event`, without blocking the event loop.
+
+        Raises:
+            SubmissionCancelledError: The await was cancelled; the error names the event if it was sent.
+        """
+        return await submitted_beside_loop(
+            lambda: self.send_event(invocation_id, code, payload, event_id), lambda known_id: (known_id,)
+        )
