@@ -75,7 +75,15 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
     config_class: ClassVar[type[PynencConfig]] = ConfigStateBackend
     conf: ConfigStateBackend
     records = (
-        RecordSpec(InvocationData, INVOCATION, (Index((), "created_at"), Index(("task_id",), "created_at"))),
+        RecordSpec(
+            InvocationData,
+            INVOCATION,
+            (
+                Index((), "created_at"),
+                Index(("task_id",), "created_at"),
+                Index(("parent_invocation_id",), "created_at", is_sparse=True),
+            ),
+        ),
         RecordSpec(OutcomeData, OUTCOME),
         RecordSpec(RunnerData, "runner", (Index((), "seen_at"),)),
         *WORKFLOW_RECORDS,

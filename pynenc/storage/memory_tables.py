@@ -125,10 +125,14 @@ class _SortedIndex:
 
     def add(self, record: Record) -> None:
         group, entry = self._place(record)
+        if self._index.is_sparse and None in group:
+            return
         self._groups.setdefault(group, SortedList()).add(entry)
 
     def discard(self, record: Record) -> None:
         group, entry = self._place(record)
+        if self._index.is_sparse and None in group:
+            return
         entries = self._groups[group]
         entries.discard(entry)
         if not entries:

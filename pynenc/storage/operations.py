@@ -26,10 +26,13 @@ class Index(msgspec.Struct, frozen=True):
     Attributes:
         by: Fields that a query fixes to a value each; empty for all records of the table.
         order: Numeric field that orders and limits the range.
+        is_sparse: Whether nobody asks for records in which one of the `by` fields, which are texts,
+            is None. An engine may leave those out.
     """
 
     by: tuple[str, ...]
     order: str
+    is_sparse: bool = False
 
 
 class Table(msgspec.Struct, frozen=True):

@@ -52,7 +52,8 @@ class TableStatements:
     def _create_index(self, index: Index) -> str:
         name = quoted(f"{self.plain_name}:{','.join((*index.by, index.order))}")
         columns = ", ".join(map(quoted, (*index.by, index.order, KEY)))
-        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.name} ({columns})"
+        only = [f"{quoted(field)} IS NOT NULL" for field in index.by] if index.is_sparse else []
+        return f"CREATE INDEX IF NOT EXISTS {name} ON {self.name} ({columns}){_all(only)}"
 
     # --- writes ------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from pynenc.storage.operations import (
 )
 from pynenc.testing.storage_fixtures import (
     BY_KIND,
+    BY_OTHER,
     BY_TIME,
     TABLE,
     MakeStorage,
@@ -227,6 +228,19 @@ class RecordSuite(StorageFixtures):
         assert _keys(storage.find(Query(TABLE, BY_KIND, ("a",)), 5)) == ["k00000", "k00002"]
         assert _keys(storage.find(Query(TABLE, BY_KIND, ("b",)), 5)) == ["k00001"]
         assert _keys(storage.find(Query(TABLE, BY_TIME), 5))[-1] == "k00001"
+
+    def test_a_sparse_index_finds_what_has_a_value(self, storage: Storage) -> None:
+        insert_many(storage, 4)
+        query = Query(TABLE, BY_OTHER, ("x",))
+        storage.write([Insert(TABLE, "with", {"kind": "b", "at": 9.0, "other": "x"})])
+        storage.write([Patch(TABLE, "k00002", {"other": "x"}), Patch(TABLE, "k00001", {"other": "y"})])
+        assert (_keys(storage.find(query, 5)), storage.count(query)) == (["k00002", "with"], 2)
+        storage.write([Patch(TABLE, "k00002", {"other": None}), Patch(TABLE, "k00001", {"other": "x"})])
+        assert (_keys(storage.find(query, 5)), storage.count(query)) == (["k00001", "with"], 2)
+        storage.write([Patch(TABLE, "k00001", {"at": 10.0}), Patch(TABLE, "k00003", {"at": 10.0})])
+        assert _keys(storage.find(query, 1, cursor_of(query, storage.find(query, 1)[0]))) == ["k00001"]
+        storage.write([Delete(TABLE, "with"), Delete(TABLE, "k00000")])
+        assert (_keys(storage.find(query, 5)), storage.count(query)) == (["k00001"], 1)
 
     def test_an_index_that_was_not_declared_is_refused(self, storage: Storage) -> None:
         with pytest.raises(StorageError, match="declares no index"):

@@ -17,7 +17,8 @@ MakeStorage = Callable[[str], Storage]
 
 BY_KIND = Index(("kind",), "at")
 BY_TIME = Index((), "at")
-TABLE = Table("kit_record", ("kind", "at", "value", "other"), (BY_KIND, BY_TIME), ("log",))
+BY_OTHER = Index(("other",), "at", is_sparse=True)
+TABLE = Table("kit_record", ("kind", "at", "value", "other"), (BY_KIND, BY_TIME, BY_OTHER), ("log",))
 
 
 class StorageFixtures:

@@ -64,12 +64,20 @@ def prepare(database: Database[Document]) -> None:
 def prepare_tables(database: Database[Document], tables: Iterable[Table]) -> None:
     """Make the indexes of tables; what is there already stays."""
     models = [
-        _partial(index_fields(index), {"_t": kind_of(table)}, index_name(table, index))
+        _partial(index_fields(index), covered(table, index), index_name(table, index))
         for table in tables
         for index in table.indexes
     ]
     if models:
         database[RECORDS].create_indexes(models)
+
+
+def covered(table: Table, index: Index) -> Document:
+    """Return the condition for what stands in an index; a query with a hint has to name it."""
+    only: Document = {"_t": kind_of(table)}
+    if index.is_sparse:
+        only.update({field: {"$type": "string"} for field in index.by})
+    return only
 
 
 def _partial(fields: list[str], only: dict[str, Any], name: str) -> IndexModel:

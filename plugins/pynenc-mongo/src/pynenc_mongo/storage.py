@@ -125,7 +125,7 @@ class MongoStorage(Storage):
 
         def page() -> list[Document]:
             cursor = connection.records.find(
-                {"_t": kind_of(query.table)},
+                schema.covered(query.table, query.index),
                 projection,
                 sort=sort,
                 limit=limit + more,

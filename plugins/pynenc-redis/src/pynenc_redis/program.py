@@ -56,7 +56,9 @@ class Program:
         number = self._tables.get(table.name)
         if number is None:
             number = self._tables[table.name] = len(self._specs) + 1
-            self._specs.append((table.name, [(index.by, index.order) for index in table.indexes]))
+            self._specs.append(
+                (table.name, [(index.by, index.order, index.is_sparse) for index in table.indexes])
+            )
         return number
 
     def _step(self, operation: Operation) -> tuple[Any, ...]:
@@ -90,7 +92,9 @@ class Program:
             fields += (name, packed_entry(entry))
         places: list[str] = []
         for number, index in enumerate(table.indexes, 1):
-            group = (texts.get(name, NONE) for name in index.by)
+            group = [texts.get(name, NONE) for name in index.by]
+            if index.is_sparse and NONE in group:
+                continue
             score = texts[index.order][1:] if index.order in texts else "0"
             places += (index_key(self._prefix, table, number, group), score, key)
         return "I", f"{self._prefix}:r:{table.name}:{key}", fields, places

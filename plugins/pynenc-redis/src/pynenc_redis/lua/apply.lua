@@ -1,7 +1,7 @@
 -- Carries out a list of storage operations in order.
 --
 -- KEYS[1]: the prefix of all keys of the app. ARGV[1]: a MessagePack array {tables, operations}.
--- A table is {name, {index...}}, an index {{field...}, order field}. Every value is text whose
+-- A table is {name, {index...}}, an index {{field...}, order field, is sparse}. Every value is text whose
 -- first letter tells its type; 'n' stands for none, and so does a field that was never written.
 -- Returns a MessagePack array with a reply for each operation: for a write 1, or {what is there}
 -- (false if nothing is), for a read a list of records (false where there is none).
@@ -16,11 +16,14 @@ local function record_key(of, key)
   return prefix .. ':r:' .. of[1] .. ':' .. key
 end
 
--- The sorted set of an index in which a record with these values stands.
+-- The sorted set of an index in which a record with these values stands; '' for none.
 local function index_key(of, number, values)
   local key = prefix .. ':x:' .. of[1] .. ':' .. number .. ':'
   for _, field in ipairs(of[2][number][1]) do
     local value = values[field] or 'n'
+    if value == 'n' and of[2][number][3] then
+      return ''
+    end
     key = key .. #value .. ':' .. value
   end
   return key
@@ -124,10 +127,10 @@ local function patch(of, key, values, expect, append)
   end
   for at, number in ipairs(touched) do
     local after, is = index_key(of, number, old), score(old[of[2][number][2]])
-    if before[at] ~= after then
+    if before[at] ~= after and before[at] ~= '' then
       call('ZREM', before[at], key)
     end
-    if before[at] ~= after or was[at] ~= is then
+    if after ~= '' and (before[at] ~= after or was[at] ~= is) then
       call('ZADD', after, is, key)
     end
   end
@@ -153,7 +156,10 @@ local function delete(of, key, expect)
   end
   call('UNLINK', record)
   for number = 1, #of[2] do
-    call('ZREM', index_key(of, number, old), key)
+    local place = index_key(of, number, old)
+    if place ~= '' then
+      call('ZREM', place, key)
+    end
   end
   return 1
 end
