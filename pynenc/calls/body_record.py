@@ -23,6 +23,10 @@ class BodyRecord(Protocol):
     def has_steps(self) -> bool:
         """True if anything was recorded."""
 
+    @property
+    def was_cancelled(self) -> bool:
+        """True if the body has been told that it was cancelled, so that what it starts compensates."""
+
     def check_complete(self) -> None:
         """Refuse an end that comes before everything that was recorded."""
 

@@ -246,17 +246,22 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         """Return the result, like `wait`, without blocking the event loop."""
 
     @abstractmethod
-    def cancel(self) -> None:
+    def cancel(self, children: bool = False) -> None:
         """Cancel the invocation.
 
         A waiting invocation becomes CANCELLED at once. A running one is asked to stop: its body
         notices where it waits for another invocation and where it calls `check_interruption`. An
         invocation that has ended stays as it is.
+
+        Args:
+            children: Whether all that it has started is cancelled, too, and what that has started.
+                The children of a workflow are cancelled in any case, unless its option
+                `cancel_children` is False.
         """
 
-    async def acancel(self) -> None:
+    async def acancel(self, children: bool = False) -> None:
         """Cancel the invocation like `cancel`, without blocking the event loop."""
-        await beside_loop(self.cancel)
+        await beside_loop(lambda: self.cancel(children))
 
     @property
     @abstractmethod
@@ -278,7 +283,7 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         """Do the same without blocking the event loop."""
 
     @abstractmethod
-    def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]]) -> None:
+    def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]], children: bool) -> None:
         """Cancel invocations of one app, in one batch."""
 
     def __repr__(self) -> str:
@@ -335,14 +340,14 @@ class InvocationGroup(GroupResults[BaseInvocation[Params, Result], Result], Gene
         """The `error` of each invocation, in the order of the calls."""
         return [each.error for each in self.invocations]
 
-    def cancel(self) -> None:
+    def cancel(self, children: bool = False) -> None:
         """Cancel all invocations, as `BaseInvocation.cancel` does."""
         if self.invocations:
-            self.invocations[0].cancel_all(self.invocations)
+            self.invocations[0].cancel_all(self.invocations, children)
 
-    async def acancel(self) -> None:
+    async def acancel(self, children: bool = False) -> None:
         """Cancel all invocations like `cancel`, without blocking the event loop."""
-        await beside_loop(self.cancel)
+        await beside_loop(lambda: self.cancel(children))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self.invocations)} of {self.task.task_id}>"

@@ -136,14 +136,15 @@ def stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationS
 
 @invocations.command("cancel")
 @_IDS
+@click.option("--children", is_flag=True, help="Cancel all that they have started, too.")
 @click.pass_obj
-def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...]) -> None:
+def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...], children: bool) -> None:
     """Cancel invocations: what waits ends at once, what runs is asked to end.
 
     The exit code is 1 if one of them has ended before.
     """
     app = state.app()
-    cancel(app.components, invocation_ids, get_current_runner().runner_id)
+    cancel(app.components, invocation_ids, get_current_runner().runner_id, children)
     ended_before = False
     for each in invocation_ids:
         _, record = stored(app, each)

@@ -103,15 +103,15 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         value = self._outcome[0] if self._outcome is not None else None
         return value.error if isinstance(value, RaisedError) else None
 
-    def cancel(self) -> None:
-        cancel(self._components, [self.invocation_id], get_current_runner().runner_id)
+    def cancel(self, children: bool = False) -> None:
+        cancel(self._components, [self.invocation_id], get_current_runner().runner_id, children)
         self._read_at = float("-inf")  # what was known may be out of date
 
-    def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]]) -> None:
+    def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]], children: bool) -> None:
         states = self._components.orchestrator.read_states(_ids(members))
         known = [state.invocation_id for state in states if state is not None]
         if known:
-            cancel(self._components, known, get_current_runner().runner_id)
+            cancel(self._components, known, get_current_runner().runner_id, children)
         for each in members:
             if isinstance(each, DistributedInvocation):
                 each._read_at = float("-inf")  # what was known may be out of date

@@ -130,7 +130,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     async def async_result(self, timeout_s: float | None = None) -> Result:
         return self.wait(timeout_s)
 
-    def cancel(self) -> None:
+    def cancel(self, children: bool = False) -> None:
         """Do nothing: an inline invocation has ended before the caller gets its handle."""
 
     def settle_all(
@@ -143,7 +143,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     ) -> AsyncIterator[list[BaseInvocation[Params, Result]]]:
         yield list(members)
 
-    def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]]) -> None:
+    def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]], children: bool) -> None:
         """Do nothing: they have all ended."""
 
 

@@ -169,6 +169,9 @@ def _new_invocation(
         registration_key=keys.registration_key,
         cache_key=keys.cache_key,
         is_workflow=int(conf.force_new_workflow),
+        cancels_children=int(
+            conf.force_new_workflow if conf.cancel_children is None else conf.cancel_children
+        ),
     )
     return NewInvocation(data, state), workflow
 

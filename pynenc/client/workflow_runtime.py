@@ -17,6 +17,7 @@ from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import derived_id, new_id
 from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.workflow_identity import WorkflowIdentity
+from pynenc.lifecycle.cancellation import end_children
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import event_channel, signal_invocations
 from pynenc.lifecycle.storage_retry import retry_while_unavailable
@@ -48,6 +49,11 @@ class StoredRuntime:
 
     def _retry(self, act: Callable[[], T]) -> T:
         return retry_while_unavailable(self._app.logger, act)
+
+    def end_children(self) -> None:
+        """Cancel what the invocation has started, if its record says so."""
+        actor_id = get_current_runner().runner_id
+        self._retry(lambda: end_children(self._app.components, self.invocation_id, actor_id))
 
     def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
         call, options = _bound(task, args, kwargs), task.call_options
@@ -196,8 +202,8 @@ def _open(invocation: BaseInvocation[..., Any]) -> WorkflowContext:
             app.components, invocation.invocation_id, workflow_id, state.generation, state.retries
         )
         flags = bool(state.is_workflow), bool(state.cancel_requested)
-        run = DurableRun(journal, interruption, *flags, state.retries)
         runtime = StoredRuntime(app, invocation, state.generation)
+        run = DurableRun(journal, interruption, *flags, state.retries, runtime.end_children)
         park_after_s = app.conf.workflow_park_after_seconds
     elif isinstance(invocation, ConcurrentInvocation):
         if invocation.journal is None:

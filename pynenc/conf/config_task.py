@@ -155,3 +155,7 @@ class ConfigTask(PynencConfig):
     reroute_on_concurrency_control: bool = Field(
         False, description="A blocked invocation waits for the slot instead of ending."
     )
+    cancel_children: bool | None = Field(
+        None,
+        description="Whether what an invocation has started is cancelled with it; unset: of a workflow only.",
+    )

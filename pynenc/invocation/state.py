@@ -41,6 +41,7 @@ class InvocationState(msgspec.Struct, frozen=True):
         events: How many events were sent to it.
         blocked_since: Since when runners have met it whose code cannot run it, in seconds since the epoch;
             0 if the last that met it could.
+        cancels_children: Whether all that it has started is cancelled with it.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -67,6 +68,7 @@ class InvocationState(msgspec.Struct, frozen=True):
     has_steps: int = 0
     events: int = 0
     blocked_since: float = 0.0
+    cancels_children: int = 0
 
     @property
     def is_parked(self) -> bool:

@@ -6,11 +6,16 @@ dies, or gives the invocation back, whoever leads it back to the queue or claims
 
 The root of a workflow that has begun is not ended by others: it runs, replays what it has recorded,
 and is told at the place where it had come to, so that it can compensate what it has done.
+
+The children of an invocation that is cancelled are cancelled as well if its record says so: before it
+can become CANCELLED, and when its body can submit no more of them, so that no crash leaves one behind.
+Where the body of a workflow is told, it is done just before: what that submits then is to compensate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -22,8 +27,10 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import release, unpark
 from pynenc.lifecycle.waiting import read_states
 from pynenc.storage.group import Group
+from pynenc.storage.operations import Cursor
 
 _S = InvocationStatus
+_PAGE = 200
 
 
 def runner_channel(runner_id: str) -> str:
@@ -31,17 +38,85 @@ def runner_channel(runner_id: str) -> str:
     return f"runner:{runner_id}"
 
 
-def cancel(components: Components, invocation_ids: Sequence[str], actor_id: str) -> None:
+def cancel(
+    components: Components, invocation_ids: Sequence[str], actor_id: str, children: bool = False
+) -> None:
     """Cancel invocations; those that have ended are left alone.
+
+    Args:
+        components: The components.
+        invocation_ids: Which.
+        actor_id: Who does it, for the history.
+        children: Whether all that they have started is cancelled, too, and what that has started,
+            even if they themselves have ended.
 
     Raises:
         InvocationNotFoundError: One is not known.
     """
-    waiting = list(invocation_ids)
-    while waiting:
+    states = read_states(components, invocation_ids)
+    reaching = [
+        state
+        for state in states
+        if _may_have_children(state) and (children or (state.cancels_children and not state.status.final))
+    ]
+    idle = [state.invocation_id for state in reaching if state.runner_id is None]
+    cancel_children(components, idle, actor_id)
+    _cancel(components, states, actor_id, children)
+    # A body that waits for a child learns first that it is cancelled itself.
+    running = [state.invocation_id for state in reaching if state.runner_id is not None]
+    cancel_children(components, running, actor_id)
+
+
+def _may_have_children(state: InvocationState) -> bool:
+    """Return whether others may look for its children: those of a body that is told are left to that."""
+    return state.claim > 0 and (state.status.final or not state.is_workflow)
+
+
+def cancel_children(components: Components, invocation_ids: Sequence[str], actor_id: str) -> None:
+    """Cancel all that invocations have started, and what that has started; some of it may be gone."""
+    seen = set(invocation_ids)
+    parents = deque(invocation_ids)
+    while parents:
+        for page in _pages_of_children(components, parents.popleft()):
+            states = [state for state in components.orchestrator.read_states(page) if state is not None]
+            _cancel(components, states, actor_id, children=True)
+            found = [state.invocation_id for state in states if _may_have_children(state)]
+            parents.extend(each for each in found if each not in seen)
+            seen.update(found)
+
+
+def _pages_of_children(components: Components, invocation_id: str) -> Iterator[list[str]]:
+    after: Cursor | None = None
+    while True:
+        page = components.state_backend.find_children(invocation_id, _PAGE, after)
+        if page:
+            yield [data.invocation_id for data in page]
+        if len(page) < _PAGE:
+            return
+        after = Cursor(page[-1].created_at, page[-1].invocation_id)
+
+
+def end_children(components: Components, invocation_id: str, actor_id: str) -> None:
+    """Cancel what an invocation has started, before it becomes CANCELLED, if its record says so."""
+    (state,) = components.orchestrator.read_states([invocation_id])
+    if state is not None and state.cancels_children:
+        cancel_children(components, [invocation_id], actor_id)
+
+
+def is_cancel_requested(components: Components, invocation_id: str) -> bool:
+    """Return whether an invocation was cancelled, whether or not its body knows yet."""
+    (state,) = components.orchestrator.read_states([invocation_id])
+    return state is not None and bool(state.cancel_requested)
+
+
+def _cancel(components: Components, states: Sequence[InvocationState], actor_id: str, children: bool) -> None:
+    while states:
         now, group = components.now(), Group()
-        states = [state for state in read_states(components, waiting) if not state.status.final]
-        changes = [_wanted(state, actor_id, now) for state in states if not state.cancel_requested]
+        changes = [
+            _wanted(state, children, actor_id, now)
+            for state in states
+            if not state.status.final and (children or not state.cancel_requested)
+        ]
         if not changes:
             return
         replies = components.stage_change(group, changes, actor_id)
@@ -60,21 +135,23 @@ def cancel(components: Components, invocation_ids: Sequence[str], actor_id: str)
         taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]
         release(components, [state for state in taken if state.status == _S.PENDING], actor_id)
         # Those that moved on meanwhile are looked at again.
-        waiting = [
+        moved = [
             change.current.invocation_id
             for change, was_done in zip(changes, done, strict=True)
             if not was_done
         ]
+        states = [state for state in components.orchestrator.read_states(moved) if state is not None]
 
 
-def _wanted(state: InvocationState, actor_id: str, now: float) -> Change:
+def _wanted(state: InvocationState, children: bool, actor_id: str, now: float) -> Change:
     """Return the end of a waiting record, or the flag for one that a runner owns or that is in passing."""
+    flags = {"cancel_requested": 1, "cancels_children": int(children or state.cancels_children)}
     if state.is_parked and state.ends_by_itself:
-        return unpark(state, actor_id, now, cancel_requested=1)
+        return unpark(state, actor_id, now, **flags)
     ends_here = state.status.can_transition_to(_S.CANCELLED) and state.runner_id is None
     if ends_here and not state.ends_by_itself:
         return changed(state, _S.CANCELLED, actor_id, now)
-    return Change(state, msgspec.structs.replace(state, cancel_requested=1))
+    return Change(state, msgspec.structs.replace(state, **flags))
 
 
 def _channel(state: InvocationState) -> str:
@@ -85,6 +162,8 @@ def end_cancelled(components: Components, claims: Sequence[Claim], runner_id: st
     """End those of a runner's new claims that were cancelled before; the others."""
     doomed = [each.state for each in claims if _is_doomed(each.state)]
     if doomed:
+        reaching = [state.invocation_id for state in doomed if state.cancels_children and state.claim > 1]
+        cancel_children(components, reaching, runner_id)
         now, group = components.now(), Group()
         changes = [changed(state, _S.CANCELLED, runner_id, now) for state in doomed]
         components.stage_change(group, changes, runner_id)

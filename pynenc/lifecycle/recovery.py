@@ -14,6 +14,7 @@ from pynenc.invocation.data import OutcomeData
 from pynenc.invocation.state import Change, InvocationState, changed, recovery_outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
+from pynenc.lifecycle.cancellation import cancel_children
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
@@ -124,6 +125,9 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
         How many were rerouted or ended.
     """
     now, group = components.now(), Group()
+    for state in states:
+        if state.cancel_requested and state.cancels_children and not state.ends_by_itself:
+            cancel_children(components, [state.invocation_id], actor_id)
     steps: list[list[Change]] = [_way_back(components, state, actor_id, now) for state in states]
     failed = [way[-1].target for way in steps if way[-1].target.status == _S.FAILED]
     components.state_backend.stage_save_outcomes(group, [_gave_up(components, state) for state in failed])

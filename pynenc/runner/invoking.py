@@ -31,6 +31,7 @@ from pynenc.interruption import Interruption, current_interruption, is_interrupt
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
+from pynenc.lifecycle.cancellation import end_children, is_cancel_requested
 from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.storage_retry import pauses, retry_while_unavailable, retry_while_unavailable_async
 from pynenc.runner.other_code import left_to_others
@@ -300,7 +301,12 @@ def _failed(
     has_steps: bool,
 ) -> Finished:
     components = app.components
-    if isinstance(error, InvocationCancelledError) and is_interrupted():
+    if isinstance(error, InvocationCancelledError) and (
+        is_interrupted() or is_cancel_requested(components, claim.data.invocation_id)
+    ):
+        record = invocation.body_record
+        if record is None or not record.was_cancelled:
+            end_children(components, claim.data.invocation_id, claim.state.runner_id or "")
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
     left = left_to_others(app, claim, error, has_steps) if has_steps else None
     if left is not None:
@@ -320,5 +326,6 @@ def ended_by_force(app: App, body: RunningBody) -> Finished:
     """Return how a body ends that did not listen when it was asked to."""
     error = body.interruption.error
     if error is None or isinstance(error, InvocationCancelledError):
+        end_children(app.components, body.claim.data.invocation_id, body.claim.state.runner_id or "")
         return Finished(body.claim, InvocationStatus.CANCELLED, "")
     return Finished(body.claim, InvocationStatus.FAILED, app.components.values.pack_error(error))

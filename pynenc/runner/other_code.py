@@ -14,6 +14,7 @@ from pynenc.exceptions import NonDeterminismError, TaskNotFoundError
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle.cancellation import end_children
 from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.parking import Parking
 
@@ -37,6 +38,7 @@ def left_to_others(app: App, claim: Claim, error: BaseException, has_steps: bool
         return None
     state, now = claim.state, app.components.now()
     if state.cancel_requested:
+        end_children(app.components, claim.data.invocation_id, state.runner_id or "")
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
     since = state.blocked_since or now
     has_begun = bool(has_steps or state.has_steps)

@@ -131,6 +131,19 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         lookup = Lookup(InvocationData, equals, since, until, newest_first=True)
         return self.find(InvocationData, lookup, limit, after)
 
+    def find_children(
+        self, invocation_id: str, limit: int = 100, after: Cursor | None = None
+    ) -> list[InvocationData]:
+        """Return what the body of an invocation has submitted, oldest first.
+
+        Args:
+            invocation_id: Whose children.
+            limit: The largest number to return.
+            after: Continue behind this one (its `created_at` and id).
+        """
+        lookup = Lookup(InvocationData, {"parent_invocation_id": invocation_id})
+        return self.find(InvocationData, lookup, limit, after)
+
     def save_outcomes(self, outcomes: Sequence[OutcomeData]) -> None:
         """Store outcomes; one that is there already is left alone."""
         self.note_uses(OUTCOME, outcomes)

@@ -5,6 +5,7 @@ does the rest. It needs the extra `pynenc[test]`.
 """
 
 from pynenc.testing.broker_suite import BrokerSuite
+from pynenc.testing.cancel_children_suite import CancelChildrenSuite
 from pynenc.testing.cancel_suite import CancelSuite
 from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
 from pynenc.testing.concurrency_suite import ConcurrencySuite
@@ -40,6 +41,7 @@ class EverydaySuite(
     LifeSuite,
     ConcurrencySuite,
     CancelSuite,
+    CancelChildrenSuite,
     WorkflowSuite,
     RetentionSuite,
 ):
@@ -56,6 +58,7 @@ class ComponentSuite(EverydaySuite, CrashesSuite):
 
 __all__ = [
     "BrokerSuite",
+    "CancelChildrenSuite",
     "CancelSuite",
     "ClientDataStoreSuite",
     "ComponentSuite",

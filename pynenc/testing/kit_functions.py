@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pynenc.calls.interfaces import current_invocation
-from pynenc.exceptions import RetryError
+from pynenc.exceptions import InvocationCancelledError, RetryError
 from pynenc.interruption import check_interruption
 
 
@@ -98,3 +98,37 @@ def wait_for_other(other_id: str) -> None:
     if invocation is None:
         raise RuntimeError("only as a task")
     _ = invocation.task.app.get_invocation(other_id).result
+
+
+def branch_out(depth: int, spins: bool) -> None:
+    """Start two of oneself, with one less of depth each, and wait for them; the last are not due for long.
+
+    Args:
+        depth: How many generations follow.
+        spins: Whether it does not wait, but computes for ever.
+    """
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    again = invocation.task if depth > 1 else invocation.task.options(delay=3600)
+    started = [again(depth - 1, False) for _ in range(2 if depth else 0)]
+    if spins:
+        spin()
+    for each in started:
+        _ = each.result
+
+
+def start_one_too_late(asks: bool) -> None:
+    """Start one of oneself, have oneself cancelled, start another, and notice.
+
+    Args:
+        asks: Whether the cancelling is to reach children.
+    """
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    later = invocation.task.options(delay=3600)
+    later(asks)
+    invocation.cancel(children=asks)
+    later(asks)
+    raise InvocationCancelledError("it is over")

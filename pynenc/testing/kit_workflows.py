@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from pynenc.calls.interfaces import current_invocation
+from pynenc.exceptions import InvocationCancelledError
 from pynenc.task import Task
 from pynenc.workflow.context import WorkflowContext
 
@@ -171,3 +172,17 @@ def takes_ticks() -> list[int]:
     first = wf.wait_event("tick")
     wf.sleep(600)
     return [each["n"] for each in (first, *(wf.wait_event("tick", timeout=1) for _ in range(2)))]
+
+
+def starts_children(compensates: bool) -> None:
+    """Start a task that is not due for long and a workflow that waits, wait, and compensate."""
+    task, wf, _ = _here()
+    square_task = _task(task, "square")
+    wf.execute_task(square_task.options(delay=3600), 1)
+    wf.execute_task(_task(task, "waits_for_approval"), 2)
+    try:
+        wf.wait_event("never")
+    except InvocationCancelledError:
+        if compensates:
+            wf.execute_task(_task(task, "undo"), "it")
+        raise

@@ -44,6 +44,11 @@ def _finish(app: Pynenc, claimed: Claim, runner_id: str, result: object) -> Step
     return finish_and_start(app.components, runner_id, [Finished(claimed, _S.SUCCESS, payload)], [])
 
 
+def _is_blocked(app: Pynenc, invocation_id: str) -> bool:
+    (state,) = app.orchestrator.read_states([invocation_id])
+    return state is not None and state.is_parked and state.blocked_since > 0
+
+
 class LifeSuite(AppFixtures):
     """Submit, claim, run, finish, wait, recover."""
 
@@ -183,7 +188,19 @@ class LifeSuite(AppFixtures):
         assert app.find_invocations() == []
         assert app.broker.queues() == []
 
+    def test_a_task_that_is_not_known_is_left_to_runners_that_know_it(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        invocation = add(1)
+        del app.tasks[add.task_id]
+        with running(app):
+            while not _is_blocked(app, invocation.invocation_id):
+                pass
+            app.task(kit_functions.add)
+            assert invocation.wait(60) == 11
+        assert not _is_blocked(app, invocation.invocation_id)
+
     def test_a_task_that_is_not_known_fails_clearly(self, app: Pynenc) -> None:
+        app.conf.unknown_task_grace = 0
         add = app.task(kit_functions.add)
         invocation = add(1)
         del app.tasks[add.task_id]

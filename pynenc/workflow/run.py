@@ -47,6 +47,10 @@ class DurableRun:
         is_workflow: Whether it is the root of a workflow.
         cancel_requested: Whether it was cancelled before this run began.
         attempt: How often the body asked for another run.
+        when_cancelled: Is called just before the body is told for the first time that it was cancelled.
+
+    Attributes:
+        was_cancelled: Whether the body has been told.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class DurableRun:
         is_workflow: bool,
         cancel_requested: bool,
         attempt: int,
+        when_cancelled: Callable[[], None] = lambda: None,
     ) -> None:
         self.journal = journal
         self.interruption = interruption
@@ -64,6 +69,8 @@ class DurableRun:
         self.branches = Branches()
         self.is_workflow = is_workflow
         self._cancel_requested = cancel_requested
+        self._when_cancelled = when_cancelled
+        self.was_cancelled = False
         self._known: dict[Place, Step] | None = None
         self._earlier = EarlierAttempts()
         self._sources: dict[Place, Step | None] = {}
@@ -256,6 +263,7 @@ class DurableRun:
         if not self.is_workflow:
             self.interruption.check()
         elif self._is_cancelling:
+            self._when_cancelled()
             self._new.append(self.journal.record(Entry(place, CANCELLED, where, None)))
             raise self._cancelling()
         else:
@@ -275,6 +283,7 @@ class DurableRun:
 
     def _cancelling(self) -> InvocationCancelledError:
         """Return the error that tells the body; it may wait again afterwards, to compensate."""
+        self.was_cancelled = True
         error = self.interruption.error
         if not isinstance(error, InvocationCancelledError):
             error = InvocationCancelledError("the invocation was cancelled")

@@ -144,6 +144,11 @@ class WaitingOperations:
         return self.run.parking
 
     @property
+    def was_cancelled(self) -> bool:
+        """True if the body has been told that it was cancelled."""
+        return self.run.was_cancelled
+
+    @property
     def has_steps(self) -> bool:
         """True if anything was recorded."""
         return self.run.has_steps
