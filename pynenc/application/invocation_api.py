@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
-from pynenc.calls.interfaces import AnyInvocation
+from pynenc.calls.interfaces import AnyInvocation, App
+from pynenc.client.retrying import retry_invocation
 from pynenc.client.workflow_runtime import send_event
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
@@ -80,6 +81,31 @@ class InvocationApi:
     ) -> list[tuple[InvocationData, InvocationState]]:
         """Return what is stored of invocations, newest first; their tasks need not be importable here."""
         return self.invocation_finder.find_records(task, statuses, since, limit, only_workflows)
+
+    def count(
+        self,
+        task: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+    ) -> int:
+        """Return how many invocations are stored; parameters as of `find_invocations`.
+
+        Statuses alone, or a task and a time without statuses, are counted in an index. Statuses
+        together with one of those are counted by reading the invocations.
+        """
+        return self.invocation_finder.count(task, statuses, since)
+
+    def find_children(self, invocation_id: str) -> list[AnyInvocation]:
+        """Return handles on what the body of an invocation has submitted, oldest first."""
+        return self.invocation_finder.find_children(invocation_id)
+
+    def find_parent(self, invocation_id: str) -> AnyInvocation | None:
+        """Return a handle on the invocation whose body submitted one; None if there is none any more."""
+        return self.invocation_finder.find_parent(invocation_id)
+
+    def retry_invocation(self, invocation_id: str, from_step: str | None = None) -> AnyInvocation:
+        """Make a call that has ended once more, or go on with a workflow; see `BaseInvocation.retry`."""
+        return retry_invocation(cast(App, self), invocation_id, from_step)
 
     def workflow_data(self, workflow_id: str) -> dict[str, Any]:
         """Return the values that the invocations of a workflow share, by name."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from pynenc.calls.inline_records import InlineRecords
+from pynenc.calls.inline_records import KEPT, InlineRecords
 from pynenc.calls.interfaces import AnyInvocation, BaseTask
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.conf.config_pynenc import ConfigPynenc
@@ -59,6 +60,42 @@ class InvocationFinder:
         if data is None:
             raise InvocationNotFoundError(invocation_id, why_unreadable(INVOCATION, invocation_id))
         return self._handles([data], [None])[0]
+
+    def find_children(self, invocation_id: str) -> list[AnyInvocation]:
+        """Return handles on what the body of an invocation has submitted, oldest first."""
+        backend, found = self._components().state_backend, list[InvocationData]()
+        after: Cursor | None = None
+        while True:
+            page = backend.find_children(invocation_id, _PAGE, after)
+            found += page
+            if len(page) < _PAGE:
+                return self._handles(found, [None] * len(found))
+            after = Cursor(page[-1].created_at, page[-1].invocation_id)
+
+    def find_parent(self, invocation_id: str) -> AnyInvocation | None:
+        """Return a handle on the invocation whose body submitted one; None if there is none any more."""
+        (data,) = self._components().state_backend.read_invocations([invocation_id])
+        if data is None or data.parent_invocation_id is None:
+            return None
+        (parent,) = self._components().state_backend.read_invocations([data.parent_invocation_id])
+        return None if parent is None else self._handles([parent], [None])[0]
+
+    def count(
+        self,
+        task: TaskFilter = None,
+        statuses: StatusFilter = None,
+        since: datetime | float | None = None,
+    ) -> int:
+        """Return how many invocations there are; see `Pynenc.count`."""
+        if self._conf().dev_mode_force_sync_tasks:
+            return len(self._find_inline(task, statuses, since, KEPT, False))
+        components, wanted = self._components(), _status_set(statuses)
+        if task is None and since is None and wanted is not None:
+            return sum(components.orchestrator.count_states(status) for status in wanted)
+        if wanted is None:
+            start = since.timestamp() if isinstance(since, datetime) else since
+            return components.state_backend.count_invocations(_task_key(task), start)
+        return len(self.find_records(task, statuses, since, sys.maxsize))
 
     def find_invocations(
         self,

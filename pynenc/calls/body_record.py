@@ -27,6 +27,10 @@ class BodyRecord(Protocol):
     def was_cancelled(self) -> bool:
         """True if the body has been told that it was cancelled, so that what it starts compensates."""
 
+    @property
+    def misfit(self) -> Exception | None:
+        """The error with which the run ends because its code does not fit the record, if that was seen."""
+
     def check_complete(self) -> None:
         """Refuse an end that comes before everything that was recorded."""
 

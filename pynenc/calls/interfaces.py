@@ -42,6 +42,15 @@ class App(AppServices, Protocol):
     def get_invocation(self, invocation_id: str) -> BaseInvocation[..., Any]:
         """Return a handle on a stored invocation; raise `InvocationNotFoundError` if there is none."""
 
+    def find_children(self, invocation_id: str) -> list[BaseInvocation[..., Any]]:
+        """Return handles on what the body of an invocation has submitted, oldest first."""
+
+    def find_parent(self, invocation_id: str) -> BaseInvocation[..., Any] | None:
+        """Return a handle on the invocation whose body submitted one."""
+
+    def retry_invocation(self, invocation_id: str, from_step: str | None = None) -> BaseInvocation[..., Any]:
+        """Make a call once more, or go on with a workflow, as a new invocation."""
+
 
 # --- tasks -----------------------------------------------------------------------------
 
@@ -218,6 +227,31 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         """The exception that `result` raises, as soon as the status says that there is one.
 
         None while the invocation has not ended, and after a success.
+        """
+
+    @property
+    @abstractmethod
+    def children(self) -> list[BaseInvocation[..., Any]]:
+        """Handles on what its body has submitted and is still stored, oldest first."""
+
+    @property
+    @abstractmethod
+    def parent(self) -> BaseInvocation[..., Any] | None:
+        """A handle on the invocation whose body submitted it; None if there is none, or none any more."""
+
+    @abstractmethod
+    def retry(self, from_step: str | None = None) -> BaseInvocation[Params, Result]:
+        """Make the same call once more, after this one has ended; the new invocation.
+
+        A workflow that has failed goes on from its record: what was done is not done again, but for
+        the step or child that failed. If it has compensated, or was cancelled, it begins anew.
+
+        Args:
+            from_step: The first step, or task of a child, that is done again, by its name.
+
+        Raises:
+            InvocationError: It has not ended, and is not blocked because no code fits it.
+            WorkflowUsageError: No such step is recorded.
         """
 
     @property

@@ -175,11 +175,11 @@ def call(state: CliState, task_id: str, arguments: str) -> None:
 @_IDS
 @click.pass_obj
 def retry(state: CliState, invocation_ids: tuple[str, ...]) -> None:
-    """Make the same calls once more, as new invocations; prints their ids.
+    """Make calls that have ended once more, as new invocations; prints their ids.
 
-    What has ended stays as it is. The tasks must be importable here.
+    What has ended stays as it is. Workflows that have failed go on from what they have recorded. The tasks
+    must be importable here.
     """
     app = state.app()
     for known in [app.get_invocation(each) for each in invocation_ids]:
-        task = app.find_task(known.task.task_id)
-        click.echo(task.call_with(known.arguments).invocation_id)
+        click.echo(known.retry().invocation_id)

@@ -106,3 +106,15 @@ def send(state: CliState, workflow_id: str, code: str, payload: str | None, even
     """Send an event to a workflow; prints the id of the event."""
     carried = json_object("payload", payload)
     click.echo(state.app().send_event(workflow_id, code, carried, event_id))
+
+
+@workflows.command("retry")
+@click.argument("workflow_id", metavar="ID")
+@click.option("--from-step", help="The first step, or task of a child, that is done again.")
+@click.pass_obj
+def retry(state: CliState, workflow_id: str, from_step: str | None) -> None:
+    """Go on with a workflow from what it has recorded; prints the id of the new one.
+
+    One that is blocked because no code fits its record is tried again at once and keeps its id.
+    """
+    click.echo(state.app().retry_invocation(workflow_id, from_step).invocation_id)

@@ -90,6 +90,19 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         return self._components.orchestrator.history(self.invocation_id)
 
     @property
+    def children(self) -> list[BaseInvocation[..., Any]]:
+        return self.app.find_children(self.invocation_id)
+
+    @property
+    def parent(self) -> BaseInvocation[..., Any] | None:
+        return self.app.find_parent(self.invocation_id)
+
+    def retry(self, from_step: str | None = None) -> BaseInvocation[Params, Result]:
+        return cast(
+            "BaseInvocation[Params, Result]", self.app.retry_invocation(self.invocation_id, from_step)
+        )
+
+    @property
     def error(self) -> BaseException | None:
         if self._outcome is None:
             try:

@@ -17,7 +17,7 @@ from pynenc.calls.interfaces import (
     current_invocation,
 )
 from pynenc.context import current_invocation_id
-from pynenc.exceptions import RemoteTaskError
+from pynenc.exceptions import RemoteTaskError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text, type_name
 from pynenc.invocation.state import HistoryEntry
@@ -33,7 +33,7 @@ _RUNNER = "sync"
 class ConcurrentInvocation(BaseInvocation[Params, Result]):
     """An invocation that runs in the calling thread as soon as it is made; no runner and no server."""
 
-    __slots__ = ("_error", "_history", "_record", "_result", "_retries", "children", "journal")
+    __slots__ = ("_error", "_history", "_parent", "_record", "_result", "_retries", "journal", "started")
 
     def __init__(self, task: BaseTask[Params, Result], arguments: dict[str, Any]) -> None:
         caller = current_invocation.get()
@@ -53,7 +53,10 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         self._result: Any = None
         self._error: BaseException | None = None
         self.journal: TransientJournal | None = None
-        self.children: dict[str, BaseInvocation[..., Any]] = {}
+        self.started: list[BaseInvocation[..., Any]] = []
+        self._parent = caller
+        if isinstance(caller, ConcurrentInvocation):
+            caller.started.append(self)
         task.app.inline_records.add(self)
         contextvars.copy_context().run(self._run)
 
@@ -112,6 +115,22 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     @property
     def waits_for(self) -> str | None:
         return None
+
+    @property
+    def children(self) -> list[BaseInvocation[..., Any]]:
+        return list(self.started)
+
+    @property
+    def parent(self) -> BaseInvocation[..., Any] | None:
+        return self._parent
+
+    def retry(self, from_step: str | None = None) -> BaseInvocation[Params, Result]:
+        if from_step is not None:
+            raise WorkflowUsageError(
+                f"invocation {self.invocation_id} ran inline (setting 'dev_mode_force_sync_tasks') and has "
+                f"no record to go on from step '{from_step}'"
+            )
+        return ConcurrentInvocation(self.task, self.kwargs)
 
     @property
     def error(self) -> BaseException | None:

@@ -139,12 +139,10 @@ class InlineRuntime:
         self.generation = 0
 
     def start(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        child = task(*args, **kwargs)
-        self._invocation.children[child.invocation_id] = child
-        return child
+        return task(*args, **kwargs)
 
     def handle(self, task: Any, args: Any, kwargs: Any, invocation_id: str) -> Any:
-        return self._invocation.children[invocation_id]
+        return next(each for each in self._invocation.started if each.invocation_id == invocation_id)
 
     def continue_with(self, args: Any, kwargs: Any, used_events: Sequence[str]) -> None:
         self._invocation.continue_with(self._invocation.task.binder.bind(args, kwargs))

@@ -277,6 +277,8 @@ def _outcome(
     if record is not None and record.parking is not None:  # then it does not matter how it was left
         return Finished(claim, InvocationStatus.RETRY, "", parking=record.parking, has_steps=True)
     payload = ""
+    if record is not None and record.misfit is not None:
+        failure = record.misfit
     if failure is None:
         try:
             if record is not None:

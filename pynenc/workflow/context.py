@@ -17,7 +17,7 @@ from pynenc.types import Params, Result
 from pynenc.workflow.attempts import GET_DATA, SET_DATA
 from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Entry, Place
-from pynenc.workflow.run import EVENT, DurableRun
+from pynenc.workflow.run import CHILD, EVENT, DurableRun
 from pynenc.workflow.runtime import WorkflowRuntime
 from pynenc.workflow.saga import Saga
 from pynenc.workflow.steps import Attempts
@@ -119,7 +119,7 @@ class WorkflowContext(WaitingOperations):
             return str(started[0].invocation_id)
 
         place: list[Place] = []
-        child_id = self.run.perform("task", task.base_task.task_id.key, start, at=place.append)
+        child_id = self.run.perform(CHILD, task.base_task.task_id.key, start, at=place.append)
         child: BaseInvocation[Params, Result] = (
             started[0] if started else self._runtime.handle(task, args, kwargs, child_id)
         )

@@ -26,6 +26,7 @@ from pynenc.workflow.attempts import CANCELLED, PATCHED, EarlierAttempts, path_a
 from pynenc.workflow.branches import Branch, Branches
 from pynenc.workflow.journal import Entry, Journal, Place
 
+CHILD = "task"
 EVENT = "event"
 STEP = "step"
 _SHOWN = 8
@@ -51,6 +52,8 @@ class DurableRun:
 
     Attributes:
         was_cancelled: Whether the body has been told.
+        misfit: The error that says that the code does not fit the record, once that was seen. Nothing that
+            the body does after it is recorded, and the run ends with it.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class DurableRun:
         self._cancel_requested = cancel_requested
         self._when_cancelled = when_cancelled
         self.was_cancelled = False
+        self.misfit: NonDeterminismError | None = None
         self._known: dict[Place, Step] | None = None
         self._earlier = EarlierAttempts()
         self._sources: dict[Place, Step | None] = {}
@@ -146,6 +150,8 @@ class DurableRun:
             )
         if self.parking is not None:
             raise Parked  # the body has caught it, or a coroutine beside still runs
+        if self.misfit is not None:
+            raise self.misfit
         branch = self.branches.current()
         return branch, branch.take(kind, name)
 
@@ -244,7 +250,7 @@ class DurableRun:
         for branch in self.branches.all:
             step = self.known.get(branch.ahead)
             if step is not None:
-                raise NonDeterminismError(self._compared(branch, "the body ended"))
+                raise self._misfit(branch, "the body ended")
 
     # --- cancelling --------------------------------------------------------------------
 
@@ -320,7 +326,12 @@ class DurableRun:
             return
         if step.kind == CANCELLED:
             raise self._cancelling()
-        raise NonDeterminismError(self._compared(branch, f"it now does {_shown(kind, name)}"))
+        raise self._misfit(branch, f"it now does {_shown(kind, name)}")
+
+    def _misfit(self, branch: Branch, what: str) -> NonDeterminismError:
+        """Note that the code does not fit the record; what to raise, now and at every further operation."""
+        self.misfit = NonDeterminismError(self._compared(branch, what))
+        return self.misfit
 
     def _compared(self, branch: Branch, what: str) -> str:
         recorded = {index: step for (path, index), step in self.known.items() if path == branch.path}

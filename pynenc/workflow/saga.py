@@ -10,6 +10,9 @@ from pynenc.exceptions import InvocationCancelledError
 from pynenc.identifiers.texts import shown
 from pynenc.interruption import current_interruption
 
+COMPENSATES = "pynenc.compensates"
+"""The change of the code under whose name it is recorded that compensations are run."""
+
 
 class RunsTasks(Protocol):
     """The part of a workflow that a saga needs."""
@@ -18,6 +21,9 @@ class RunsTasks(Protocol):
         self, task: BaseTask[..., Any], /, *args: Any, **kwargs: Any
     ) -> BaseInvocation[..., Any]:
         """Start a child once, however often the body runs."""
+
+    def patched(self, name: str) -> bool:
+        """Record that the code does something under a name, unless the record is from before that."""
 
 
 class Saga:
@@ -80,6 +86,8 @@ class Saga:
         interruption = current_interruption.get()
         if interruption is not None and isinstance(error, InvocationCancelledError):
             interruption.acknowledge()
+        if self._compensations:
+            self._context.patched(COMPENSATES)
 
     def _tell(self, task: BaseTask[..., Any], failure: Exception, error: BaseException) -> None:
         error.add_note(f"its compensation by {task.task_id} failed: {type(failure).__name__}: {failure}")

@@ -149,6 +149,11 @@ class WaitingOperations:
         return self.run.was_cancelled
 
     @property
+    def misfit(self) -> Exception | None:
+        """The error that says that the code does not fit the record, if that was seen."""
+        return self.run.misfit
+
+    @property
     def has_steps(self) -> bool:
         """True if anything was recorded."""
         return self.run.has_steps
