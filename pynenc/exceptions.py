@@ -7,7 +7,8 @@ leaves the errors of user code alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class PynencError(Exception):
@@ -332,3 +333,22 @@ class SubmissionCancelledError(asyncio.CancelledError):
             return "the await was cancelled, and nothing was submitted"
         shown = ", ".join(self.accepted[:10]) + (", …" if len(self.accepted) > 10 else "")
         return f"the await was cancelled, but the call was accepted: {shown}"
+
+
+class PartlySubmittedError(PynencError):
+    """A parallel call failed after some of its calls were accepted; `__cause__` says why.
+
+    Attributes:
+        invocations: Handles on those that were accepted, in the order of the items. If the storage
+            failed, some of the next may have been accepted as well.
+    """
+
+    def __init__(self, invocations: Sequence[Any], total: int | None = None) -> None:
+        self.invocations = list(invocations)
+        self.total = total
+        super().__init__(self.invocations, total)
+
+    def __str__(self) -> str:
+        rest = "" if self.total is None else f" of {self.total}"
+        why = "" if self.__cause__ is None else f": {type(self.__cause__).__name__}: {self.__cause__}"
+        return f"{len(self.invocations)}{rest} call(s) were accepted before it failed{why}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Unpack, cast
 
 from pynenc.calls.arguments import ArgumentBinder, ParallelItem
@@ -23,6 +23,7 @@ from pynenc.calls.task_options import shows_options
 from pynenc.calls.task_traits import NOT_RENAMED, TaskNaming
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.named_calls import submit_named
+from pynenc.client.streaming import submit_stream
 from pynenc.client.submitting import submit_calls
 from pynenc.client.workflow_runtime import workflow_of
 from pynenc.conf.config_task import ConcurrencyControlType, ConfigTask
@@ -157,6 +158,9 @@ class Task(BaseTask[Params, Result]):
     ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item.
 
+        What an iterator gives, such as a generator, is submitted while it is read, in batches of
+        `parallel_batch_size`, and not kept: the handles read their arguments when they are asked for them.
+
         Args:
             items: For each invocation a tuple of positional arguments, a dictionary of named
                 ones, or what `args` returned.
@@ -168,6 +172,8 @@ class Task(BaseTask[Params, Result]):
 
         Raises:
             TypeError: An item does not fit the function; nothing was submitted.
+            PartlySubmittedError: Reading or submitting failed after some calls were accepted; the
+                error holds their handles.
         """
         return self._parallelize(items, common_args, param_iter, self.call_options)
 
@@ -182,10 +188,13 @@ class Task(BaseTask[Params, Result]):
         if given is None or (items is not None and param_iter is not None):
             raise TypeError(f"{self.task_id}.parallelize takes 'items' or 'param_iter', one of them")
         common = dict(common_args or {})
-        calls = [self._bind_item(item, common) for item in given]
+        bound = (self._bind_item(item, common) for item in given)
         if self.app.conf.dev_mode_force_sync_tasks:
+            calls = bound if isinstance(given, Iterator) else list(bound)
             return InvocationGroup(self, [ConcurrentInvocation(self, call) for call in calls])
-        return InvocationGroup(self, submit_calls(self, calls, options, common))
+        if isinstance(given, Iterator):
+            return InvocationGroup(self, submit_stream(self, bound, options, common))
+        return InvocationGroup(self, submit_calls(self, list(bound), options, common))
 
     def _bind_item(self, item: ParallelItem, common: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(item, tuple):

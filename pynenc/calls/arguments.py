@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
 
+from pynenc.exceptions import PartlySubmittedError, SubmissionCancelledError
 from pynenc.invocation.arguments import Arguments
+
+
+class Accepted(Protocol):
+    """A handle on what was accepted."""
+
+    invocation_id: str
+
+
+H = TypeVar("H", bound=Accepted)
+_BATCH = 500
 
 _SIMPLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -64,10 +76,35 @@ class ArgumentBinder:
 ParallelItem = tuple[Any, ...] | Mapping[str, Any] | Arguments
 
 
-async def read_items(
-    items: Iterable[ParallelItem] | AsyncIterable[ParallelItem] | None,
-) -> Iterable[ParallelItem] | None:
-    """Return the items of a parallel call; those of an asynchronous iterator are read here."""
-    if isinstance(items, AsyncIterable):
-        return [item async for item in items]
-    return items
+async def submit_read(
+    items: AsyncIterable[ParallelItem], submit: Callable[[list[ParallelItem]], Awaitable[Iterable[H]]]
+) -> list[H]:
+    """Submit what an asynchronous iterator gives while it is read, in batches.
+
+    Returns:
+        What `submit` gave for the items, in order.
+
+    Raises:
+        PartlySubmittedError: Reading or submitting failed after some items were accepted.
+        SubmissionCancelledError: The await was cancelled; the error says what was accepted.
+    """
+    handles: list[H] = []
+    batch: list[ParallelItem] = []
+    try:
+        async for item in items:
+            batch.append(item)
+            if len(batch) == _BATCH:
+                handles += await submit(batch)
+                batch = []
+        if batch:
+            handles += await submit(batch)
+    except asyncio.CancelledError as error:
+        accepted = error.accepted if isinstance(error, SubmissionCancelledError) else ()
+        raise SubmissionCancelledError([*(each.invocation_id for each in handles), *accepted]) from error
+    except PartlySubmittedError as error:
+        raise PartlySubmittedError([*handles, *error.invocations]) from error.__cause__
+    except Exception as error:
+        if handles:
+            raise PartlySubmittedError(handles) from error
+        raise
+    return handles

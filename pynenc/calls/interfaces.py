@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, Unpack, overload
 
 from pynenc.calls.app_services import AppServices
-from pynenc.calls.arguments import ParallelItem, read_items
+from pynenc.calls.arguments import ParallelItem, submit_read
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import CallOptions, CallOptionValues
 from pynenc.calls.group_results import GroupResults
@@ -50,9 +50,6 @@ class App(AppServices, Protocol):
 
     def retry_invocation(self, invocation_id: str, from_step: str | None = None) -> BaseInvocation[..., Any]:
         """Make a call once more, or go on with a workflow, as a new invocation."""
-
-
-# --- tasks -----------------------------------------------------------------------------
 
 
 class Submittable(ABC, Generic[Params, Result]):
@@ -103,17 +100,22 @@ class Submittable(ABC, Generic[Params, Result]):
     ) -> InvocationGroup[Params, Result]:
         """Make an invocation for each item like `parallelize`, without blocking the event loop.
 
-        An iterator is read in a thread, an asynchronous one in the event loop.
-
-        Raises:
-            SubmissionCancelledError: The await was cancelled; the error says what was accepted.
+        An iterator is read in a thread, an asynchronous one in the event loop. If the await is
+        cancelled, a `SubmissionCancelledError` says what was accepted.
         """
-        given = await read_items(items)
-        also = await read_items(param_iter)
-        return await submitted_beside_loop(
-            lambda: self.parallelize(given, common_args, param_iter=also),
-            lambda group: tuple(each.invocation_id for each in group),
-        )
+
+        async def submit(
+            given: Iterable[ParallelItem] | None, also: Iterable[ParallelItem] | None = None
+        ) -> InvocationGroup[Params, Result]:
+            return await submitted_beside_loop(
+                lambda: self.parallelize(given, common_args, param_iter=also),
+                lambda group: tuple(each.invocation_id for each in group),
+            )
+
+        for source in (items, param_iter):
+            if isinstance(source, AsyncIterable) and (items is None or param_iter is None):
+                return InvocationGroup(self.base_task, await submit_read(source, submit))
+        return await submit(items, param_iter)  # type: ignore[arg-type]
 
 
 class BaseTask(TaskTraits, Submittable[Params, Result]):
@@ -167,9 +169,6 @@ class Call(Generic[Params, Result]):
         """Return the call as logs show it."""
         shown = shown_arguments(self.task.app.conf, self.arguments.kwargs)
         return f"{self.task.task_id}({shown})"
-
-
-# --- invocations -----------------------------------------------------------------------
 
 
 class BaseInvocation(ABC, Generic[Params, Result]):

@@ -53,6 +53,20 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         """The app of the task."""
         return self.task.app
 
+    def __getattr__(self, name: str) -> Any:
+        """Read the arguments from the storage where the handle does not keep them."""
+        if name != "kwargs":
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        (data,) = self._components.state_backend.read_invocations([self.invocation_id])
+        if data is None:
+            raise InvocationNotFoundError(self.invocation_id)
+        (self.kwargs,) = self._components.values.unpack_arguments([data.arguments])
+        return self.kwargs
+
+    def forget_arguments(self) -> None:
+        """Keep the arguments no longer; they are read when they are asked for."""
+        del self.kwargs
+
     @property
     def _components(self) -> Components:
         return self.task.app.components

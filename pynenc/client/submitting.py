@@ -14,7 +14,7 @@ from pynenc.client.call_keys import NO_KEYS, CallKeys, keys_of
 from pynenc.client.dist_invocation import DistributedInvocation, ReusedInvocation
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.context import current_runner, current_trigger_depth
-from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError
+from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError, PartlySubmittedError
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
@@ -76,6 +76,7 @@ def submit_calls(
         SerializationError: An argument cannot be serialized; nothing was stored.
         InvocationConcurrencyWithDifferentArgumentsError: One with the same key and other
             arguments waits, and the task refuses that.
+        PartlySubmittedError: It failed after the first batch; the error holds what was accepted.
     """
     if not calls:
         return []
@@ -104,17 +105,24 @@ def submit_calls(
     for start in range(0, len(calls), size):
         batch = calls[start : start + size]
         texts, own = packed[start : start + size], identities[start : start + size]
-        if task.has_keys:
-            handles += _submit_with_keys(components, task, circumstances, batch, texts, own)
-            continue
-        new: list[NewInvocation] = []
-        for at, arguments in enumerate(batch):
-            one, workflow = _new_invocation(circumstances, texts[at], NO_KEYS, own[at] if own else None)
-            new.append(one)
-            handles.append(
-                DistributedInvocation(one.data.invocation_id, task, arguments, workflow, one.state)
-            )
-        submit(components, new)
+        try:
+            if task.has_keys:
+                handles += _submit_with_keys(components, task, circumstances, batch, texts, own)
+                continue
+            new: list[NewInvocation] = []
+            made: list[DistributedInvocation[Params, Result]] = []
+            for at, arguments in enumerate(batch):
+                one, workflow = _new_invocation(circumstances, texts[at], NO_KEYS, own[at] if own else None)
+                new.append(one)
+                made.append(
+                    DistributedInvocation(one.data.invocation_id, task, arguments, workflow, one.state)
+                )
+            submit(components, new)
+        except Exception as error:
+            if handles:
+                raise PartlySubmittedError(handles, len(calls)) from error
+            raise
+        handles += made
     return handles
 
 

@@ -35,7 +35,7 @@ def _statuses(app: Pynenc, without: str = "") -> set[InvocationStatus]:
 
 
 class CancelChildrenSuite(AppFixtures):
-    """What an invocation has started is cancelled with it when that is wanted, wherever a process dies."""
+    """All that an invocation has started ends with it when that is wanted, wherever a process dies."""
 
     @pytest.mark.parametrize("spins", [False, True], ids=["waits", "runs"])
     def test_all_generations_end_when_asked(self, app: Pynenc, spins: bool) -> None:
