@@ -77,10 +77,16 @@ class Task(BaseTask[Params, Result]):
                 f"task '{self.task_id}' controls concurrency by KEYS, but names no key_arguments"
             )
         disabled = ConcurrencyControlType.DISABLED
+        ways = {
+            "registration_concurrency": self.conf.registration_concurrency != disabled,
+            "throttle": self.conf.throttle is not None,
+            "debounce": self.conf.debounce is not None,
+        }
+        if sum(ways.values()) > 1:
+            given = " and ".join(f"'{name}'" for name, is_given in ways.items() if is_given)
+            raise TaskDefinitionError(f"task '{self.task_id}' has {given}; only one of them can be in force")
         self.has_keys = (
-            self.conf.call_result_cache
-            or self.conf.running_concurrency != disabled
-            or self.conf.registration_concurrency != disabled
+            any(ways.values()) or self.conf.call_result_cache or self.conf.running_concurrency != disabled
         )
         self.call_options = CallOptions.of(self.conf)
         self.__doc__ = func.__doc__

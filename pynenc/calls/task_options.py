@@ -55,6 +55,8 @@ class CommonTaskOptions(TypedDict, total=False):
     disable_cache_args: Sequence[str] | None
     force_new_workflow: bool | None
     reroute_on_concurrency_control: bool | None
+    throttle: float | None
+    debounce: float | None
     cancel_children: bool | None
 
 

@@ -28,9 +28,12 @@ def keys_of(task: BaseTask[..., Any], packed: PackedArguments) -> CallKeys:
     """Return the keys of a call, from its packed arguments; defaults count as if they were given."""
     whole = task.app.components.values.same_contents({**_packed_defaults(task, packed), **packed})
     conf = task.conf
+    registration = conf.registration_concurrency
+    if conf.throttle or conf.debounce:
+        registration = ConcurrencyControlType.KEYS if conf.key_arguments else ConcurrencyControlType.TASK
     return CallKeys(
         _key("slot", task, conf.running_concurrency, whole),
-        _key("registration", task, conf.registration_concurrency, whole),
+        _key("registration", task, registration, whole),
         _key("cache", task, ConcurrencyControlType.ARGUMENTS, whole) if conf.call_result_cache else None,
     )
 

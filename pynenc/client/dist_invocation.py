@@ -275,14 +275,15 @@ def _restore(app: App, invocation_id: str) -> BaseInvocation[..., Any]:
 
 
 class ReusedInvocation(DistributedInvocation[Params, Result]):
-    """An existing invocation, returned in place of a new one because an equal call is waiting.
+    """An existing invocation, returned in place of a new one because an earlier call stands for it.
 
     Attributes:
-        different_arguments: Names of the arguments in which the new call differs from the one
-            that is waiting. The invocation runs with those of the waiting one.
+        different_arguments: Names of the arguments in which the new call differs from the existing
+            one. The invocation runs with those of the existing one, which `kwargs` shows.
+        refused_arguments: The values of these arguments in the new call, by name.
     """
 
-    __slots__ = ("different_arguments",)
+    __slots__ = ("different_arguments", "refused_arguments")
 
     def __init__(
         self,
@@ -291,10 +292,11 @@ class ReusedInvocation(DistributedInvocation[Params, Result]):
         arguments: dict[str, Any],
         workflow: WorkflowIdentity,
         state: InvocationState,
-        different_arguments: tuple[str, ...],
+        refused_arguments: dict[str, Any],
     ) -> None:
         super().__init__(invocation_id, task, arguments, workflow, state)
-        self.different_arguments = different_arguments
+        self.different_arguments = tuple(sorted(refused_arguments))
+        self.refused_arguments = refused_arguments
 
 
 DistributedInvocationGroup = InvocationGroup

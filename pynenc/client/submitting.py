@@ -247,15 +247,23 @@ def _registered(
     packed: PackedArguments,
 ) -> ReusedInvocation[Params, Result] | None:
     """Submit an invocation unless an equal one waits, and return a handle on that."""
+    conf = task.conf
+    if conf.debounce is not None:
+        due = max(new.state.not_before, new.data.created_at + conf.debounce)
+        state = msgspec.structs.replace(new.state, not_before=due, since=due)
+        new = NewInvocation(new.data, state)
     while True:
-        waiting = submit_registered(components, new)
+        waiting = submit_registered(components, new, conf.throttle, conf.debounce is not None)
         if waiting is None:
             return None
         (data,) = components.state_backend.read_invocations([waiting.invocation_id])
         if data is not None:
             different = _different(task, data, waiting, packed)
+            refused = {name: call.get(name, task.binder.defaults.get(name)) for name in different}
+            if different:
+                (call,) = components.values.unpack_arguments([data.arguments])
             workflow = WorkflowIdentity.of(data)
-            return ReusedInvocation(waiting.invocation_id, task, call, workflow, waiting, different)
+            return ReusedInvocation(waiting.invocation_id, task, call, workflow, waiting, refused)
 
 
 def _different(

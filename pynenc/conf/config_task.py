@@ -155,6 +155,16 @@ class ConfigTask(PynencConfig):
     reroute_on_concurrency_control: bool = Field(
         False, description="A blocked invocation waits for the slot instead of ending."
     )
+    throttle: Timeout | None = Field(
+        None,
+        description="For how many seconds further calls return the first one's invocation, whatever became "
+        "of that; for each combination of `key_arguments`, or for all calls.",
+    )
+    debounce: Timeout | None = Field(
+        None,
+        description="How many seconds an invocation waits for a later call, which takes its place; for each "
+        "combination of `key_arguments`, or for all calls.",
+    )
     cancel_children: bool | None = Field(
         None,
         description="Whether what an invocation has started is cancelled with it; unset: of a workflow only.",

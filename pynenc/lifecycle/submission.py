@@ -4,8 +4,9 @@ Order of writes: the invocation, its status record, its message. An invocation w
 record is never seen; a record without a message is pushed by reconciliation; the message of
 an unknown record falls away.
 
-With registration concurrency the message goes out only after the registration entry names the
-new invocation. Until then it is not accepted: if another call was quicker, it is taken back.
+With registration concurrency, throttling or debouncing the message goes out only after the registration
+entry names the new invocation. Until then it is not accepted: if another call was quicker, it is taken
+back. One whose place it takes ends after that: a crash in between lets both run, and loses none.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import msgspec
 from pynenc.broker.base_broker import Message
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.packed_text import REFERENCE
-from pynenc.invocation.state import InvocationState, Registration
+from pynenc.invocation.state import InvocationState, Registration, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
@@ -89,19 +90,27 @@ def find_waiting(components: Components, registration_keys: Sequence[str]) -> li
     ]
 
 
-def submit_registered(components: Components, new: NewInvocation) -> InvocationState | None:
-    """Accept an invocation unless an equal one waits already.
+def submit_registered(
+    components: Components, new: NewInvocation, throttle_s: float | None = None, debounces: bool = False
+) -> InvocationState | None:
+    """Accept an invocation unless one under the same registration key stands for it.
+
+    Args:
+        components: The components.
+        new: What to run.
+        throttle_s: If given, one stands for it that was accepted less than so many seconds ago,
+            whatever became of that; else one that waits.
+        debounces: Whether it takes the place of the one that waits instead, which then never runs.
 
     Returns:
-        None if it was accepted, otherwise the record of the one that waits.
+        None if it was accepted, otherwise the record of the one that stands for it.
     """
     key = new.state.registration_key or ""
     while True:
         (entry,) = components.orchestrator.read_slots([key])
-        if entry is not None:
-            (holder,) = components.orchestrator.read_states([entry.invocation_id])
-            if holder is not None and holder.status.counts_as_waiting:
-                return holder
+        holder = None if entry is None else _holder(components, entry, new, throttle_s)
+        if holder is not None and (not debounces or holder.invocation_id == new.state.invocation_id):
+            return holder
         _call(components, "before_submit", [new])
         group = Group()
         _stage(components, group, [new])
@@ -110,9 +119,45 @@ def submit_registered(components: Components, new: NewInvocation) -> InvocationS
         if components.orchestrator.swap_slots([SlotSwap(entry, own)])[0]:
             components.broker.push([message_for(new.state)])
             _accepted(components, [new])
+            if holder is not None:
+                _supersede(components, holder, new)
             return None
         components.orchestrator.delete([new.state])
         components.state_backend.delete([(new.state.invocation_id, 0)])
+
+
+def _holder(
+    components: Components, entry: Slot, new: NewInvocation, throttle_s: float | None
+) -> InvocationState | None:
+    """Return the record of the invocation that an entry names, if it still stands for others."""
+    (state,) = components.orchestrator.read_states([entry.invocation_id])
+    if state is None:
+        return None
+    if throttle_s is None:
+        return state if state.status.counts_as_waiting else None
+    (data,) = components.state_backend.read_invocations([entry.invocation_id])
+    is_recent = data is not None and data.created_at > new.data.created_at - throttle_s
+    return state if is_recent else None
+
+
+def _supersede(components: Components, holder: InvocationState, new: NewInvocation) -> None:
+    """End one that waits because a later call has taken its place; one that was just claimed runs."""
+    actor_id, group = new.data.submitter_id, Group()
+    final = InvocationStatus.CONCURRENCY_CONTROLLED_FINAL
+    if not holder.status.can_transition_to(final):
+        return
+    waits_for = superseded_by(new.state.invocation_id)
+    change = changed(holder, final, actor_id, components.now(), waits_for=waits_for)
+    replies = components.stage_change(group, [change], actor_id)
+    components.orchestrator.stage_announce(group, [holder.invocation_id])
+    group.send()
+    if replies.get()[0].applied:
+        components.hooks.status_changed([change.target])
+
+
+def superseded_by(invocation_id: str) -> str:
+    """Return what the record of an invocation says whose place a later call has taken."""
+    return f"nothing: invocation {invocation_id} of a later call has taken its place"
 
 
 def find_cached(components: Components, cache_keys: Sequence[str]) -> list[InvocationState | None]:

@@ -323,9 +323,11 @@ def _without_outcome(state: InvocationState) -> InvocationError:
     if state.status == InvocationStatus.CANCELLED:
         return InvocationCancelledError(f"invocation {invocation_id} was cancelled")
     if state.status == InvocationStatus.CONCURRENCY_CONTROLLED_FINAL:
+        why = "concurrency control blocked it, and 'reroute_on_concurrency_control' is off"
+        if state.waits_for is not None:
+            why = state.waits_for.removeprefix("nothing: ")
         return ConcurrencyControlledError(
-            f"invocation {invocation_id} of task {state.task_id} never ran: concurrency control "
-            f"blocked it, and 'reroute_on_concurrency_control' is off"
+            f"invocation {invocation_id} of task {state.task_id} never ran: {why}"
         )
     reason = why_unreadable(OUTCOME, state.outcome_id or "")
     return InvocationError(
