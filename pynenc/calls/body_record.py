@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from pynenc.lifecycle.parking import Parking
 
@@ -31,6 +32,9 @@ class BodyRecord(Protocol):
     def misfit(self) -> Exception | None:
         """The error with which the run ends because its code does not fit the record, if that was seen."""
 
+    def left_tasks(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks of the event loop that still end when the body has been left to be parked."""
+
     def check_complete(self) -> None:
         """Refuse an end that comes before everything that was recorded."""
 
@@ -40,7 +44,16 @@ class BodyRecord(Protocol):
     def park_for(self, invocation_ids: Sequence[str]) -> None:
         """Park the body if what it waits for is a parked child."""
 
-    def waiting_for(
-        self, invocation_ids: Sequence[str], is_coroutine: bool = False
-    ) -> AbstractContextManager[object]:
+    def child_parking(self, invocation_ids: Sequence[str]) -> Parking | None:
+        """Return how to park the body for what it waits for; None if that is not a parked child."""
+
+    def waiting_for(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         """Return what to enter while the body waits for other invocations."""
+
+    def coroutine_waiting_for(
+        self, invocation_ids: Sequence[str]
+    ) -> AbstractContextManager[Callable[[Parking | None], None]]:
+        """Return what to enter while a coroutine of the body does so.
+
+        It gives what to tell from time to time how the body may be parked for that, or that it has to stay.
+        """

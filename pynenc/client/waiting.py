@@ -37,7 +37,7 @@ class _Patience:
         self.body: BodyRecord | None = invocation.body_record if invocation is not None else None
         self._has_warned = False
         self._may_park = self.body is not None and not is_coroutine
-        self._remind_s = self.body.first_look_s if self.body and self._may_park else REMIND_AFTER_S
+        self._remind_s = self.body.first_look_s if self.body is not None else REMIND_AFTER_S
         self.next_s = self._remind_s if timeout_s is None else min(self._remind_s, max(0.0, timeout_s))
         """After how many seconds without an end to call `run_out`."""
 
@@ -106,7 +106,7 @@ async def wait_ended_async(
     patience = _Patience(components, timeout_s, is_coroutine=True)
     waiting = list(invocation_ids)
     body = patience.body
-    with nullcontext() if body is None else body.waiting_for(waiting, is_coroutine=True):
+    with nullcontext() if body is None else body.coroutine_waiting_for(waiting) as tell:
         while waiting:
             try:
                 async for ended in wait_final_async(components, waiting, patience.next_s, patience.blocked):
@@ -115,6 +115,8 @@ async def wait_ended_async(
                     yield ended
             except TimeoutError:
                 await beside_loop(partial(patience.run_out, waiting))
+                if body is not None and tell is not None:
+                    tell(await beside_loop(partial(body.child_parking, waiting)))
 
 
 def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:

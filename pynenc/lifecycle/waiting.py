@@ -7,6 +7,7 @@ with growing intervals are the fallback for a wake-up that was lost.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -28,7 +29,7 @@ from pynenc.invocation.state import InvocationState, outcome_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.state_backend.base_state_backend import OUTCOME
-from pynenc.storage.beside_loop import beside_loop
+from pynenc.storage.beside_loop import beside_loop, started_beside_loop
 from pynenc.storage.group import Group
 from pynenc.storage.records import why_unreadable
 from pynenc.storage.subscription import Subscription
@@ -215,7 +216,7 @@ async def _beside_loop(context: AbstractContextManager[None]) -> AsyncIterator[N
 
     Once it is being entered it is left, too, even if the waiter is cancelled just then.
     """
-    entering = asyncio.ensure_future(asyncio.to_thread(context.__enter__))
+    entering = started_beside_loop(context.__enter__)
     was_cancelled = await _to_its_end(entering)
     if not was_cancelled or entering.exception() is not None:
         entering.result()
@@ -224,7 +225,7 @@ async def _beside_loop(context: AbstractContextManager[None]) -> AsyncIterator[N
             raise asyncio.CancelledError
         yield
     finally:
-        leaving = asyncio.ensure_future(asyncio.to_thread(context.__exit__, None, None, None))
+        leaving = started_beside_loop(lambda: context.__exit__(None, None, None))
         was_cancelled = await _to_its_end(leaving)
         leaving.result()
         if was_cancelled:
@@ -251,7 +252,7 @@ async def _block_async(
     interruption: Interruption,
 ) -> list[Ended]:
     """Return the next records that are final; none when the deadline has passed."""
-    look_s = components.first_look_s
+    loop, look_s = asyncio.get_running_loop(), components.first_look_s
     while True:
         if interruption.is_cooperative:
             interruption.check()
@@ -260,9 +261,13 @@ async def _block_async(
             pause = min(pause, deadline - time.monotonic())
             if pause <= 0:
                 return []
+        # In a context of its own, so that it is not taken for a timer of the body that waits.
+        timer = loop.call_later(pause, woken.set, context=contextvars.Context())
         try:
-            await asyncio.wait_for(woken.wait(), pause)
-        except TimeoutError:
+            await woken.wait()
+        finally:
+            timer.cancel()
+        if loop.time() >= timer.when():
             look_s = min(look_s * 2, LAST_LOOK_S)
         woken.clear()
         looked_at = subscription.wait(0).intersection(waiting) or waiting

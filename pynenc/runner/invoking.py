@@ -39,6 +39,7 @@ from pynenc.runner.refused_writes import LAST_RESORT
 from pynenc.runner.running_set import RunningBody
 
 _SHORT = 500
+_LEAVING_S = 10.0
 
 current_claim: contextvars.ContextVar[Claim | None] = contextvars.ContextVar("pynenc_claim", default=None)
 """The claim under which the body of this context runs."""
@@ -190,6 +191,9 @@ async def _in_task(
         interruption.is_abandoned = True
         task.cancel()
         raise
+    left = invocation.body_record.left_tasks() if invocation.body_record is not None else []
+    if left:  # they give back what a wait holds, so that the record is RUNNING again before it is parked
+        await asyncio.wait(left, timeout=_LEAVING_S)
     if task.cancelled() and failure is None:  # before it began
         failure = asyncio.CancelledError()
     if isinstance(failure, asyncio.CancelledError) and interruption.error is not None:

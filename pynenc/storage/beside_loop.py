@@ -37,12 +37,17 @@ def _started(act: Callable[[], T]) -> Future[T]:
         return _executor.submit(contextvars.copy_context().run, act)
 
 
+def started_beside_loop(act: Callable[[], T]) -> asyncio.Future[T]:
+    """Start a call in a thread; the future is none of the tasks that the end of an event loop cancels."""
+    return asyncio.wrap_future(_started(act))
+
+
 async def beside_loop(act: Callable[[], T]) -> T:
     """Call something that may block in a thread, and return what it returns.
 
     If the await is cancelled, the call may still be made or go on; what comes of it is dropped.
     """
-    return await asyncio.wrap_future(_started(act))
+    return await started_beside_loop(act)
 
 
 async def submitted_beside_loop(act: Callable[[], T], ids_of: Callable[[T], tuple[str, ...]]) -> T:

@@ -25,6 +25,37 @@ class _Wait:
     parking: Parking
 
 
+class ChildWait:
+    """The wait of a coroutine for children: the body has to stay unless they are parked themselves.
+
+    Args:
+        waits: The waits of the run.
+    """
+
+    def __init__(self, waits: AsyncWaits) -> None:
+        self._waits = waits
+        self._parked: _Wait | None = None
+
+    def look(self, parking: Parking | None) -> None:
+        """Note how the body may be parked for them; None if it has to stay."""
+        if parking is None:
+            self._stay()
+        elif self._parked is None:
+            self._parked = self._waits.leave_busy(parking)
+        else:
+            self._parked.parking = parking
+            self._waits.look_soon()
+
+    def _stay(self) -> None:
+        if self._parked is not None:
+            self._waits.enter_busy(self._parked)
+            self._parked = None
+
+    def close(self) -> None:
+        """End the wait."""
+        self._stay()
+
+
 class AsyncWaits:
     """The waits of one run of a coroutine.
 
@@ -51,21 +82,46 @@ class AsyncWaits:
             yield
         finally:
             self._active -= 1
-            self._look_soon()
+            self.look_soon()
+
+    @contextmanager
+    def for_children(self) -> Iterator[ChildWait]:
+        """Note that a coroutine waits for children inside the block."""
+        with self.busy():
+            wait = ChildWait(self)
+            try:
+                yield wait
+            finally:
+                wait.close()
+
+    def leave_busy(self, parking: Parking) -> _Wait:
+        """Turn something for which the body must stay into a wait that may be parked."""
+        wait = _Wait(parking)
+        self._waits.append(wait)
+        self._active -= 1
+        self.look_soon()
+        return wait
+
+    def enter_busy(self, wait: _Wait) -> None:
+        """Turn such a wait back into something for which the body must stay."""
+        self._waits.remove(wait)
+        self._active += 1
+        self._changes += 1
 
     @asynccontextmanager
     async def waiting(self, parking: Parking) -> AsyncIterator[None]:
         """Note that a coroutine waits inside the block; the body may be parked by then."""
         wait = _Wait(parking)
         self._waits.append(wait)
-        self._look_soon()
+        self.look_soon()
         try:
             yield
         finally:
             self._waits.remove(wait)
-            self._changes += 1
+            self.look_soon()  # the coroutine may end without another operation while others wait
 
-    def _look_soon(self) -> None:
+    def look_soon(self) -> None:
+        """Look in a moment whether the body is to be parked."""
         self._changes += 1
         changes, body = self._changes, body_task.get()
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -126,15 +126,22 @@ class WaitingOperations:
 
         The end of the child wakes it; should that be lost, it looks again by itself, ever less often.
         """
+        parking = self.child_parking(invocation_ids)
+        if parking is not None:
+            raise self.run.park(parking)
+
+    def child_parking(self, invocation_ids: Sequence[str]) -> Parking | None:
+        """Return how to park the body while it waits for children; None if none of them is parked itself."""
         if not self.run.is_workflow:
-            return
+            return None
         events_seen = self._runtime.events_counted()
         child = self._runtime.parked_child(invocation_ids)
-        if child is not None:
-            child_id, made_at = child
-            now = self.run.journal.now()
-            due = now + max(_LOOK_AGAIN_S, now - made_at)
-            raise self.run.park(self._parking(due, f"workflow {child_id}", events_seen))
+        if child is None:
+            return None
+        child_id, made_at = child
+        now = self.run.journal.now()
+        due = now + max(_LOOK_AGAIN_S, now - made_at)
+        return self._parking(due, f"workflow {child_id}", events_seen)
 
     # --- what engines and waiters ask, see `BodyRecord` ----------------------------------
 
@@ -158,6 +165,13 @@ class WaitingOperations:
         """True if anything was recorded."""
         return self.run.has_steps
 
+    def left_tasks(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks of the event loop that still end when the body has been left to be parked."""
+        if self.run.parking is None:
+            return []
+        tasks = (branch.task for branch in self.run.branches.all)
+        return [task for task in tasks if isinstance(task, asyncio.Task) and not task.done()]
+
     def check_complete(self) -> None:
         """Refuse an end that comes before everything that was recorded."""
         self.run.check_complete()
@@ -166,15 +180,17 @@ class WaitingOperations:
         """Drop the operation that raised an error, so that the next run tries it again."""
         self.run.forget_failure(error)
 
-    def waiting_for(
-        self, invocation_ids: Sequence[str], is_coroutine: bool = False
-    ) -> AbstractContextManager[object]:
+    def waiting_for(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         """Return what to enter while the body waits for other invocations."""
-        stack = ExitStack()
-        if is_coroutine:
-            stack.enter_context(self.waits.busy())
-        stack.enter_context(self.run.waiting_for(invocation_ids))
-        return stack
+        return self.run.waiting_for(invocation_ids)
+
+    @contextmanager
+    def coroutine_waiting_for(
+        self, invocation_ids: Sequence[str]
+    ) -> Iterator[Callable[[Parking | None], None]]:
+        """Return what to enter while a coroutine of the body waits for other invocations."""
+        with self.waits.for_children() as wait, self.run.waiting_for(invocation_ids):
+            yield wait.look
 
     def _due(self, duration: float | timedelta) -> float:
         seconds = _seconds(duration, "a sleep")

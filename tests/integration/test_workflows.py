@@ -318,6 +318,38 @@ def test_a_parent_is_parked_while_its_child_workflow_is(app: Pynenc) -> None:
         assert call.wait(20) == ["awake", "after"]
 
 
+def test_a_coroutine_is_parked_while_its_child_workflow_is(app: Pynenc) -> None:
+    app.workflow(workflow_bodies.sleeps_for_long)
+    with running(app):
+        call = app.workflow(workflow_bodies.async_waits_for_a_child)()
+        until_parked(app, call, "workflow ")
+        app.send_event(app.workflow_data(call.invocation_id)["child"], "wake up")
+        assert call.wait(20) == "child: awake"
+
+
+def test_a_coroutine_that_waits_for_children_and_an_event_is_parked(app: Pynenc) -> None:
+    app.workflow(workflow_bodies.sleeps_for_long)
+    with running(app):
+        call = app.workflow(workflow_bodies.gathers_children_and_an_event)()
+        until_parked(app, call, "event 'own', workflow ")
+        app.send_event(call.invocation_id, "own", {"by": "Ada"})
+        until_parked(app, call, "workflow ")
+        app.send_event(app.workflow_data(call.invocation_id)["child"], "wake up")
+        assert call.wait(20) == ["awake", {"by": "Ada"}, 8]
+
+
+def test_a_coroutine_that_is_parked_for_a_child_can_be_cancelled(app: Pynenc) -> None:
+    app.workflow(workflow_bodies.sleeps_for_long)
+    with running(app):
+        call = app.workflow(workflow_bodies.async_waits_for_a_child)()
+        until_parked(app, call, "workflow ")
+        child = app.get_invocation(app.workflow_data(call.invocation_id)["child"])
+        call.cancel()
+        for each in (call, child):
+            with pytest.raises(InvocationCancelledError):
+                each.wait(20)
+
+
 def test_a_long_record_is_replayed_page_by_page(app: Pynenc) -> None:
     with running(app):
         call = app.workflow(workflow_bodies.many_steps)(2500)

@@ -150,6 +150,21 @@ def sleeps_for_long() -> str:
     return "awake"
 
 
+async def async_waits_for_a_child() -> str:
+    _, wf = here()
+    child = wf.execute_task(task_named("sleeps_for_long"))
+    wf.set_data("child", child.invocation_id)
+    return f"child: {await child.async_result()}"
+
+
+async def gathers_children_and_an_event() -> list[Any]:
+    _, wf = here()
+    child = wf.execute_task(task_named("sleeps_for_long"))
+    wf.set_data("child", child.invocation_id)
+    plain = wf.execute_task(task_named("double"), 4)
+    return list(await asyncio.gather(child.async_result(), wf.async_wait_event("own"), plain.async_result()))
+
+
 def waits_for_a_child() -> list[str]:
     _, wf = here()
     child = wf.execute_task(task_named("sleeps_for_long"))
