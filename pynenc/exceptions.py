@@ -260,6 +260,26 @@ class NonDeterminismError(WorkflowError):
     """The body does something else than what it had recorded when it ran before."""
 
 
+class WorkflowExistsError(WorkflowError):
+    """A workflow with the wanted name is stored already."""
+
+    def __init__(self, workflow_id: str, invocation_id: str, status: str) -> None:
+        self.workflow_id = workflow_id
+        self.invocation_id = invocation_id
+        self.status = status
+        super().__init__(workflow_id, invocation_id, status)
+
+    def __str__(self) -> str:
+        return (
+            f"a workflow with the name '{self.workflow_id}' exists: invocation {self.invocation_id}, which "
+            f"is {self.status}. Nothing was started."
+        )
+
+
+class UpdateRefusedError(WorkflowError):
+    """The workflow has refused an update; the message says why."""
+
+
 class StepTimeoutError(WorkflowError, TimeoutError):
     """A step took longer than its timeout."""
 

@@ -57,6 +57,7 @@ class Task(BaseTask[Params, Result]):
         self.app = app
         self.func = func
         self.naming = naming
+        self.queries: dict[str, Callable[..., Any]] = {}
         check_importable(func)
         own_id = TaskId(func.__module__, func.__name__)
         self.task_id = own_id if naming.name is None else TaskId.from_key(naming.name)

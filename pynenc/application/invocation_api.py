@@ -9,11 +9,12 @@ from typing import Any, cast
 from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
 from pynenc.calls.interfaces import AnyInvocation, App
 from pynenc.client.retrying import retry_invocation
+from pynenc.client.workflow_messages import WorkflowView, query_workflow, update_workflow, view_of
 from pynenc.client.workflow_runtime import send_event
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
-from pynenc.storage.beside_loop import submitted_beside_loop
+from pynenc.storage.beside_loop import beside_loop, submitted_beside_loop
 
 
 class InvocationApi:
@@ -123,6 +124,69 @@ class InvocationApi:
         See `pynenc.client.workflow_runtime.send_event`.
         """
         return send_event(self.components, invocation_id, code, payload, event_id)
+
+    def query_workflow(self, workflow_id: str, name: str, **arguments: Any) -> Any:
+        """Return the answer of a query, from the latest recorded state of a workflow.
+
+        It is asked in this process; no runner is needed, and the workflow may have ended.
+
+        Args:
+            workflow_id: Which workflow.
+            name: The function that `task.query` has made one.
+            arguments: Its arguments, by name.
+
+        Raises:
+            InvocationNotFoundError: The workflow is not stored.
+            WorkflowUsageError: Its task has no such query.
+            Exception: Whatever the function raises.
+        """
+        return query_workflow(cast(App, self), workflow_id, name, arguments)
+
+    def view_workflow(self, workflow_id: str) -> WorkflowView:
+        """Return what is recorded of a workflow: its data, the results of its steps, what it waits for.
+
+        Raises:
+            InvocationNotFoundError: It is not stored.
+        """
+        return view_of(self.components, workflow_id)
+
+    def update_workflow(
+        self,
+        workflow_id: str,
+        code: str,
+        payload: Any = None,
+        update_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """Send an update to a workflow, and wait for its answer.
+
+        Args:
+            workflow_id: To which.
+            code: What kind of update; `task.wf.wait_update` in its body receives it.
+            payload: Values that JSON can hold.
+            update_id: Its id. Sending it again returns the answer of the first, as long as that is stored.
+            timeout_s: Longest wait for the answer, in seconds.
+
+        Raises:
+            UpdateRefusedError: The workflow has refused it.
+            TimeoutError: There is no answer yet; the update is kept, and the message names its id.
+            WorkflowUsageError: The workflow has ended without an answer.
+            InvocationNotFoundError: It is not stored.
+        """
+        return update_workflow(cast(App, self), workflow_id, code, payload, update_id, timeout_s)
+
+    async def aupdate_workflow(
+        self,
+        workflow_id: str,
+        code: str,
+        payload: Any = None,
+        update_id: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Any:
+        """Send an update like `update_workflow`, without blocking the event loop."""
+        return await beside_loop(
+            lambda: self.update_workflow(workflow_id, code, payload, update_id, timeout_s)
+        )
 
     async def asend_event(
         self,

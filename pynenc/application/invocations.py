@@ -10,6 +10,7 @@ from typing import Any
 from pynenc.calls.inline_records import KEPT, InlineRecords
 from pynenc.calls.interfaces import AnyInvocation, BaseTask
 from pynenc.client.dist_invocation import DistributedInvocation
+from pynenc.client.workflow_names import latest_of
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -21,6 +22,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.storage.operations import Cursor
 from pynenc.storage.records import why_unreadable
+from pynenc.workflow.updates import INTERNAL
 
 TaskFilter = BaseTask[..., Any] | TaskId | str | None
 StatusFilter = Iterable[InvocationStatus | str] | InvocationStatus | str | None
@@ -56,7 +58,13 @@ class InvocationFinder:
             found: AnyInvocation | None = self._inline.find(invocation_id)
             if found is not None:
                 return found
-        (data,) = self._components().state_backend.read_invocations([invocation_id])
+        components = self._components()
+        (data,) = components.state_backend.read_invocations([invocation_id])
+        if data is None or data.workflow_id == invocation_id:  # it may be the name of several
+            (state,) = components.orchestrator.read_states([invocation_id])
+            found_id = latest_of(components, invocation_id, state)
+            if found_id != invocation_id:
+                (data,) = components.state_backend.read_invocations([found_id])
         if data is None:
             raise InvocationNotFoundError(invocation_id, why_unreadable(INVOCATION, invocation_id))
         return self._handles([data], [None])[0]
@@ -144,7 +152,8 @@ class InvocationFinder:
         if self._conf().dev_mode_force_sync_tasks:
             return dict(self._inline.values(workflow_id))
         components = self._components()
-        found = components.state_backend.find_values(workflow_id)
+        stored = components.state_backend.find_values(workflow_id)
+        found = [each for each in stored if not each.name.startswith(INTERNAL)]
         values = components.values.unpack_results([each.payload for each in found])
         return {each.name: value for each, value in zip(found, values, strict=True)}
 

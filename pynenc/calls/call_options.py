@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 from pydantic import ValidationError
 
@@ -14,6 +14,10 @@ from pynenc.conf.config_task import OPTION_TYPES, ConfigTask
 from pynenc.identifiers.texts import is_storable, shown
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
+
+
+IfExists = Literal["return", "refuse", "replace"]
+"""The policies for a workflow whose name exists."""
 
 
 class CallOptionValues(TypedDict, total=False):
@@ -29,6 +33,11 @@ class CallOptionValues(TypedDict, total=False):
             invocation, whatever became of that, until its record is deleted.
         invocation_id: The id of the invocation: up to 200 letters, digits, dots, dashes and
             underscores. A second call with it returns the first one's invocation.
+        workflow_id: The name of a workflow, such as `order-42`, of the same letters. Under it events,
+            queries and `app.get_invocation` find the latest one that was started with it.
+        if_exists: What becomes of a call whose `workflow_id` a stored workflow has: `return` gives the
+            handle on that, the default; `refuse` raises a `WorkflowExistsError`; `replace` cancels it
+            if it has not ended, and starts the new one.
     """
 
     delay: float | timedelta | None
@@ -38,6 +47,8 @@ class CallOptionValues(TypedDict, total=False):
     timeout: float | timedelta | None
     idempotency_key: str | None
     invocation_id: str | None
+    workflow_id: str | None
+    if_exists: IfExists | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ class CallOptions:
         eta: Not to run before this moment (aware), or None.
         idempotency_key: See `CallOptionValues`.
         invocation_id: See `CallOptionValues`.
+        workflow_id: See `CallOptionValues`.
+        if_exists: See `CallOptionValues`.
     """
 
     queue: str
@@ -61,11 +74,13 @@ class CallOptions:
     eta: datetime | None = None
     idempotency_key: str | None = None
     invocation_id: str | None = None
+    workflow_id: str | None = None
+    if_exists: IfExists = "return"
 
     @property
     def is_named(self) -> bool:
         """True if a second call with these options is the first."""
-        return self.idempotency_key is not None or self.invocation_id is not None
+        return any(name is not None for name in (self.idempotency_key, self.invocation_id, self.workflow_id))
 
     def not_before(self, now: float) -> float:
         """Return seconds since the epoch before which it does not run, 0 for at once."""
@@ -104,21 +119,34 @@ class CallOptions:
             _checked(conf, "timeout", _seconds(options.get("timeout"))),
             0.0 if delay is None else _valid("delay", _seconds(delay)),
             _in_utc(eta) if eta is not None else None,
-            *_names(options.get("idempotency_key"), options.get("invocation_id")),
+            *_names(options.get("idempotency_key"), options.get("invocation_id"), options.get("workflow_id")),
+            _policy(conf, options),
         )
 
 
-def _names(key: Any, invocation_id: Any) -> tuple[str | None, str | None]:
-    if key is not None and invocation_id is not None:
-        raise ValueError("give 'idempotency_key' or 'invocation_id', not both")
+def _policy(conf: ConfigTask, options: CallOptionValues) -> IfExists:
+    policy, name = options.get("if_exists"), options.get("workflow_id")
+    if policy is not None and policy not in get_args(IfExists):
+        raise ValueError(f"if_exists={shown(policy, 80)} is not one of {', '.join(get_args(IfExists))}")
+    if policy is not None and name is None:
+        raise ValueError("'if_exists' needs a 'workflow_id'")
+    if name is not None and not conf.force_new_workflow:
+        raise ValueError("'workflow_id' is for the tasks of '@app.workflow'; for others use 'invocation_id'")
+    return policy or "return"
+
+
+def _names(key: Any, own_id: Any, name: Any) -> tuple[str | None, str | None, str | None]:
+    if sum(each is not None for each in (key, own_id, name)) > 1:
+        raise ValueError("give one of 'idempotency_key', 'invocation_id' and 'workflow_id'")
     if key is not None and not (isinstance(key, str) and key and is_storable(key)):
         raise ValueError(f"idempotency_key={shown(key, 80)} is not a text that can be stored, and not empty")
-    if invocation_id is not None and not (isinstance(invocation_id, str) and _ID.fullmatch(invocation_id)):
-        raise ValueError(
-            f"invocation_id={shown(invocation_id, 80)} does not consist of 1 to 200 letters, digits, dots, "
-            f"dashes and underscores"
-        )
-    return key, invocation_id
+    for option, value in (("invocation_id", own_id), ("workflow_id", name)):
+        if value is not None and not (isinstance(value, str) and _ID.fullmatch(value)):
+            raise ValueError(
+                f"{option}={shown(value, 80)} does not consist of 1 to 200 letters, digits, dots, dashes and "
+                f"underscores"
+            )
+    return key, own_id, name
 
 
 def _checked(conf: ConfigTask, name: str, value: Any) -> Any:

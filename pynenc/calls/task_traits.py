@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -13,6 +13,8 @@ from pynenc.conf.config_task import ConfigTask
 from pynenc.exceptions import TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.identifiers.texts import shown
+
+Q = TypeVar("Q", bound=Callable[..., Any])
 
 Upgrade: TypeAlias = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Turns the arguments of a call that was made for earlier code into those for the code as it is."""
@@ -77,6 +79,7 @@ class TaskTraits:
         binder: Binds arguments to the parameters of the function.
         has_keys: Whether its calls are compared with others, for concurrency control or the cache.
         naming: The names that the decorator gives.
+        queries: The functions that answer queries about its workflows, by their names.
     """
 
     task_id: TaskId
@@ -85,6 +88,32 @@ class TaskTraits:
     binder: ArgumentBinder
     has_keys: bool
     naming: TaskNaming
+    queries: dict[str, Callable[..., Any]]
+
+    def query(self, function: Q) -> Q:
+        """Make a function answer queries about the workflows of this task, under its name.
+
+        `app.query_workflow(workflow_id, name, **arguments)` calls it in the process that asks, with the
+        latest recorded state, a `WorkflowView`, and the arguments. It must not change anything.
+
+        Raises:
+            TaskDefinitionError: It cannot be called, or another has this name.
+
+        Example:
+            @order.query
+            def progress(view: WorkflowView) -> int:
+                return view.data.get("percent", 0)
+        """
+        name = getattr(function, "__name__", "")
+        if not callable(function) or not name or name == "<lambda>":
+            raise TaskDefinitionError(f"{shown(function, 80)} is not a function with a name")
+        known = self.queries.get(name)
+        if known is not None and known.__module__ != function.__module__:
+            raise TaskDefinitionError(
+                f"task '{self.task_id}' has a query '{name}' of {known.__module__} already"
+            )
+        self.queries[name] = function
+        return function
 
     def upgraded(self, stored_key: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return stored arguments as the function takes them now.

@@ -118,3 +118,31 @@ def retry(state: CliState, workflow_id: str, from_step: str | None) -> None:
     One that is blocked because no code fits its record is tried again at once and keeps its id.
     """
     click.echo(state.app().retry_invocation(workflow_id, from_step).invocation_id)
+
+
+@workflows.command("query")
+@click.argument("workflow_id", metavar="ID")
+@click.argument("name")
+@click.option("--arguments", help="JSON object: the arguments of the query, by name.")
+@click.pass_obj
+def query(state: CliState, workflow_id: str, name: str, arguments: str | None) -> None:
+    """Ask a workflow something that its code answers from what is recorded; prints the answer as JSON."""
+    given = json_object("arguments", arguments) or {}
+    print_json(state.app().query_workflow(workflow_id, name, **given))
+
+
+@workflows.command("update")
+@click.argument("workflow_id", metavar="ID")
+@click.argument("code")
+@click.option("--payload", help="JSON object: what the update carries.")
+@click.option("--update-id", help="Its id; the same one is answered once.")
+@click.option(
+    "--timeout", type=float, default=30.0, show_default=True, help="Seconds to wait for the answer."
+)
+@click.pass_obj
+def update(
+    state: CliState, workflow_id: str, code: str, payload: str | None, update_id: str | None, timeout: float
+) -> None:
+    """Send a workflow an update, wait for its answer, and print that as JSON."""
+    carried = json_object("payload", payload)
+    print_json(state.app().update_workflow(workflow_id, code, carried, update_id, timeout))

@@ -25,8 +25,12 @@ def submit_named(
 
     Raises:
         CallConflictError: It was, by another task or with other arguments.
+        WorkflowExistsError: The name of a workflow is taken, and that is to be refused.
         SerializationError: An argument cannot be serialized; nothing was stored.
     """
+    if options.workflow_id is not None:
+        (started,) = submit_calls(task, [call], options, identities=[DerivedIdentity(options.workflow_id)])
+        return started
     wanted = options.invocation_id or derived_id("idempotency", task.key, options.idempotency_key or "")
     known = _known(task, call, wanted)
     if known is not None and known.status != InvocationStatus.REGISTERED:

@@ -12,6 +12,7 @@ from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import BaseTask, current_invocation
 from pynenc.client.call_keys import NO_KEYS, CallKeys, keys_of
 from pynenc.client.dist_invocation import DistributedInvocation, ReusedInvocation
+from pynenc.client.workflow_names import name_key, start_named
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.context import current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError, PartlySubmittedError
@@ -106,7 +107,7 @@ def submit_calls(
         batch = calls[start : start + size]
         texts, own = packed[start : start + size], identities[start : start + size]
         try:
-            if task.has_keys:
+            if task.has_keys or options.workflow_id is not None:
                 handles += _submit_with_keys(components, task, circumstances, batch, texts, own)
                 continue
             new: list[NewInvocation] = []
@@ -198,15 +199,19 @@ def _submit_with_keys(
     """Submit calls unless an equal one waits, or the result of an equal one is kept."""
     keys = [keys_of(task, texts) for texts in packed]
     if given.options.is_named:  # such a call is only ever equal to another with its name
-        keys = [CallKeys(slot_key=own.slot_key) for own in keys]
+        name = given.options.workflow_id
+        registration_key = None if name is None else name_key(name)
+        keys = [CallKeys(slot_key=own.slot_key, registration_key=registration_key) for own in keys]
     handles = _cached(components, task, calls, keys)
     at_once: list[NewInvocation] = []
     for at, (call, texts, own) in enumerate(zip(calls, packed, keys, strict=True)):
         if handles[at] is not None:
             continue
         new, workflow = _new_invocation(given, texts, own, identities[at] if identities else None)
-        reused = None
-        if own.registration_key is None:
+        reused: DistributedInvocation[Params, Result] | None = None
+        if given.options.workflow_id is not None:
+            reused = _named(components, task, new, call, given.options)
+        elif own.registration_key is None:
             at_once.append(new)
         else:
             reused = _registered(components, task, new, call, texts)
@@ -237,6 +242,20 @@ def _cached(
         )
         for state, call in zip(states, calls, strict=True)
     ]
+
+
+def _named(
+    components: Components,
+    task: BaseTask[Params, Result],
+    new: NewInvocation,
+    call: Bound,
+    options: CallOptions,
+) -> DistributedInvocation[Params, Result]:
+    """Start a workflow under a name, and return a handle on the one that has it now."""
+    data, state, is_new = start_named(components, new, options)
+    if not is_new:
+        (call,) = components.values.unpack_arguments([data.arguments])
+    return DistributedInvocation(data.invocation_id, task, call, WorkflowIdentity.of(data), state)
 
 
 def _registered(

@@ -12,6 +12,7 @@ from pynenc.calls.interfaces import App, BaseInvocation, Submittable
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.submitting import DerivedIdentity, submit_calls
+from pynenc.client.workflow_names import latest_of
 from pynenc.context import get_current_runner
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import derived_id, new_id
@@ -25,6 +26,7 @@ from pynenc.lifecycle.values import encode_arguments
 from pynenc.lifecycle.waiting import read_states
 from pynenc.scheduler.delivery import stored_filter
 from pynenc.state_backend.workflow_records import ARGUMENTS, Step, WorkflowEvent, step_id
+from pynenc.storage.group import Group
 from pynenc.storage.subscription import Subscription
 from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.records import EventWait, event_text
@@ -125,6 +127,11 @@ class StoredRuntime:
         (state,) = self._retry(lambda: self._app.components.orchestrator.read_states([self.invocation_id]))
         return state.events if state is not None else 0
 
+    def announce(self, channels: Sequence[str]) -> None:
+        group = Group()
+        self._app.components.orchestrator.stage_announce(group, channels)
+        self._retry(group.send)
+
     def subscribe(self, wake: Callable[[], None]) -> Subscription:
         channel = event_channel(self.invocation_id)
         return self._app.components.orchestrator.subscribe([channel], wake)
@@ -161,6 +168,9 @@ class InlineRuntime:
 
     def events_counted(self) -> int:
         return 0
+
+    def announce(self, channels: Sequence[str]) -> None:
+        """Nobody listens."""
 
     def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
         return nullcontext()
@@ -228,7 +238,7 @@ def send_event(
 
     Args:
         components: The components of its app.
-        invocation_id: To whom.
+        invocation_id: To whom, by its id or the name of a workflow.
         code: What kind of event.
         payload: Values that JSON can hold.
         event_id: Its id, if the same event may be sent more than once and is to count once.
@@ -242,6 +252,8 @@ def send_event(
         SerializationError: The payload cannot be written as JSON; nothing is stored.
     """
     text = event_text(code, payload)
+    (found,) = components.orchestrator.read_states([invocation_id])
+    invocation_id = latest_of(components, invocation_id, found)
     (state,) = read_states(components, [invocation_id])
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"

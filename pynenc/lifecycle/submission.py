@@ -111,19 +111,33 @@ def submit_registered(
         holder = None if entry is None else _holder(components, entry, new, throttle_s)
         if holder is not None and (not debounces or holder.invocation_id == new.state.invocation_id):
             return holder
-        _call(components, "before_submit", [new])
-        group = Group()
-        _stage(components, group, [new])
-        group.send()
-        own = Slot(key, new.state.invocation_id, 0)
-        if components.orchestrator.swap_slots([SlotSwap(entry, own)])[0]:
-            components.broker.push([message_for(new.state)])
-            _accepted(components, [new])
+        if submit_in_place_of(components, new, entry):
             if holder is not None:
                 _supersede(components, holder, new)
             return None
+
+
+def submit_in_place_of(components: Components, new: NewInvocation, entry: Slot | None) -> bool:
+    """Accept an invocation if the entry under its registration key is still the one that was read.
+
+    Returns:
+        Whether it was; if not, nothing is left of it, unless another has just accepted it.
+    """
+    key = new.state.registration_key or ""
+    _call(components, "before_submit", [new])
+    group = Group()
+    _stage(components, group, [new])
+    group.send()
+    own = Slot(key, new.state.invocation_id, 0)
+    if components.orchestrator.swap_slots([SlotSwap(entry, own)])[0]:
+        components.broker.push([message_for(new.state)])
+        _accepted(components, [new])
+        return True
+    (winner,) = components.orchestrator.read_slots([key])
+    if winner != own:  # else the same call was accepted by another at this moment
         components.orchestrator.delete([new.state])
         components.state_backend.delete([(new.state.invocation_id, 0)])
+    return False
 
 
 def _holder(

@@ -21,12 +21,12 @@ from pynenc.workflow.run import CHILD, EVENT, DurableRun
 from pynenc.workflow.runtime import WorkflowRuntime
 from pynenc.workflow.saga import Saga
 from pynenc.workflow.steps import Attempts
-from pynenc.workflow.waiting_operations import WaitingOperations
+from pynenc.workflow.updates import INTERNAL, UpdateOperations
 
 R = TypeVar("R")
 
 
-class WorkflowContext(WaitingOperations):
+class WorkflowContext(UpdateOperations):
     """The workflow of the running invocation, reached as `task.wf`.
 
     What these methods give is recorded before they return. If the body runs again, after a crash, a
@@ -79,7 +79,13 @@ class WorkflowContext(WaitingOperations):
         return str(self.run.perform("uuid", "", lambda _: str(uuid.uuid4())))
 
     def set_data(self, key: str, value: Any) -> None:
-        """Set a value that all invocations of the workflow share."""
+        """Set a value that all invocations of the workflow share.
+
+        Raises:
+            WorkflowUsageError: The key begins with `pynenc.`, which is for the framework's own.
+        """
+        if key.startswith(INTERNAL):
+            raise WorkflowUsageError(f"the key {key!r} begins with '{INTERNAL}', which is not for users")
         self.run.perform(SET_DATA, key, lambda _: None, [(key, value)])
 
     def get_data(self, key: str, default: Any = None) -> Any:

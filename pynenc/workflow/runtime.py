@@ -43,5 +43,8 @@ class WorkflowRuntime(Protocol):
     def events_counted(self) -> int:
         """Return how many events were sent to the invocation, as its record counts them."""
 
+    def announce(self, channels: Sequence[str]) -> None:
+        """Wake whoever listens to channels."""
+
     def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
         """Hear of events that are sent to the invocation."""
