@@ -280,6 +280,10 @@ class UpdateRefusedError(WorkflowError):
     """The workflow has refused an update; the message says why."""
 
 
+class CodeVersionError(WorkflowError):
+    """A workflow that is pinned to the version of the code with which it began met another."""
+
+
 class StepTimeoutError(WorkflowError, TimeoutError):
     """A step took longer than its timeout."""
 

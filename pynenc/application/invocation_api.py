@@ -79,9 +79,10 @@ class InvocationApi:
         since: datetime | float | None = None,
         limit: int = 100,
         only_workflows: bool = False,
+        code_version: str | None = None,
     ) -> list[tuple[InvocationData, InvocationState]]:
         """Return what is stored of invocations, newest first; their tasks need not be importable here."""
-        return self.invocation_finder.find_records(task, statuses, since, limit, only_workflows)
+        return self.invocation_finder.find_records(task, statuses, since, limit, only_workflows, code_version)
 
     def count(
         self,

@@ -126,6 +126,7 @@ class InvocationFinder:
         since: datetime | float | None = None,
         limit: int = 100,
         only_workflows: bool = False,
+        code_version: str | None = None,
     ) -> list[tuple[InvocationData, InvocationState]]:
         """Return what is stored of invocations, newest first; see `Pynenc.find_records`."""
         components = self._components()
@@ -139,6 +140,8 @@ class InvocationFinder:
             states = components.orchestrator.read_states([data.invocation_id for data in page])
             for data, state in zip(page, states, strict=True):
                 if state is None or (only_workflows and not state.is_workflow):
+                    continue
+                if code_version is not None and state.code_version != code_version:
                     continue
                 if wanted is None or state.status in wanted:
                     found.append((data, state))

@@ -57,6 +57,7 @@ class CommonTaskOptions(TypedDict, total=False):
     reroute_on_concurrency_control: bool | None
     throttle: float | None
     debounce: float | None
+    pin_version: bool | None
     cancel_children: bool | None
 
 

@@ -44,6 +44,7 @@ def row_of(data: InvocationData, state: InvocationState) -> dict[str, Any]:
         "waits_for": state.waits_for,
         "due_at": moment(state.not_before) if 0 < state.not_before < NEVER else None,
         "runner_id": state.runner_id,
+        "code_version": state.code_version,
     }
 
 

@@ -26,22 +26,34 @@ def workflows() -> None:
 @workflows.command("list")
 @click.option("--type", "workflow_type", help="Only those of this task, as module.function.")
 @statuses_option
+@click.option("--version", "code_version", help="Only those that began with this version of the code.")
 @limit_option
 @as_json
 @click.pass_obj
 def list_workflows(
-    state: CliState, workflow_type: str | None, statuses: tuple[str, ...], limit: int, as_json: bool
+    state: CliState,
+    workflow_type: str | None,
+    statuses: tuple[str, ...],
+    code_version: str | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Print workflows, newest first."""
-    found = state.app().find_records(workflow_type, statuses or None, limit=limit, only_workflows=True)
+    found = state.app().find_records(
+        workflow_type, statuses or None, limit=limit, only_workflows=True, code_version=code_version
+    )
     rows = [row_of(data, record) for data, record in found]
     if as_json:
         print_json(rows)
         return
-    table = PlainTable("Workflow", "Type", "Status", "Created", "Waits for", box=None, pad_edge=False)
+    table = PlainTable(
+        "Workflow", "Type", "Status", "Created", "Version", "Waits for", box=None, pad_edge=False
+    )
     for row in rows:
         waits_for = row["waits_for"] or ""
-        table.add_row(row["invocation_id"], row["task"], row["status"], row["created_at"], waits_for)
+        version = row["code_version"] or ""
+        cells = (row["invocation_id"], row["task"], row["status"], row["created_at"], version, waits_for)
+        table.add_row(*cells)
     console().print(table if rows else "there are none")
 
 

@@ -178,6 +178,7 @@ def _new_invocation(
         registration_key=keys.registration_key,
         cache_key=keys.cache_key,
         is_workflow=int(conf.force_new_workflow),
+        is_pinned=int(conf.pin_version),
         cancels_children=int(
             conf.force_new_workflow if conf.cancel_children is None else conf.cancel_children
         ),

@@ -134,10 +134,12 @@ def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:
     blocked = {state.task_id: state for state in states if state is not None and state.blocked_since}
     for task_id, state in blocked.items():
         components.logger.warning(
-            "waiting for invocation %s of task %s, which waits for %s",
+            "waiting for invocation %s of task %s, which waits for %s; of the live runners, %s knew this "
+            "task when they started",
             state.invocation_id,
             task_id,
             state.waits_for or "code that can run it",
+            ", ".join(components.runners.knowing(task_id, alive_since)) or "none",
         )
     queues = {state.queue for state in states if state is not None and state.status.is_available}
     unserved = components.runners.unserved(queues, alive_since) if queues else []

@@ -101,6 +101,13 @@ class ConfigPynenc(PynencConfig):
         ge=0,
         description="A body that sleeps or waits for an event longer than this leaves its runner.",
     )
+    code_version: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Version of the user's code, such as a commit. Runners publish it, and workflows keep "
+        "that with which they began.",
+    )
     unknown_task_grace: float = Field(
         300.0,
         ge=0,

@@ -165,6 +165,11 @@ class ConfigTask(PynencConfig):
         description="How many seconds an invocation waits for a later call, which takes its place; for each "
         "combination of `key_arguments`, or for all calls.",
     )
+    pin_version: bool = Field(
+        False,
+        description="Whether a workflow only runs with the `code_version` with which it began; other runners "
+        "leave it to those.",
+    )
     cancel_children: bool | None = Field(
         None,
         description="Whether what an invocation has started is cancelled with it; unset: of a workflow only.",

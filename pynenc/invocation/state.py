@@ -42,6 +42,8 @@ class InvocationState(msgspec.Struct, frozen=True):
         blocked_since: Since when runners have met it whose code cannot run it, in seconds since the epoch;
             0 if the last that met it could.
         cancels_children: Whether all that it has started is cancelled with it.
+        code_version: For a workflow: the version of the code with which it began, if that was told.
+        is_pinned: Whether it may only run with that version.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -69,6 +71,8 @@ class InvocationState(msgspec.Struct, frozen=True):
     events: int = 0
     blocked_since: float = 0.0
     cancels_children: int = 0
+    code_version: str | None = None
+    is_pinned: int = 0
 
     @property
     def is_parked(self) -> bool:

@@ -67,7 +67,18 @@ def finish_and_start(
     now, group = components.now(), Group()
     ends = [_end(each, runner_id, now) for each in finished]
     running = InvocationStatus.RUNNING
-    starts = [changed(each.state, running, runner_id, now, waits_for=None) for each in starting]
+    version = components.conf.code_version
+    starts = [
+        changed(
+            each.state,
+            running,
+            runner_id,
+            now,
+            waits_for=None,
+            code_version=each.state.code_version or (version if each.state.is_workflow else None),
+        )
+        for each in starting
+    ]
     if any(change.target.cache_key for change in ends):
         index_cached_results(components, [change.target for change in ends])
     outcomes = [

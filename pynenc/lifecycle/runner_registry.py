@@ -14,6 +14,23 @@ from pynenc.state_backend.base_state_backend import BaseStateBackend, RunnerData
 _SAVED_AGAIN_S = 600.0
 
 
+class Service(msgspec.Struct, frozen=True):
+    """The service that a runner offers; empty for a client.
+
+    Attributes:
+        queues: The queues that it consumes.
+        tasks: The tasks that it knows, by their stored names.
+        code_version: The version of its code, if that was told.
+    """
+
+    queues: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+    code_version: str | None = None
+
+
+NO_SERVICE = Service()
+
+
 class RunnerRegistry:
     """Registers each runner, worker and client of this process, and from time to time again.
 
@@ -26,21 +43,21 @@ class RunnerRegistry:
         self._orchestrator = orchestrator
         self._state_backend = state_backend
         self._started: dict[str, float] = {}
-        self._known: dict[str, tuple[RunnerContext, Sequence[str]]] = {}
+        self._known: dict[str, tuple[RunnerContext, Service]] = {}
         self.registered: dict[str, float] = {}
         """The ids of those that are registered, with the time until which that holds (monotonic seconds)."""
 
-    def ensure_runner_registered(self, runner: RunnerContext, queues: Sequence[str] = ()) -> str:
+    def ensure_runner_registered(self, runner: RunnerContext, service: Service = NO_SERVICE) -> str:
         """Save who a runner is, unless that was done a short while ago; return its id.
 
         Args:
             runner: The runner.
-            queues: The queues that it consumes; empty for a client.
+            service: The service that it offers; nothing for a client.
         """
         if self.registered.get(runner.runner_id, 0.0) <= time.monotonic():
             now = self._orchestrator.now()
             started = self._started.setdefault(runner.runner_id, now)
-            _, queues = self._known.setdefault(runner.runner_id, (runner, queues))
+            _, service = self._known.setdefault(runner.runner_id, (runner, service))
             data = RunnerData(
                 runner.runner_id,
                 runner.runner_cls,
@@ -49,7 +66,9 @@ class RunnerRegistry:
                 runner.parent_id,
                 started,
                 now,
-                msgspec.json.encode(list(queues)).decode() if queues else "",
+                _listed(service.queues),
+                _listed(service.tasks),
+                service.code_version,
             )
             self._state_backend.save_runners([data])
             keep_s = self._state_backend.conf.runner_retention_hours * 3600
@@ -60,8 +79,17 @@ class RunnerRegistry:
     def register_again(self) -> None:
         """Save who the runners of this process are once more, after the store has lost its data."""
         self.registered.clear()
-        for runner, queues in list(self._known.values()):
-            self.ensure_runner_registered(runner, queues)
+        for runner, service in list(self._known.values()):
+            self.ensure_runner_registered(runner, service)
+
+    def knowing(self, task_key: str, alive_since: float) -> list[str]:
+        """Return the ids of live runners that knew a task when they started."""
+        alive = self._state_backend.read_runners(self._orchestrator.live_runners(alive_since))
+        return [
+            data.runner_id
+            for data in alive
+            if data is not None and data.tasks and task_key in msgspec.json.decode(data.tasks, type=list[str])
+        ]
 
     def unserved(self, queues: Iterable[str], alive_since: float) -> list[str]:
         """Return those of some queues that no live runner consumes, in order.
@@ -77,3 +105,7 @@ class RunnerRegistry:
             if data.queues:
                 served.update(msgspec.json.decode(data.queues, type=list[str]))
         return sorted(set(queues) - served)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return msgspec.json.encode(list(names)).decode() if names else ""

@@ -17,6 +17,7 @@ from pynenc.plugins.component import Component, ComponentContext
 from pynenc.plugins.kinds import STORES, ComponentKind
 from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.signal_watch import SignalWatch
+from pynenc.runner.worker_recipe import service_of
 from pynenc.serializer.base_serializer import BaseSerializer
 
 
@@ -85,7 +86,9 @@ class BaseRunner(Component):
         app.register_core_tasks()
         app.import_task_modules()
         app.register_deferred_triggers()
-        app.components.runners.ensure_runner_registered(self.runner_context, self.conf.queues)
+        app.components.runners.ensure_runner_registered(
+            self.runner_context, service_of(app, self.conf.queues)
+        )
         hooks = app.components.hooks
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)

@@ -34,7 +34,7 @@ from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.cancellation import end_children, is_cancel_requested
 from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.storage_retry import pauses, retry_while_unavailable, retry_while_unavailable_async
-from pynenc.runner.other_code import left_to_others
+from pynenc.runner.other_code import check_version, left_to_others
 from pynenc.runner.refused_writes import LAST_RESORT
 from pynenc.runner.running_set import RunningBody
 
@@ -85,6 +85,8 @@ def _begin(app: App, claim: Claim) -> DistributedInvocation[..., Any] | Finished
     """Return the invocation, ready to run; how it ended if it cannot even begin."""
     components, data = app.components, claim.data
     try:
+        if claim.state.is_pinned:
+            check_version(app, claim)
         task = app.find_task(data.task_id)
         latest = None
         if claim.state.generation:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 
 from pynenc.calls.interfaces import App
-from pynenc.exceptions import NonDeterminismError, TaskNotFoundError
+from pynenc.exceptions import CodeVersionError, NonDeterminismError, TaskNotFoundError
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
@@ -34,14 +34,14 @@ def left_to_others(app: App, claim: Claim, error: BaseException, has_steps: bool
     Returns:
         The end of this run; None if the error is not of that kind, or the grace is over.
     """
-    if not isinstance(error, (TaskNotFoundError, NonDeterminismError)):
+    if not isinstance(error, (TaskNotFoundError, NonDeterminismError, CodeVersionError)):
         return None
     state, now = claim.state, app.components.now()
     if state.cancel_requested:
         end_children(app.components, claim.data.invocation_id, state.runner_id or "")
         return Finished(claim, InvocationStatus.CANCELLED, "", has_steps=has_steps)
     since = state.blocked_since or now
-    has_begun = bool(has_steps or state.has_steps)
+    has_begun = bool(has_steps or state.has_steps or state.is_pinned)
     grace_s = app.conf.blocked_workflow_grace if has_begun else app.conf.unknown_task_grace
     left_s = since + grace_s - now
     if left_s <= 0:
@@ -60,3 +60,18 @@ def left_to_others(app: App, claim: Claim, error: BaseException, has_steps: bool
     pause_s = min(left_s, longest_s * random.uniform(0.5, 1.0))
     parking = Parking(now + pause_s, reason, None, state.generation, blocked_since=since)
     return Finished(claim, InvocationStatus.RETRY, "", parking=parking, has_steps=has_steps)
+
+
+def check_version(app: App, claim: Claim) -> None:
+    """Refuse a workflow that is pinned to another version of the code than that of this runner.
+
+    Raises:
+        CodeVersionError: It is.
+    """
+    began, here = claim.state.code_version, app.conf.code_version
+    if began is not None and began != here:
+        raise CodeVersionError(
+            f"workflow {claim.data.invocation_id} of task {claim.data.task_id} began with code version "
+            f"'{began}' and is pinned to that; here it is {'not told' if here is None else repr(here)} "
+            f"(setting 'code_version')"
+        )

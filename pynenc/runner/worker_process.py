@@ -22,7 +22,7 @@ from pynenc.identifiers.texts import traceback_text
 from pynenc.runner.engine import Engine
 from pynenc.runner.leaving import leave_in_time
 from pynenc.runner.signal_watch import SignalWatch
-from pynenc.runner.worker_recipe import FAREWELL, WorkerRecipe
+from pynenc.runner.worker_recipe import FAREWELL, WorkerRecipe, service_of
 
 _FORCED = 70
 _LOOK_S = 0.5
@@ -38,7 +38,7 @@ class _Worker:
         for module in recipe.modules:
             self._import(module)
         self.app.import_task_modules()
-        self.app.components.runners.ensure_runner_registered(identity, recipe.queues)
+        self.app.components.runners.ensure_runner_registered(identity, service_of(self.app, recipe.queues))
         self._conf = self.app.settings_loader.load(ConfigRunner)
         self._conf.queues = recipe.queues
         self._engine = Engine(

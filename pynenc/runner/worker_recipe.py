@@ -5,13 +5,14 @@ from __future__ import annotations
 import pickle
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.context import RunnerContext
+from pynenc.lifecycle.runner_registry import Service
 
 HURRY = b"!"
 """Sent to a worker: the grace of what it runs is over."""
@@ -62,6 +63,11 @@ class WorkerRecipe:
         if not isinstance(recipe, WorkerRecipe):
             raise TypeError(f"a worker was sent {type(recipe).__name__} in place of its recipe")
         return recipe
+
+
+def service_of(app: App, queues: Sequence[str]) -> Service:
+    """Return what a runner of an app publishes about itself."""
+    return Service(queues, sorted(task_id.key for task_id in app.tasks), app.conf.code_version)
 
 
 def task_modules(app: App) -> tuple[str, ...]:

@@ -45,6 +45,8 @@ class RunnerData(msgspec.Struct, frozen=True):
         started_at: Seconds since the epoch.
         seen_at: When it was last known to be in use, in seconds since the epoch.
         queues: JSON text: the queues that it consumes; empty if that is not known.
+        tasks: JSON text: the tasks that it knew when it started; empty if that is not known.
+        code_version: The version of its code, if that was told.
     """
 
     runner_id: str = msgspec.field(name="key")
@@ -55,6 +57,8 @@ class RunnerData(msgspec.Struct, frozen=True):
     started_at: float
     seen_at: float = 0.0
     queues: str = ""
+    tasks: str = ""
+    code_version: str | None = None
 
 
 _REFERRING: dict[str, tuple[type[msgspec.Struct], str]] = {

@@ -81,7 +81,8 @@ def test_the_options_of_the_decorators_are_those_of_the_settings() -> None:
 
 def test_the_options_of_a_call_are_shown_and_documented() -> None:
     names = set(get_type_hints(CallOptionValues))
-    assert names == {"delay", "eta", "queue", "priority", "timeout", "idempotency_key", "invocation_id"}
+    named = {"idempotency_key", "invocation_id", "workflow_id", "if_exists"}
+    assert names == {"delay", "eta", "queue", "priority", "timeout", *named}
     assert all(f"{name}: " in (CallOptionValues.__doc__ or "") for name in names)
 
 

@@ -97,3 +97,72 @@ def test_a_waiting_caller_is_told(app: Pynenc, caplog: pytest.LogCaptureFixture)
         call.cancel()
     told = [record.getMessage() for record in caplog.records]
     assert any("which waits for code that can run it" in each for each in told)
+
+
+# --- versions of the code ----------------------------------------------------------------
+
+
+def version_of(app: Pynenc, invocation: Any) -> str | None:
+    (state,) = app.orchestrator.read_states([invocation.invocation_id])
+    return state.code_version if state is not None else None
+
+
+def test_a_workflow_keeps_the_version_with_which_it_began(app: Pynenc) -> None:
+    app.conf.code_version = "v1"
+    root, plain = app.workflow(plain_tasks.add), app.task(plain_tasks.echo)
+    first, other = root(1), plain(1)
+    with running(app):
+        first.wait(60)
+        other.wait(60)
+        app.conf.code_version = "v2"
+        second = root(2)
+        second.wait(60)
+    assert [version_of(app, each) for each in (first, second, other)] == ["v1", "v2", None]
+    old = app.find_records(only_workflows=True, code_version="v1")
+    assert [data.invocation_id for data, _ in old] == [first.invocation_id]
+
+
+@pytest.mark.parametrize("here", ["v2", None])
+def test_a_pinned_workflow_is_left_to_its_version(app: Pynenc, here: str | None) -> None:
+    app.conf.code_version = "v1"
+    app.conf.workflow_park_after_seconds = 0.0
+    root = app.workflow(plain_tasks.wait_for_go, pin_version=True)
+    call = root()
+    with running(app):
+        while version_of(app, call) is None or call.waits_for is None:
+            time.sleep(0.005)
+        app.conf.code_version = here
+        app.send_event(call.invocation_id, "go")
+        assert "began with code version 'v1' and is pinned to that" in until_blocked(app, call)
+        app.conf.code_version = "v1"
+        assert call.wait(60) == "gone"
+    assert version_of(app, call) == "v1"
+
+
+def test_an_unpinned_one_runs_with_any_version(app: Pynenc) -> None:
+    app.conf.code_version = "v1"
+    app.conf.workflow_park_after_seconds = 0.0
+    call = app.workflow(plain_tasks.wait_for_go)()
+    with running(app):
+        while version_of(app, call) is None or call.waits_for is None:
+            time.sleep(0.005)
+        app.conf.code_version = "v2"
+        app.send_event(call.invocation_id, "go")
+        assert call.wait(60) == "gone"
+
+
+def test_runners_publish_what_they_know(app: Pynenc) -> None:
+    app.conf.code_version = "v1"
+    app.task(plain_tasks.echo, name="some.name")
+    with running(app):
+        runner_id = app.runner.runner_id
+        while app.state_backend.read_runners([runner_id])[0] is None:
+            time.sleep(0.005)
+        (data,) = app.state_backend.read_runners([runner_id])
+        assert data is not None
+        assert data.code_version == "v1"
+        assert '"some.name"' in data.tasks
+        while not app.orchestrator.live_runners(0.0):
+            time.sleep(0.005)
+        assert app.components.runners.knowing("some.name", 0.0) == [runner_id]
+        assert app.components.runners.knowing("other.name", 0.0) == []
