@@ -14,8 +14,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
 from pynenc.testing import kit_functions, kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures, running
-from pynenc.testing.crash_suite import put_faulty
-from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
+from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash, put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 
 _S = InvocationStatus

@@ -20,35 +20,14 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery, retention, slots
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import Finished, finish_and_start
-from pynenc.storage.base_storage import Storage
-from pynenc.storage.drivers import StorageComponent
 from pynenc.testing.app_fixtures import AppFixtures
 from pynenc.testing.crash_scenarios import LEAVE_MUCH, QUEUES, SCENARIOS, Life
-from pynenc.testing.faulty_storage import CrashPlan, FaultyStorage, SimulatedCrash
+from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash, put_faulty
 
 _S = InvocationStatus
 _LONG_S = 1000.0
 _LONG_TIME_S = 30 * 86400.0
 _ROUNDS = 12
-
-
-def put_faulty(app: Pynenc, plan: CrashPlan | None = None) -> CrashPlan:
-    """Put storages that die as planned under all components of an app; a new plan if none is given."""
-    plan = plan or CrashPlan()
-    faulty: dict[int, Storage] = {}
-    for component in (
-        app.broker,
-        app.orchestrator,
-        app.state_backend,
-        app.trigger,
-        app.client_data_store,
-    ):
-        if isinstance(component, StorageComponent):
-            inner = component.storage
-            if id(inner) not in faulty:
-                faulty[id(inner)] = FaultyStorage(inner, plan)
-            component.storage = faulty[id(inner)]
-    return plan
 
 
 class CrashSuite(AppFixtures):

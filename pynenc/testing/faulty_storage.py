@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from pynenc.app import Pynenc
 from pynenc.storage.base_storage import Storage
+from pynenc.storage.drivers import StorageComponent
 from pynenc.storage.operations import (
     Cursor,
     EngineInfo,
@@ -33,12 +35,14 @@ class CrashPlan:
 
     Attributes:
         steps: How many operations that change something were begun since `arm`.
+        place: The operation at which it has died, in words.
         clock_offset_s: By how much the shared clock is put forward, in seconds.
         blobs: The keys of all large values that were stored.
     """
 
     def __init__(self) -> None:
         self.steps = 0
+        self.place = ""
         self.clock_offset_s = 0.0
         self.blobs: set[str] = set()
         self._die_at: int | None = None
@@ -55,13 +59,14 @@ class CrashPlan:
         if self._is_dead:
             raise SimulatedCrash
 
-    def step(self, act: Callable[[], T]) -> T:
+    def step(self, act: Callable[[], T], what: str = "") -> T:
         """Do one operation, or die."""
         self.check()
         number, self.steps = self.steps, self.steps + 1
         if number != self._die_at:
             return act()
         self._is_dead = True
+        self.place = f"{'after' if self._after else 'before'} operation {number}: {what}"
         if self._after:
             act()
         raise SimulatedCrash
@@ -95,17 +100,17 @@ class FaultyStorage(Storage):
         if isinstance(operation, (Read, Notify)):
             self.plan.check()
             return self.inner.execute([operation])[0]
-        return self.plan.step(lambda: self.inner.execute([operation])[0])
+        return self.plan.step(lambda: self.inner.execute([operation])[0], _described(operation))
 
     def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
-        return self.plan.step(lambda: self.inner.take(queues, limit, lease_s))
+        return self.plan.step(lambda: self.inner.take(queues, limit, lease_s), "take from a queue")
 
     def blob_put(self, blobs: Mapping[str, bytes]) -> None:
         self.plan.blobs.update(blobs)
-        self.plan.step(lambda: self.inner.blob_put(blobs))
+        self.plan.step(lambda: self.inner.blob_put(blobs), "store large values")
 
     def blob_delete(self, keys: Sequence[str]) -> None:
-        self.plan.step(lambda: self.inner.blob_delete(keys))
+        self.plan.step(lambda: self.inner.blob_delete(keys), "delete large values")
 
     # --- what only looks ---------------------------------------------------------------
 
@@ -144,3 +149,35 @@ class FaultyStorage(Storage):
     def close(self) -> None:
         self.blocking.close()
         self.inner.close()
+
+
+def _described(operation: Operation) -> str:
+    """Return an operation in words: what it does, and to which kind of record."""
+    table = getattr(operation, "table", None)
+    what = type(operation).__name__.lower()
+    return f"{what} {table.name} {getattr(operation, 'key', '')}".rstrip() if table is not None else what
+
+
+def put_faulty(app: Pynenc, plan: CrashPlan | None = None) -> CrashPlan:
+    """Put storages that die as planned under all components of an app; a new plan if none is given."""
+    plan = plan or CrashPlan()
+    faulty: dict[int, Storage] = {}
+    for component in _kept_data(app):
+        if isinstance(component, StorageComponent):
+            inner = component.storage
+            if id(inner) not in faulty:
+                faulty[id(inner)] = FaultyStorage(inner, plan)
+            component.storage = faulty[id(inner)]
+    return plan
+
+
+def take_faulty_away(app: Pynenc) -> None:
+    """Put the storages back that `put_faulty` has wrapped, with their own clocks."""
+    for component in _kept_data(app):
+        if isinstance(component, StorageComponent) and isinstance(component.storage, FaultyStorage):
+            component.storage = component.storage.inner
+            vars(component.storage).pop("now", None)
+
+
+def _kept_data(app: Pynenc) -> tuple[object, ...]:
+    return (app.broker, app.orchestrator, app.state_backend, app.trigger, app.client_data_store)

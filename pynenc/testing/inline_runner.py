@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -22,22 +23,26 @@ class InlineRunner:
     Args:
         app: Whose invocations.
         runner_id: Under which id they are claimed.
+
+    Attributes:
+        ran: How many bodies ran, those included that others waited for.
     """
 
     def __init__(self, app: Pynenc, runner_id: str = "r1") -> None:
         self._app = app
         self._identity = RunnerContext("InlineRunner", runner_id)
+        self.ran = 0
 
     @property
     def app_id(self) -> str:
         """The id of the app whose invocations it runs."""
         return self._app.app_id
 
-    def run_due(self) -> int:
-        """Run what is queued and due; how many bodies ran."""
+    def run_due(self, limit: int = sys.maxsize) -> int:
+        """Run what is queued and due, so many bodies at most; how many ran."""
         ran = 0
         # One at a time: a body must not wait for one that this thread has claimed and not begun.
-        while claims := claim(self._app.components, self._identity.runner_id, QUEUES, 1, 0):
+        while ran < limit and (claims := claim(self._app.components, self._identity.runner_id, QUEUES, 1, 0)):
             for each in claims:
                 ran += self._run(each)
         return ran
@@ -48,6 +53,7 @@ class InlineRunner:
         for each in started:
             finished = invoke(self._app, each, self, self._identity, Interruption())
             finish_and_start(self._app.components, runner_id, [finished], [])
+        self.ran += len(started)
         return len(started)
 
     @contextmanager

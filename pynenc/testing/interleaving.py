@@ -73,7 +73,7 @@ class Turns(CrashPlan):
     def check(self) -> None:
         self._take_turn()
 
-    def step(self, act: Callable[[], T]) -> T:
+    def step(self, act: Callable[[], T], what: str = "") -> T:
         self._take_turn()
         return act()
 

@@ -14,8 +14,8 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.testing import kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures
-from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating
+from pynenc.testing.faulty_storage import put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 from pynenc.testing.interleaving import Turns, every_order
 

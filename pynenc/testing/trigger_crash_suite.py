@@ -17,9 +17,9 @@ from pynenc.task import Task
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures
 from pynenc.testing.crash_scenarios import Life
-from pynenc.testing.crash_suite import check, put_faulty, settle
+from pynenc.testing.crash_suite import check, settle
 from pynenc.testing.evaluating import Evaluating, fired
-from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
+from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash, put_faulty
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_status
 from pynenc.trigger.cron import CronSchedule
 from pynenc.trigger.records import RunState

@@ -19,8 +19,8 @@ from pynenc.task import Task
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 from pynenc.testing.crash_scenarios import QUEUES
-from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating, fired
+from pynenc.testing.faulty_storage import put_faulty
 from pynenc.trigger import TriggerBuilder, all_of, on_cron, on_event, on_exception, on_result, on_status
 from pynenc.trigger.records import RunState
 from pynenc.trigger.trigger_builder import TriggerBuilder as Builder

@@ -17,8 +17,7 @@ from pynenc.lifecycle.waiting import Ended, load_results
 from pynenc.task import Task
 from pynenc.testing import kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures
-from pynenc.testing.crash_suite import put_faulty
-from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
+from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash, put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 from pynenc.workflow import waiting_operations
 

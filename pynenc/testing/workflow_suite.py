@@ -18,8 +18,8 @@ from pynenc.storage.operations import Cursor
 from pynenc.testing import kit_workflows
 from pynenc.testing.app_fixtures import AppFixtures, running
 from pynenc.testing.crash_scenarios import QUEUES
-from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating
+from pynenc.testing.faulty_storage import put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 from pynenc.trigger.records import EventWait
 

@@ -20,8 +20,8 @@ from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
 from pynenc.lifecycle.execution import finish_and_start, hand_back_running, pause, resume
 from pynenc.testing.crash_scenarios import QUEUES, Life
-from pynenc.testing.crash_suite import check, let_zombie_finish, put_faulty, settle
-from pynenc.testing.faulty_storage import SimulatedCrash
+from pynenc.testing.crash_suite import check, let_zombie_finish, settle
+from pynenc.testing.faulty_storage import SimulatedCrash, put_faulty
 
 S = InvocationStatus
 RUNNERS = st.sampled_from(["r1", "r2", "r3"])

@@ -10,8 +10,7 @@ from hypothesis import strategies as some
 
 from pynenc import Pynenc
 from pynenc.lifecycle import recovery
-from pynenc.testing.crash_suite import put_faulty
-from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
+from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash, put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 
 _LONG_S = 4000.0

@@ -12,8 +12,8 @@ from pynenc.lifecycle.retention import Retention
 from pynenc.task import Task
 from pynenc.testing import kit_functions, kit_workflows
 from pynenc.testing.app_fixtures import running
-from pynenc.testing.crash_suite import put_faulty
 from pynenc.testing.evaluating import Evaluating
+from pynenc.testing.faulty_storage import put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 from pynenc.trigger import on_cron, on_event, on_status
 

@@ -13,8 +13,7 @@ import pytest
 from pynenc import Pynenc
 from pynenc.exceptions import CallConflictError
 from pynenc.testing.app_fixtures import running
-from pynenc.testing.crash_suite import put_faulty
-from pynenc.testing.faulty_storage import SimulatedCrash
+from pynenc.testing.faulty_storage import SimulatedCrash, put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 
 

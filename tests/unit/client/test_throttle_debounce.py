@@ -18,8 +18,7 @@ from pynenc.exceptions import (
 )
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
-from pynenc.testing.crash_suite import put_faulty
-from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
+from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash, put_faulty
 from pynenc.testing.inline_runner import InlineRunner
 
 _S = InvocationStatus

@@ -15,7 +15,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import retention
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.retention import Retention
-from pynenc.testing.crash_suite import put_faulty
+from pynenc.testing.faulty_storage import put_faulty
 
 _S = InvocationStatus
 
