@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from pynenc.app import Pynenc
 from pynenc.cli.invocations_command import row_of, stored
 from pynenc.cli.options import as_json, limit_option, statuses_option
 from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
+from pynenc.client.histories import export_history
 from pynenc.identifiers.texts import visible
 from pynenc.lifecycle.parking import NEVER
 from pynenc.logs import shown_arguments
@@ -158,3 +160,19 @@ def update(
     """Send a workflow an update, wait for its answer, and print that as JSON."""
     carried = json_object("payload", payload)
     print_json(state.app().update_workflow(workflow_id, code, carried, update_id, timeout))
+
+
+@workflows.command("export")
+@click.argument("workflow_id", metavar="ID")
+@click.option("--output", type=click.Path(dir_okay=False, writable=True), help="Where to write it.")
+@click.pass_obj
+def export(state: CliState, workflow_id: str, output: str | None) -> None:
+    """Write all that a workflow has recorded as JSON, for `pynenc.testing.assert_replays`.
+
+    Large values are written out, and nothing is encrypted in it.
+    """
+    text = export_history(state.app().components, workflow_id)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        Path(output).write_text(text, encoding="utf-8")

@@ -130,6 +130,28 @@ class ValueCodec:
         same = self._serializer.same_text
         return {name: same(text) for name, text in zip(packed, texts, strict=True)}
 
+    def whole_texts(self, stored: Sequence[str]) -> list[str]:
+        """Return stored texts with the large values that they refer to in their place.
+
+        Raises:
+            ClientDataNotFoundError: A large value is gone.
+        """
+        return list(self._store.unpack(stored))
+
+    def read_texts(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """Return the values of whole texts, by name.
+
+        Raises:
+            SerializationError: A text cannot be read.
+        """
+        found: dict[str, Any] = {}
+        for name, text in texts.items():
+            try:
+                found[name] = self._serializer.deserialize(text)
+            except BaseException as error:  # noqa: BLE001 - see `_refuse`
+                _refuse(error, f"'{name}'")
+        return found
+
     # --- outcomes ----------------------------------------------------------------------
 
     def pack_result(self, result: Any) -> str:

@@ -1,4 +1,4 @@
-"""The conformance kit: suites that prove a storage driver or a component.
+"""The conformance kit, which proves a storage driver or a component, and tools for users' own tests.
 
 Subclass a suite in a test file, say in a fixture how to make what is to be proved, and pytest
 does the rest. It needs the extra `pynenc[test]`.
@@ -9,6 +9,7 @@ from pynenc.testing.cancel_children_suite import CancelChildrenSuite
 from pynenc.testing.cancel_suite import CancelSuite
 from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
 from pynenc.testing.concurrency_suite import ConcurrencySuite
+from pynenc.testing.crash_exploration import CrashReport, explore_crashes
 from pynenc.testing.crash_suite import CrashSuite
 from pynenc.testing.interleaving_suite import InterleavingSuite
 from pynenc.testing.life_suite import LifeSuite
@@ -16,6 +17,8 @@ from pynenc.testing.measure_suite import MeasureSuite
 from pynenc.testing.orchestrator_suite import OrchestratorSuite
 from pynenc.testing.queue_suite import QueueSuite
 from pynenc.testing.record_suite import RecordSuite
+from pynenc.testing.rehearsal import Rehearsal, rehearsing
+from pynenc.testing.replaying import assert_replays
 from pynenc.testing.retention_suite import RetentionSuite
 from pynenc.testing.serializer_suite import SerializerSuite
 from pynenc.testing.signal_suite import SignalSuite
@@ -63,6 +66,7 @@ __all__ = [
     "ClientDataStoreSuite",
     "ComponentSuite",
     "ConcurrencySuite",
+    "CrashReport",
     "CrashSuite",
     "CrashesSuite",
     "EverydaySuite",
@@ -72,6 +76,7 @@ __all__ = [
     "OrchestratorSuite",
     "QueueSuite",
     "RecordSuite",
+    "Rehearsal",
     "RetentionSuite",
     "SerializerSuite",
     "SignalSuite",
@@ -82,4 +87,7 @@ __all__ = [
     "TriggerSuite",
     "WorkflowCrashSuite",
     "WorkflowSuite",
+    "assert_replays",
+    "explore_crashes",
+    "rehearsing",
 ]

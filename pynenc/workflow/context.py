@@ -182,6 +182,7 @@ class WorkflowContext(UpdateOperations):
         step = self.run.recorded(branch, place, "step", name)
         if step is None:
             self.run.raise_cancelled(place)
+            self.run.journal.check_new()
             with self.waits.busy():
                 try:
                     entry = Entry(place, "step", name, await attempts.run_async(function))

@@ -48,6 +48,9 @@ class Journal(Protocol):
     def load(self) -> tuple[dict[Place, Step], list[Step]]:
         """Return what this attempt has recorded, by place, and the stored steps of earlier ones."""
 
+    def check_new(self) -> None:
+        """Raise if nothing new may be done, because what is recorded is only replayed."""
+
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         """Record an operation, after setting values that the workflow shares.
 
@@ -132,6 +135,9 @@ class StoredJournal:
         if outdated:
             self._components.state_backend.delete_steps(outdated)
         return found, earlier
+
+    def check_new(self) -> None:
+        """Anything may be done."""
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         return self._retry(lambda: self._record(entry, shared))
@@ -229,6 +235,9 @@ class TransientJournal:
             if attempt < self.attempt
         ]
         return current, earlier
+
+    def check_new(self) -> None:
+        """Anything may be done."""
 
     def record(self, entry: Entry, shared: Sequence[tuple[str, Any]] = ()) -> Step:
         self._shared.update(shared)

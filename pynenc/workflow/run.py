@@ -126,6 +126,7 @@ class DurableRun:
         step = self.recorded(branch, place, kind, name)
         if step is None:
             self.raise_cancelled(place)
+            self.journal.check_new()
             step = self.record(branch, self._acted(kind, name, place, act, keep_errors), shared)
         return self.outcome(step)
 

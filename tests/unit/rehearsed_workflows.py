@@ -88,3 +88,18 @@ def random_result() -> str:
 
 def starts_itself() -> None:
     _here()[0]()
+
+
+def reminds_and_more(order_id: str) -> str:
+    found = reminds(order_id)
+    _here()[1].step("refund", lambda: refund(order_id))
+    return found
+
+
+def reminds_patched(order_id: str) -> str:
+    _, wf = _here()
+    paid = wf.execute_task(_task("pay"), order_id).result
+    if wf.patched("thank"):
+        wf.step("thank", lambda: None)
+    wf.sleep(timedelta(days=30))
+    return f"{paid}, {wf.step('remind', _remind)}"
