@@ -13,7 +13,7 @@ from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.client.workflow_names import latest_of
-from pynenc.context import get_current_runner
+from pynenc.context import get_current_runner, running_runner
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import derived_id, new_id
 from pynenc.interruption import Interruption, current_interruption
@@ -132,9 +132,20 @@ class StoredRuntime:
         self._app.components.orchestrator.stage_announce(group, channels)
         self._retry(group.send)
 
-    def subscribe(self, wake: Callable[[], None]) -> Subscription:
-        channel = event_channel(self.invocation_id)
-        return self._app.components.orchestrator.subscribe([channel], wake)
+    def ended(self, invocation_ids: Sequence[str]) -> set[str]:
+        if not invocation_ids:
+            return set()
+        states = self._retry(lambda: self._app.components.orchestrator.read_states(invocation_ids))
+        pairs = zip(invocation_ids, states, strict=True)
+        return {each for each, state in pairs if state is None or state.status.final}
+
+    def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
+        running = running_runner.get()
+        return running.waiting(invocation_ids) if running is not None and invocation_ids else nullcontext()
+
+    def subscribe(self, wake: Callable[[], None], children: Sequence[str] = ()) -> Subscription:
+        channels = [event_channel(self.invocation_id), *children]
+        return self._app.components.orchestrator.subscribe(channels, wake)
 
 
 class InlineRuntime:
@@ -172,7 +183,15 @@ class InlineRuntime:
     def announce(self, channels: Sequence[str]) -> None:
         """Nobody listens."""
 
-    def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
+    def ended(self, invocation_ids: Sequence[str]) -> set[str]:
+        return set(invocation_ids)
+
+    def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def subscribe(
+        self, wake: Callable[[], None], children: Sequence[str] = ()
+    ) -> AbstractContextManager[object]:
         return nullcontext()
 
 

@@ -215,7 +215,15 @@ class _Replay:
     def announce(self, channels: Sequence[str]) -> None:
         """Nobody listens."""
 
-    def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
+    def ended(self, invocation_ids: Sequence[str]) -> set[str]:
+        return {each for each in invocation_ids if each in self._history.children}
+
+    def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
+        raise EndOfHistory
+
+    def subscribe(
+        self, wake: Callable[[], None], children: Sequence[str] = ()
+    ) -> AbstractContextManager[object]:
         return nullcontext()
 
 

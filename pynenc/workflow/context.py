@@ -16,17 +16,18 @@ from pynenc.lifecycle.parking import Parking
 from pynenc.types import Params, Result
 from pynenc.workflow.attempts import GET_DATA, SET_DATA
 from pynenc.workflow.coroutine_waits import AsyncWaits
+from pynenc.workflow.first import FirstOperations
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import CHILD, EVENT, DurableRun
 from pynenc.workflow.runtime import WorkflowRuntime
 from pynenc.workflow.saga import Saga
 from pynenc.workflow.steps import Attempts
-from pynenc.workflow.updates import INTERNAL, UpdateOperations
+from pynenc.workflow.updates import INTERNAL
 
 R = TypeVar("R")
 
 
-class WorkflowContext(UpdateOperations):
+class WorkflowContext(FirstOperations):
     """The workflow of the running invocation, reached as `task.wf`.
 
     What these methods give is recorded before they return. If the body runs again, after a crash, a

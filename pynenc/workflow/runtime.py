@@ -46,5 +46,13 @@ class WorkflowRuntime(Protocol):
     def announce(self, channels: Sequence[str]) -> None:
         """Wake whoever listens to channels."""
 
-    def subscribe(self, wake: Callable[[], None]) -> AbstractContextManager[object]:
-        """Hear of events that are sent to the invocation."""
+    def ended(self, invocation_ids: Sequence[str]) -> set[str]:
+        """Return which of some children have ended; one that is not stored any more has."""
+
+    def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
+        """Give up the slot of the runner while the body waits for children that run."""
+
+    def subscribe(
+        self, wake: Callable[[], None], children: Sequence[str] = ()
+    ) -> AbstractContextManager[object]:
+        """Hear of events that are sent to the invocation, and of the end of children."""

@@ -27,7 +27,8 @@ from pynenc.workflow.runtime import WorkflowRuntime
 R = TypeVar("R")
 SLEEP, WAIT = "sleep", "wait_event"
 _LONGEST_S = 3600.0
-_LOOK_AGAIN_S = 30.0
+LOOK_AGAIN_S = 30.0
+"""After how many seconds a body looks by itself, in case the end of a child was lost."""
 GIVEN_UP = False
 """Recorded for a wait that the body itself has cancelled."""
 SOON_S = 0.05
@@ -62,14 +63,14 @@ class WaitingOperations:
             InvocationCancelledError: The invocation was cancelled.
         """
         due = self._due(duration)
-        parking = self._parking(due, f"until {_described(due)}")
+        parking = self._parking(due, f"until {described(due)}")
         while not self._is_over(due):
             self._sit_out(parking)
 
     async def async_sleep(self, duration: float | timedelta) -> None:
         """Do the same as `sleep`, for coroutines."""
         due = self._due(duration)
-        parking = self._parking(due, f"until {_described(due)}")
+        parking = self._parking(due, f"until {described(due)}")
         await self._sit_out_async(parking, lambda: self._is_over(due) or None)
 
     def wait_event(
@@ -140,7 +141,7 @@ class WaitingOperations:
             return None
         child_id, made_at = child
         now = self.run.journal.now()
-        due = now + max(_LOOK_AGAIN_S, now - made_at)
+        due = now + max(LOOK_AGAIN_S, now - made_at)
         return self._parking(due, f"workflow {child_id}", events_seen)
 
     # --- what engines and waiters ask, see `BodyRecord` ----------------------------------
@@ -193,7 +194,7 @@ class WaitingOperations:
             yield wait.look
 
     def _due(self, duration: float | timedelta) -> float:
-        seconds = _seconds(duration, "a sleep")
+        seconds = seconds_of(duration, "a sleep")
         return float(self.run.perform(SLEEP, "", lambda _: self.run.journal.now() + seconds))
 
     def _is_over(self, due: float) -> bool:
@@ -205,7 +206,7 @@ class WaitingOperations:
     ) -> tuple[float, Branch, Place]:
         check_code(code)
         check_filter(filter, f"event '{code}'", plain=True)
-        seconds = None if timeout is None else _seconds(timeout, "a timeout")
+        seconds = None if timeout is None else seconds_of(timeout, "a timeout")
 
         def until(_: Place) -> float:
             return NEVER if seconds is None else self.run.journal.now() + seconds
@@ -290,12 +291,18 @@ class WaitingOperations:
         return found
 
 
-def _seconds(value: float | timedelta, what: str) -> float:
+def seconds_of(value: float | timedelta, what: str) -> float:
+    """Return a duration in seconds.
+
+    Raises:
+        ValueError: It is negative, or not a time.
+    """
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if not 0 <= seconds < NEVER:
         raise ValueError(f"{what} takes a time that is not negative, not {value!r}")
     return seconds
 
 
-def _described(moment: float) -> str:
+def described(moment: float) -> str:
+    """Return a moment in words."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds")
