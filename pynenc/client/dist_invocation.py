@@ -132,7 +132,11 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
 
     def cancel(self, children: bool = False) -> None:
         cancel(self._components, [self.invocation_id], get_current_runner().runner_id, children)
-        self._read_at = float("-inf")  # what was known may be out of date
+        self.expire()
+
+    def expire(self) -> None:
+        """Read the record anew when it is asked for next: what is known may be out of date."""
+        self._read_at = float("-inf")
 
     def cancel_all(self, members: Sequence[BaseInvocation[Params, Result]], children: bool) -> None:
         states = self._components.orchestrator.read_states(_ids(members))
@@ -141,7 +145,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
             cancel(self._components, known, get_current_runner().runner_id, children)
         for each in members:
             if isinstance(each, DistributedInvocation):
-                each._read_at = float("-inf")  # what was known may be out of date
+                each.expire()
 
     # --- results -----------------------------------------------------------------------
 

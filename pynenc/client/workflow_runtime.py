@@ -139,6 +139,11 @@ class StoredRuntime:
         pairs = zip(invocation_ids, states, strict=True)
         return {each for each, state in pairs if state is None or state.status.final}
 
+    def fresh(self, child: Any) -> Any:
+        if isinstance(child, DistributedInvocation):
+            child.expire()
+        return child
+
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         running = running_runner.get()
         return running.waiting(invocation_ids) if running is not None and invocation_ids else nullcontext()
@@ -185,6 +190,9 @@ class InlineRuntime:
 
     def ended(self, invocation_ids: Sequence[str]) -> set[str]:
         return set(invocation_ids)
+
+    def fresh(self, child: Any) -> Any:
+        return child
 
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         return nullcontext()

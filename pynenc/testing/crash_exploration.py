@@ -180,7 +180,7 @@ class _Lives:
         self.app.register_deferred_triggers()
         self.effects.clear()
 
-    def live(self, rehearsal: Rehearsal) -> _End:
+    def live(self, rehearsal: Rehearsal, has_crashed: bool = False) -> _End:
         """Start it, as a client that tries again would, and bring it to its end."""
         self.workflow.base_task.options(invocation_id=_ID)(*self.args, **self.kwargs)
         for _ in range(_ROUNDS):
@@ -192,7 +192,12 @@ class _Lives:
                 if isinstance(value, RaisedError):
                     value = f"{type(value.error).__name__}: {value.error}"
                 return _End(state.status, value, +self.effects)
-            if not self._send_next() and not rehearsal.pass_time():
+            # While the queues are empty: recovery looks for what has no message only then.
+            if has_crashed and recovery.recover(self.app.components, "boss"):
+                continue
+            if self._send_next():
+                continue
+            if not rehearsal.pass_time() and not (has_crashed and self._recover(rehearsal)):
                 raise AssertionError(f"it is {state.status} and waits for {state.waits_for or 'nothing'}")
         raise AssertionError(f"it has not ended after {_ROUNDS} rounds")
 
@@ -218,6 +223,11 @@ class _Lives:
         """Let another runner recover what the dead one had, and go on."""
         rehearsal.runner_id += "+"
         dead_after_s = max(self.app.conf.dead_after_seconds, self.app.conf.max_pending_seconds)
-        rehearsal.plan.clock_offset_s += dead_after_s + recovery.SETTLE_S + 1
-        recovery.recover(self.app.components, "boss")
-        return self.live(rehearsal)
+        rehearsal.plan.clock_offset_s += dead_after_s
+        self._recover(rehearsal)
+        return self.live(rehearsal, has_crashed=True)
+
+    def _recover(self, rehearsal: Rehearsal) -> int:
+        """Do what runners do from time to time; return how many invocations were led on."""
+        rehearsal.plan.clock_offset_s += recovery.SETTLE_S + 1
+        return recovery.recover(self.app.components, "boss")

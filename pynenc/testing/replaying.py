@@ -218,6 +218,9 @@ class _Replay:
     def ended(self, invocation_ids: Sequence[str]) -> set[str]:
         return {each for each in invocation_ids if each in self._history.children}
 
+    def fresh(self, child: Any) -> Any:
+        return child
+
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         raise EndOfHistory
 

@@ -13,6 +13,7 @@ from pynenc.calls.interfaces import BaseInvocation
 from pynenc.exceptions import EventTimeoutError, WorkflowUsageError
 from pynenc.identifiers.texts import shown
 from pynenc.lifecycle.parking import NEVER
+from pynenc.state_backend.workflow_records import Step
 from pynenc.trigger.conditions.base import Filter
 from pynenc.trigger.filter_checks import check_filter
 from pynenc.trigger.records import check_code
@@ -58,7 +59,7 @@ Awaited: TypeAlias = EventOf | Timer | BaseInvocation[..., Any]
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What is waited for: one of a due time, the place of an event, and a child."""
+    """A thing that is waited for: one of a due time, the place of an event, and a child."""
 
     due: float | None = None
     event: EventOf | None = None
@@ -103,20 +104,23 @@ class FirstOperations(UpdateOperations):
         )
         prepared = [self._prepare(each) for each in awaited]
         branch, place = self.run.begin(FIRST, "")
+        given: dict[int, Step] = {}
+        look_s = self.first_look_s
         while (step := self.run.recorded(branch, place, FIRST, "")) is None:
             self.run.raise_cancelled(place)
-            winner = self._winner(prepared)
+            winner = self._winner(prepared, given)
             if winner is None and deadline <= now():
                 winner = _NONE_IN_TIME
             if winner is not None:
                 self._give_up_others(prepared, winner)
                 step = self.run.record(branch, Entry(place, FIRST, "", winner))
                 break
-            self._sit_out_first(prepared, deadline)
+            self._sit_out_first(prepared, deadline, look_s)
+            look_s = min(look_s * 2, LOOK_AGAIN_S)
         number = int(self.run.outcome(step))
         if number == _NONE_IN_TIME:
             raise EventTimeoutError("nothing of what was waited for came in time")
-        return number, self._value_of(prepared[number])
+        return number, self._value_of(prepared[number], given.get(number))
 
     def _prepare(self, awaited: Awaited) -> _Prepared:
         if isinstance(awaited, Timer):
@@ -132,8 +136,8 @@ class FirstOperations(UpdateOperations):
             f"handle on a child"
         )
 
-    def _winner(self, prepared: Sequence[_Prepared]) -> int | None:
-        """Return the number of the first that has come, if one has."""
+    def _winner(self, prepared: Sequence[_Prepared], given: dict[int, Step]) -> int | None:
+        """Return the number of the first that has come, if one has; an event that was given now is noted."""
         for number, each in enumerate(prepared):  # an event that was given before a crash stays given
             if self._recorded(each) is _GIVEN:
                 return number
@@ -145,7 +149,9 @@ class FirstOperations(UpdateOperations):
                 return number
             if each.event is not None and each.at is not None and self._recorded(each) is None:
                 event = each.event
-                if self._listen(*each.at, event.code, event.filter, NEVER) is not None:
+                step = self._listen(*each.at, event.code, event.filter, NEVER)
+                if step is not None:
+                    given[number] = step
                     return number
         return None
 
@@ -165,14 +171,20 @@ class FirstOperations(UpdateOperations):
             if self._recorded(each) is None:
                 self._give_up(*each.at, each.event.code, each.event.filter)
 
-    def _value_of(self, come: _Prepared) -> Any:
-        if come.event is not None and come.at is not None:
-            step = self.run.recorded(*come.at, EVENT, come.event.code)
-            return None if step is None else self._payload_of(step, come.event.code)
-        return come.child
+    def _value_of(self, come: _Prepared, given: Step | None) -> Any:
+        if come.event is None or come.at is None:
+            return self._runtime.fresh(come.child)
+        step = given or self.run.recorded(*come.at, EVENT, come.event.code)
+        return None if step is None else self._payload_of(step, come.event.code)
 
-    def _sit_out_first(self, prepared: Sequence[_Prepared], deadline: float) -> None:
-        """Sit out a short wait, or leave the body for a long one if no child needs it to stay."""
+    def _sit_out_first(self, prepared: Sequence[_Prepared], deadline: float, look_s: float) -> None:
+        """Sit out a short wait, or leave the body for a long one if no child needs it to stay.
+
+        Args:
+            prepared: What is waited for.
+            deadline: Until when, in seconds since the epoch.
+            look_s: After how many seconds to look whether a child that runs has been parked.
+        """
         now = self.run.journal.now()
         children = [each.child.invocation_id for each in prepared if each.child is not None]
         running = [each for each in children if self._runtime.parked_child([each]) is None]
@@ -193,4 +205,4 @@ class FirstOperations(UpdateOperations):
                 return
             listening.enter_context(self._runtime.waiting(running))
             if not self.run.interruption.is_requested or self.run.interruption.is_acknowledged:
-                over.wait(max(0.0, min(due - now, LOOK_AGAIN_S if running else _LONGEST_S)))
+                over.wait(max(0.0, min(due - now, look_s if running else _LONGEST_S)))

@@ -49,6 +49,9 @@ class WorkflowRuntime(Protocol):
     def ended(self, invocation_ids: Sequence[str]) -> set[str]:
         """Return which of some children have ended; one that is not stored any more has."""
 
+    def fresh(self, child: Any) -> Any:
+        """Return a handle on a child that reads its status anew."""
+
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         """Give up the slot of the runner while the body waits for children that run."""
 

@@ -124,7 +124,7 @@ def test_a_crash_at_any_operation_leaves_one_invocation_that_runs_once(app: Pyne
         ({"invocation_id": "x" * 201}, "letters, digits"),
         ({"invocation_id": ""}, "letters, digits"),
         ({"invocation_id": "a\n"}, "letters, digits"),
-        ({"invocation_id": "a", "idempotency_key": "b"}, "not both"),
+        ({"invocation_id": "a", "idempotency_key": "b"}, "give one of"),
     ],
 )
 def test_names_that_cannot_be_kept_are_refused(app: Pynenc, options: Any, told: str) -> None:
