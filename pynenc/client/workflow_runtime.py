@@ -34,7 +34,7 @@ from pynenc.workflow.context import WorkflowContext
 from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Journal, Place, StoredJournal, TransientJournal
 from pynenc.workflow.run import DurableRun
-from pynenc.workflow.runtime import WorkflowRuntime
+from pynenc.workflow.runtime import UnreachableRuntime, WorkflowRuntime
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class StoredRuntime:
         return self._app.components.orchestrator.subscribe(channels, wake)
 
 
-class InlineRuntime:
+class InlineRuntime(UnreachableRuntime):
     """Does the same for an invocation that runs where it was called."""
 
     def __init__(self, invocation: ConcurrentInvocation[..., Any]) -> None:
@@ -173,33 +173,10 @@ class InlineRuntime:
     def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
         return send_event(self._invocation.task.app.components, invocation_id, code, payload, event_id)
 
-    def expect(self, place: Place, code: str, filter: Filter | None) -> None:
-        """Nothing can reach it."""
-
-    def expect_no_more(self, place: Place, code: str, filter: Filter | None, left: int) -> None:
-        """Nothing was expected."""
-
-    def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
-        return None
-
-    def events_counted(self) -> int:
-        return 0
-
-    def announce(self, channels: Sequence[str]) -> None:
-        """Nobody listens."""
-
     def ended(self, invocation_ids: Sequence[str]) -> set[str]:
         return set(invocation_ids)
 
-    def fresh(self, child: Any) -> Any:
-        return child
-
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
-        return nullcontext()
-
-    def subscribe(
-        self, wake: Callable[[], None], children: Sequence[str] = ()
-    ) -> AbstractContextManager[object]:
         return nullcontext()
 
 

@@ -312,7 +312,7 @@ def load_results(components: Components, ended: Sequence[Ended]) -> list[Any]:
         elif state.status == InvocationStatus.FAILED and outcome is not None:
             loaded.append(RaisedError(components.values.unpack_error(outcome.payload)))
         else:
-            loaded.append(RaisedError(_without_outcome(state)))
+            loaded.append(RaisedError(without_outcome(state)))
     return loaded
 
 
@@ -323,7 +323,8 @@ class RaisedError:
         self.error = error
 
 
-def _without_outcome(state: InvocationState) -> InvocationError:
+def without_outcome(state: InvocationState) -> InvocationError:
+    """Return the exception that stands for the outcome of an invocation that ended without one."""
     invocation_id = state.invocation_id
     if state.status == InvocationStatus.CANCELLED:
         return InvocationCancelledError(f"invocation {invocation_id} was cancelled")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,15 +20,15 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.values import ValueCodec
-from pynenc.lifecycle.waiting import RaisedError
+from pynenc.lifecycle.waiting import RaisedError, without_outcome
 from pynenc.state_backend.workflow_records import Step, WorkflowEvent, step_id
 from pynenc.task import Task
-from pynenc.trigger.conditions.base import Filter
 from pynenc.workflow.attempts import CANCELLED, path_and_attempt
 from pynenc.workflow.context import WorkflowContext
 from pynenc.workflow.coroutine_waits import AsyncWaits
 from pynenc.workflow.journal import Entry, Place
 from pynenc.workflow.run import DurableRun, Parked
+from pynenc.workflow.runtime import UnreachableRuntime
 
 
 class EndOfHistory(BaseException):
@@ -106,7 +106,7 @@ def _came_to_its_end(invocation: DistributedInvocation[..., Any]) -> bool:
     return invocation.body_record is not None and invocation.body_record.parking is None
 
 
-class _Replay:
+class _Replay(UnreachableRuntime):
     """The journal and the runtime of a body that does nothing new.
 
     Args:
@@ -184,12 +184,12 @@ class _Replay:
         child = self._history.children.get(invocation_id)
         if child is not None:
             state = InvocationState(invocation_id, base.key, InvocationStatus(child.status))
-            handle.settle(state, self._outcome(child))
+            handle.settle(state, self._outcome(child, state))
         return handle
 
-    def _outcome(self, child: RecordedChild) -> Any:
+    def _outcome(self, child: RecordedChild, state: InvocationState) -> Any:
         if child.text is None:
-            return RaisedError(EndOfHistory())
+            return RaisedError(without_outcome(state))
         if child.is_error:
             return RaisedError(self._values.unpack_error(child.text))
         return self._values.read_texts({"value": child.text})["value"]
@@ -200,34 +200,11 @@ class _Replay:
     def send(self, invocation_id: str, code: str, payload: Mapping[str, Any] | None, event_id: str) -> str:
         raise EndOfHistory
 
-    def expect(self, place: Place, code: str, filter: Filter | None) -> None:
-        """Nothing can come."""
-
-    def expect_no_more(self, place: Place, code: str, filter: Filter | None, left: int) -> None:
-        """Nothing was expected."""
-
-    def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
-        return None
-
-    def events_counted(self) -> int:
-        return 0
-
-    def announce(self, channels: Sequence[str]) -> None:
-        """Nobody listens."""
-
     def ended(self, invocation_ids: Sequence[str]) -> set[str]:
         return {each for each in invocation_ids if each in self._history.children}
 
-    def fresh(self, child: Any) -> Any:
-        return child
-
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         raise EndOfHistory
-
-    def subscribe(
-        self, wake: Callable[[], None], children: Sequence[str] = ()
-    ) -> AbstractContextManager[object]:
-        return nullcontext()
 
 
 def _what(step: Step) -> tuple[str, str, str, int, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from pynenc.trigger.conditions.base import Filter
@@ -59,3 +59,34 @@ class WorkflowRuntime(Protocol):
         self, wake: Callable[[], None], children: Sequence[str] = ()
     ) -> AbstractContextManager[object]:
         """Hear of events that are sent to the invocation, and of the end of children."""
+
+
+class UnreachableRuntime:
+    """The part of a runtime of an invocation that nobody can reach: it gets no events and cannot wait."""
+
+    def expect(self, place: Place, code: str, filter: Filter | None) -> None:
+        """Do nothing: nothing can come."""
+
+    def expect_no_more(self, place: Place, code: str, filter: Filter | None, left: int) -> None:
+        """Do nothing: nothing was expected."""
+
+    def parked_child(self, invocation_ids: Sequence[str]) -> tuple[str, float] | None:
+        """Return None: none is parked."""
+        return None
+
+    def events_counted(self) -> int:
+        """Return 0: none was sent."""
+        return 0
+
+    def announce(self, channels: Sequence[str]) -> None:
+        """Do nothing: nobody listens."""
+
+    def fresh(self, child: Any) -> Any:
+        """Return the handle: it knows how the child has ended."""
+        return child
+
+    def subscribe(
+        self, wake: Callable[[], None], children: Sequence[str] = ()
+    ) -> AbstractContextManager[object]:
+        """Return a context in which nothing is heard."""
+        return nullcontext()
