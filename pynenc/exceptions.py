@@ -339,24 +339,37 @@ class ScheduleError(TriggerError):
     """A schedule that was asked for is not there, is there already, or is not described fully."""
 
 
-class SubmissionCancelledError(asyncio.CancelledError):
-    """The await of a call, or of an event, was cancelled; says what became of that.
+def submission_cancelled(accepted: Iterable[str] = ()) -> asyncio.CancelledError:
+    """Return what ends the cancelled await of a call or an event, and says what became of that.
 
-    It is the `CancelledError` of the coroutine, so asyncio treats it as such.
-
-    Attributes:
-        accepted: The ids of what was accepted; empty if nothing was.
+    It is a plain `CancelledError`: `asyncio.timeout` knows no other.
     """
+    ids = tuple(accepted)
+    shown = ", ".join(ids[:10]) + (", …" if len(ids) > 10 else "")
+    told = f"but the call was accepted: {shown}" if ids else "and nothing was submitted"
+    error = asyncio.CancelledError(f"the await was cancelled, {told}")
+    error.accepted = ids  # type: ignore[attr-defined]
+    return error
 
-    def __init__(self, accepted: Iterable[str] = ()) -> None:
-        self.accepted = tuple(accepted)
-        super().__init__(self.accepted)
 
-    def __str__(self) -> str:
-        if not self.accepted:
-            return "the await was cancelled, and nothing was submitted"
-        shown = ", ".join(self.accepted[:10]) + (", …" if len(self.accepted) > 10 else "")
-        return f"the await was cancelled, but the call was accepted: {shown}"
+def accepted_ids(error: BaseException) -> tuple[str, ...] | None:
+    """Return the ids of what was accepted before the await of a call or an event was cancelled.
+
+    Args:
+        error: The `CancelledError`, or the `TimeoutError` that `asyncio.timeout` made of it.
+
+    Returns:
+        The ids; empty if nothing was submitted, None if the error says nothing about that.
+    """
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        accepted = getattr(current, "accepted", None)
+        if isinstance(current, asyncio.CancelledError) and isinstance(accepted, tuple):
+            return accepted
+        current = current.__cause__ or current.__context__
+    return None
 
 
 class PartlySubmittedError(PynencError):

@@ -199,7 +199,7 @@ class InvocationApi:
         """Send an event like `send_event`, without blocking the event loop.
 
         Raises:
-            SubmissionCancelledError: The await was cancelled; the error names the event if it was sent.
+            asyncio.CancelledError: The await was cancelled; `accepted_ids` names the event if it was sent.
         """
         return await submitted_beside_loop(
             lambda: self.send_event(invocation_id, code, payload, event_id), lambda known_id: (known_id,)

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from pynenc.exceptions import PartlySubmittedError, SubmissionCancelledError
+from pynenc.exceptions import PartlySubmittedError, accepted_ids, submission_cancelled
 from pynenc.invocation.arguments import Arguments
 
 
@@ -86,7 +86,7 @@ async def submit_read(
 
     Raises:
         PartlySubmittedError: Reading or submitting failed after some items were accepted.
-        SubmissionCancelledError: The await was cancelled; the error says what was accepted.
+        asyncio.CancelledError: The await was cancelled; `accepted_ids` says what was accepted.
     """
     handles: list[H] = []
     batch: list[ParallelItem] = []
@@ -99,8 +99,8 @@ async def submit_read(
         if batch:
             handles += await submit(batch)
     except asyncio.CancelledError as error:
-        accepted = error.accepted if isinstance(error, SubmissionCancelledError) else ()
-        raise SubmissionCancelledError([*(each.invocation_id for each in handles), *accepted]) from error
+        accepted = [*(each.invocation_id for each in handles), *(accepted_ids(error) or ())]
+        raise submission_cancelled(accepted) from error
     except PartlySubmittedError as error:
         raise PartlySubmittedError([*handles, *error.invocations]) from error.__cause__
     except Exception as error:

@@ -84,7 +84,7 @@ class Submittable(ABC, Generic[Params, Result]):
         """Make an invocation like a plain call, without blocking the event loop.
 
         Raises:
-            SubmissionCancelledError: The await was cancelled; the error says whether the call was
+            asyncio.CancelledError: The await was cancelled; `accepted_ids` says whether the call was
                 accepted. That is known as soon as the storage has answered.
         """
         return await submitted_beside_loop(
@@ -101,7 +101,7 @@ class Submittable(ABC, Generic[Params, Result]):
         """Make an invocation for each item like `parallelize`, without blocking the event loop.
 
         An iterator is read in a thread, an asynchronous one in the event loop. If the await is
-        cancelled, a `SubmissionCancelledError` says what was accepted.
+        cancelled, `accepted_ids(error)` says what was accepted.
         """
 
         async def submit(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from pynenc.exceptions import SubmissionCancelledError
+from pynenc.exceptions import submission_cancelled
 
 T = TypeVar("T")
 _MOST_THREADS = 32
@@ -60,7 +60,7 @@ async def submitted_beside_loop(act: Callable[[], T], ids_of: Callable[[T], tupl
         ids_of: Returns the ids of what was accepted.
 
     Raises:
-        SubmissionCancelledError: The await was cancelled; the error says what was accepted.
+        asyncio.CancelledError: The await was cancelled; `accepted_ids` says what was accepted.
     """
     future = _started(act)
     beside = asyncio.wrap_future(future)
@@ -70,11 +70,11 @@ async def submitted_beside_loop(act: Callable[[], T], ids_of: Callable[[T], tupl
             await asyncio.wait([beside])
         except asyncio.CancelledError as error:
             if future.cancel():
-                raise SubmissionCancelledError from error
+                raise submission_cancelled() from error
             cancelled = error
     if cancelled is None:
         return beside.result()
     failure = beside.exception()
     if failure is not None:
-        raise SubmissionCancelledError from failure
-    raise SubmissionCancelledError(ids_of(beside.result())) from cancelled
+        raise submission_cancelled() from failure
+    raise submission_cancelled(ids_of(beside.result())) from cancelled

@@ -159,7 +159,7 @@ class BaseTrigger(DataComponent, TriggerRecords, TriggerStarts):
         """Emit an event like `emit_event`, without blocking the event loop.
 
         Raises:
-            SubmissionCancelledError: The await was cancelled; the error names the event if it was stored.
+            asyncio.CancelledError: The await was cancelled; `accepted_ids` names the event if it was stored.
             SerializationError: The payload cannot be written as JSON; nothing is stored.
         """
         return await submitted_beside_loop(

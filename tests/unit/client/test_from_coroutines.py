@@ -14,7 +14,7 @@ import pytest
 
 from pynenc import Pynenc
 from pynenc.calls.interfaces import InvocationGroup
-from pynenc.exceptions import CallConflictError, StorageUnavailableError, SubmissionCancelledError
+from pynenc.exceptions import CallConflictError, StorageUnavailableError, accepted_ids
 from pynenc.invocation.status import InvocationStatus
 from pynenc.storage import beside_loop
 from pynenc.testing.app_fixtures import running
@@ -158,8 +158,8 @@ def test_inline(app: Pynenc) -> None:
 # --- cancelled awaits ------------------------------------------------------------------
 
 
-def cancelled_while_held(app: Pynenc, held: Held, start: Callable[[], Any]) -> SubmissionCancelledError:
-    async def main() -> SubmissionCancelledError:
+def cancelled_while_held(app: Pynenc, held: Held, start: Callable[[], Any]) -> asyncio.CancelledError:
+    async def main() -> asyncio.CancelledError:
         submitting = asyncio.create_task(start())
         await asyncio.to_thread(held.reached.wait, 60)
         submitting.cancel()
@@ -170,7 +170,7 @@ def cancelled_while_held(app: Pynenc, held: Held, start: Callable[[], Any]) -> S
         held.go.set()
         try:
             await submitting
-        except SubmissionCancelledError as error:
+        except asyncio.CancelledError as error:
             return error
         raise AssertionError("the call was not cancelled")
 
@@ -181,9 +181,34 @@ def test_a_cancelled_call_says_that_it_was_accepted(app: Pynenc, monkeypatch: py
     add = app.task(plain_tasks.add)
     held = Held(app, monkeypatch)
     error = cancelled_while_held(app, held, lambda: add.aparallelize([(1,), (2,)]))
-    assert len(error.accepted) == 2
-    assert [each.invocation_id for each in app.find_invocations(add)] == sorted(error.accepted, reverse=True)
-    assert error.accepted[0] in str(error)
+    assert len(accepted_ids(error) or ()) == 2
+    assert [each.invocation_id for each in app.find_invocations(add)] == sorted(
+        accepted_ids(error) or (), reverse=True
+    )
+    assert (accepted_ids(error) or ("",))[0] in str(error)
+
+
+def test_a_timeout_of_asyncio_is_one(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = app.task(plain_tasks.add)
+    held = Held(app, monkeypatch)
+
+    async def main() -> TimeoutError:
+        asyncio.get_running_loop().call_later(0.05, held.go.set)
+        try:
+            async with asyncio.timeout(0.01):
+                await add.acall(1)
+        except TimeoutError as error:
+            return error
+        raise AssertionError("there was no timeout")
+
+    accepted = accepted_ids(asyncio.run(main()))
+    assert accepted == tuple(each.invocation_id for each in app.find_invocations(add))
+    assert len(accepted) == 1
+
+
+def test_another_error_says_nothing_of_a_call() -> None:
+    assert accepted_ids(asyncio.CancelledError()) is None
+    assert accepted_ids(ValueError("no")) is None
 
 
 def test_a_cancelled_call_says_that_nothing_was_stored(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,7 +216,7 @@ def test_a_cancelled_call_says_that_nothing_was_stored(app: Pynenc, monkeypatch:
     held = Held(app, monkeypatch)
     held.error = StorageUnavailableError("away")
     error = cancelled_while_held(app, held, lambda: add.acall(1))
-    assert error.accepted == ()
+    assert accepted_ids(error) == ()
     assert isinstance(error.__cause__, StorageUnavailableError)
     held.error = None
     assert app.find_invocations(add) == []
@@ -209,9 +234,9 @@ def test_a_call_that_has_not_begun_is_not_made(app: Pynenc, monkeypatch: pytest.
         submitting = asyncio.create_task(add.acall(1))
         await asyncio.sleep(0)
         submitting.cancel()
-        with pytest.raises(SubmissionCancelledError) as caught:
+        with pytest.raises(asyncio.CancelledError) as caught:
             await submitting
-        assert caught.value.accepted == ()
+        assert accepted_ids(caught.value) == ()
         assert "nothing was submitted" in str(caught.value)
 
     asyncio.run(main())
