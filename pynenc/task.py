@@ -286,7 +286,9 @@ class TaskWithOptions(Submittable[Params, Result]):
             ValueError: An idempotency key or an id was given, which is for one call.
         """
         if self.call_options.is_named:
-            raise ValueError("'idempotency_key' and 'invocation_id' are for one call, not for parallelize")
+            raise ValueError(
+                "'idempotency_key', 'invocation_id' and 'workflow_id' are for one call, not for parallelize"
+            )
         return self.task._parallelize(items, common_args, param_iter, self.call_options)
 
 

@@ -126,7 +126,7 @@ class InvocationApi:
         """
         return send_event(self.components, invocation_id, code, payload, event_id)
 
-    def query_workflow(self, workflow_id: str, name: str, **arguments: Any) -> Any:
+    def query_workflow(self, workflow_id: str, name: str, /, **arguments: Any) -> Any:
         """Return the answer of a query, from the latest recorded state of a workflow.
 
         It is asked in this process; no runner is needed, and the workflow may have ended.

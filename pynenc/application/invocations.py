@@ -10,7 +10,7 @@ from typing import Any
 from pynenc.calls.inline_records import KEPT, InlineRecords
 from pynenc.calls.interfaces import AnyInvocation, BaseTask
 from pynenc.client.dist_invocation import DistributedInvocation
-from pynenc.client.workflow_names import latest_of
+from pynenc.client.workflow_names import latest_of, resolved
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -155,7 +155,7 @@ class InvocationFinder:
         if self._conf().dev_mode_force_sync_tasks:
             return dict(self._inline.values(workflow_id))
         components = self._components()
-        stored = components.state_backend.find_values(workflow_id)
+        stored = components.state_backend.find_values(resolved(components, workflow_id))
         found = [each for each in stored if not each.name.startswith(INTERNAL)]
         values = components.values.unpack_results([each.payload for each in found])
         return {each.name: value for each, value in zip(found, values, strict=True)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
@@ -90,6 +91,11 @@ class TaskTraits:
     naming: TaskNaming
     queries: dict[str, Callable[..., Any]]
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names under which its calls are stored: its own first."""
+        return (self.key, *self.naming.aliases)
+
     def query(self, function: Q) -> Q:
         """Make a function answer queries about the workflows of this task, under its name.
 
@@ -107,6 +113,8 @@ class TaskTraits:
         name = getattr(function, "__name__", "")
         if not callable(function) or not name or name == "<lambda>":
             raise TaskDefinitionError(f"{shown(function, 80)} is not a function with a name")
+        if inspect.iscoroutinefunction(function):
+            raise TaskDefinitionError(f"query '{name}' is a coroutine function; it has to be a plain one")
         known = self.queries.get(name)
         if known is not None and known.__module__ != function.__module__:
             raise TaskDefinitionError(

@@ -10,6 +10,7 @@ import click
 from pynenc.app import Pynenc
 from pynenc.cli.options import as_json, limit_option, statuses_option
 from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
+from pynenc.client.workflow_names import resolved
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.texts import visible
@@ -128,8 +129,9 @@ def stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationS
     Raises:
         InvocationNotFoundError: Nothing is.
     """
-    (data,) = app.state_backend.read_invocations([invocation_id])
-    (record,) = app.orchestrator.read_states([invocation_id])
+    found_id = resolved(app.components, invocation_id)
+    (data,) = app.state_backend.read_invocations([found_id])
+    (record,) = app.orchestrator.read_states([found_id])
     if data is None or record is None:
         raise InvocationNotFoundError(invocation_id)
     return data, record
@@ -145,6 +147,7 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...], childre
     The exit code is 1 if one of them has ended before.
     """
     app = state.app()
+    invocation_ids = tuple(resolved(app.components, each) for each in invocation_ids)
     cancel(app.components, invocation_ids, get_current_runner().runner_id, children)
     ended_before = False
     for each in invocation_ids:

@@ -67,6 +67,7 @@ def show(state: CliState, workflow_id: str, as_json: bool) -> None:
     """Print what a workflow has recorded, its values, and the events that were sent to it."""
     app = state.app()
     data, record = stored(app, workflow_id)
+    workflow_id = data.invocation_id
     shown: dict[str, Any] = {
         **row_of(data, record),
         "data": shown_arguments(app.conf, app.workflow_data(workflow_id)),

@@ -31,8 +31,12 @@ def submit_named(
     if options.workflow_id is not None:
         (started,) = submit_calls(task, [call], options, identities=[DerivedIdentity(options.workflow_id)])
         return started
-    wanted = options.invocation_id or derived_id("idempotency", task.key, options.idempotency_key or "")
-    known = _known(task, call, wanted)
+    known, wanted = None, options.invocation_id or ""
+    for key in reversed(task.keys):  # under an earlier name it may have been submitted before
+        wanted = options.invocation_id or derived_id("idempotency", key, options.idempotency_key or "")
+        known = _known(task, call, wanted)
+        if known is not None:
+            break
     if known is not None and known.status != InvocationStatus.REGISTERED:
         return known
     # Doing it again changes nothing, and completes what one has left undone who died on the way.
@@ -51,7 +55,7 @@ def _known(
     values = components.values
     (ours,) = values.pack_arguments([call], task.conf.disable_cache_args)
     same = values.same_contents(decode_arguments(data.arguments)) == values.same_contents(ours)
-    if data.task_id != task.key or not same:
+    if data.task_id not in task.keys or not same:
         raise CallConflictError(invocation_id, _shown(task, data), f"{task.task_id}({_told(task, call)})")
     (state,) = components.orchestrator.read_states([invocation_id])
     if state is None:

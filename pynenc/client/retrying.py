@@ -9,17 +9,18 @@ from typing import Any
 import msgspec
 
 from pynenc.calls.interfaces import App, BaseInvocation, current_invocation
+from pynenc.client.workflow_names import is_name_key, resolved
 from pynenc.client.workflow_runtime import latest_arguments
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationError, InvocationNotFoundError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.state import InvocationState
+from pynenc.invocation.state import Change, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import signal_invocations
-from pynenc.lifecycle.submission import NewInvocation, submit
+from pynenc.lifecycle.submission import NewInvocation, submit, submit_in_place_of
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.state_backend.workflow_records import ARGUMENTS, Step, WorkflowValue, step_id, value_id
 from pynenc.workflow.attempts import CANCELLED, EarlierAttempts, path_and_attempt
@@ -49,6 +50,7 @@ def retry_invocation(app: App, invocation_id: str, from_step: str | None = None)
         WorkflowUsageError: There is no such step.
     """
     components = app.components
+    invocation_id = resolved(components, invocation_id)
     (data,) = components.state_backend.read_invocations([invocation_id])
     (state,) = components.orchestrator.read_states([invocation_id])
     if data is None or state is None:
@@ -120,10 +122,16 @@ def _before_failure(components: Components, state: InvocationState, steps: Seque
     if not isinstance(outcome, RaisedError):
         return list(steps)
     failure = _told(outcome.error)
-    for step in steps:
+    for step in reversed(steps):  # the last: a body may have handled such an error before
         error = _error_of(components, step)
         if error is not None and _told(error) == failure:
-            return _before(steps, step)
+            path, attempt = path_and_attempt(step.branch)
+            behind = [
+                each
+                for each in steps
+                if path_and_attempt(each.branch) == (path, attempt) and each.index >= step.index
+            ]
+            return [each for each in steps if each not in behind]
     return list(steps)
 
 
@@ -178,11 +186,28 @@ def _submit_again(
         is_workflow=state.is_workflow,
         has_steps=int(bool(steps)),
         cancels_children=state.cancels_children,
+        is_pinned=state.is_pinned,
+        code_version=state.code_version if steps else None,
     )
     if steps:
         _copy_record(components, data, new_data, steps)
-    submit(components, [NewInvocation(new_data, new_state)])
+    new = NewInvocation(new_data, new_state)
+    name = state.registration_key
+    if name is None or not is_name_key(name) or not _takes_name(components, new, name, data.invocation_id):
+        submit(components, [new])
+    if steps:  # what it has started is kept as long as the new one may ask for it
+        kept = msgspec.structs.replace(state, retried_as=invocation_id)
+        components.orchestrator.change([Change(state, kept)], None)
     return invocation_id
+
+
+def _takes_name(components: Components, new: NewInvocation, key: str, old_id: str) -> bool:
+    """Submit a workflow under the name of the one that it retries, if that still has it."""
+    (entry,) = components.orchestrator.read_slots([key])
+    if entry is None or entry.invocation_id != old_id:
+        return False
+    named = NewInvocation(new.data, msgspec.structs.replace(new.state, registration_key=key))
+    return submit_in_place_of(components, named, entry)
 
 
 def _copy_record(

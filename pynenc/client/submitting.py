@@ -253,7 +253,7 @@ def _named(
     options: CallOptions,
 ) -> DistributedInvocation[Params, Result]:
     """Start a workflow under a name, and return a handle on the one that has it now."""
-    data, state, is_new = start_named(components, new, options)
+    data, state, is_new = start_named(components, new, options, task.keys)
     if not is_new:
         (call,) = components.values.unpack_arguments([data.arguments])
     return DistributedInvocation(data.invocation_id, task, call, WorkflowIdentity.of(data), state)

@@ -18,10 +18,12 @@ from pynenc.exceptions import (
     WorkflowUsageError,
 )
 from pynenc.identifiers.ids import new_id
+from pynenc.identifiers.texts import is_storable, shown
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
 from pynenc.state_backend.workflow_records import value_id
+from pynenc.trigger.records import check_code
 from pynenc.workflow.journal import StoredJournal
 from pynenc.workflow.updates import INTERNAL, answer_channel, answer_name, update_event
 
@@ -104,6 +106,9 @@ def update_workflow(
 ) -> Any:
     """Send an update and return its answer; see `InvocationApi.update_workflow`."""
     check_timeout(timeout_s)
+    check_code(code)
+    if update_id is not None and not (isinstance(update_id, str) and update_id and is_storable(update_id)):
+        raise ValueError(f"update_id={shown(update_id, 80)} is not a text that can be stored, and not empty")
     components, own_id = app.components, update_id or new_id()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     data, state = _stored(components, workflow_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from pynenc.calls.call_options import CallOptions
@@ -17,6 +19,17 @@ from pynenc.lifecycle.submission import NewInvocation, submit_in_place_of
 def name_key(name: str) -> str:
     """Return the registration key of a named workflow."""
     return f"workflow:{name}"
+
+
+def is_name_key(registration_key: str) -> bool:
+    """Return whether a registration key is that of a named workflow."""
+    return registration_key.startswith(name_key(""))
+
+
+def resolved(components: Components, workflow_id: str) -> str:
+    """Return the id of the latest workflow that was started under a name; an id is returned as it is."""
+    (state,) = components.orchestrator.read_states([workflow_id])
+    return latest_of(components, workflow_id, state)
 
 
 def latest_of(components: Components, workflow_id: str, state: InvocationState | None) -> str:
@@ -35,7 +48,7 @@ def latest_of(components: Components, workflow_id: str, state: InvocationState |
 
 
 def start_named(
-    components: Components, new: NewInvocation, options: CallOptions
+    components: Components, new: NewInvocation, options: CallOptions, task_keys: Sequence[str]
 ) -> tuple[InvocationData, InvocationState, bool]:
     """Start a workflow under a name, or do with the one that has it what the policy says.
 
@@ -43,6 +56,7 @@ def start_named(
         components: The components.
         new: The workflow, with its name as its id.
         options: The options of the call.
+        task_keys: The names of its task.
 
     Returns:
         What is stored of the one that has the name now, and whether it is the new one.
@@ -58,10 +72,12 @@ def start_named(
         (data,) = components.state_backend.read_invocations([current_id])
         (state,) = components.orchestrator.read_states([current_id])
         if data is not None and state is not None:
+            if not state.is_workflow:
+                raise CallConflictError(current_id, data.task_id, new.data.task_id)
             if options.if_exists == "refuse":
                 raise WorkflowExistsError(name, current_id, state.status)
             if options.if_exists == "return":
-                if data.task_id != new.data.task_id:
+                if data.task_id not in task_keys:
                     raise CallConflictError(current_id, data.task_id, new.data.task_id)
                 return data, state, False
             cancel(components, [current_id], new.data.submitter_id)

@@ -44,6 +44,7 @@ class InvocationState(msgspec.Struct, frozen=True):
         cancels_children: Whether all that it has started is cancelled with it.
         code_version: For a workflow: the version of the code with which it began, if that was told.
         is_pinned: Whether it may only run with that version.
+        retried_as: The invocation that goes on from its record, if one does.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -73,6 +74,7 @@ class InvocationState(msgspec.Struct, frozen=True):
     cancels_children: int = 0
     code_version: str | None = None
     is_pinned: int = 0
+    retried_as: str | None = None
 
     @property
     def is_parked(self) -> bool:

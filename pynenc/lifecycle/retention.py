@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -150,18 +150,47 @@ def _not_needed(
         if root is not None and root != each.invocation_id
     }
     needs_since = _open_since(components, sorted(roots)) if roots else {}
+    retried = _going_on(components, states)
     return [
         state
         for state, each in zip(states, data, strict=True)
-        if (each is None and (unreadable_too or not may_be_unreadable(INVOCATION, state.invocation_id)))
-        or (
-            each is not None
-            and not any(
-                root in needs_since and each.created_at >= needs_since[root]
-                for root in (each.workflow_id, each.parent_workflow_id)
-            )
-        )
+        if state.invocation_id not in retried and _is_over(state, each, needs_since, unreadable_too)
     ]
+
+
+def _is_over(
+    state: InvocationState,
+    data: InvocationData | None,
+    needs_since: Mapping[str | None, float],
+    unreadable_too: bool,
+) -> bool:
+    if data is None:
+        return unreadable_too or not may_be_unreadable(INVOCATION, state.invocation_id)
+    roots = (data.workflow_id, data.parent_workflow_id)
+    return not any(root in needs_since and data.created_at >= needs_since[root] for root in roots)
+
+
+def _going_on(components: Components, states: Sequence[InvocationState]) -> set[str]:
+    """Return those that were retried, by an invocation that goes on from their record and has not ended."""
+    origins: dict[str | None, str] = {
+        state.retried_as: state.invocation_id for state in states if state.retried_as is not None
+    }
+    found: set[str] = set()
+    seen: set[str | None] = set(origins)
+    while origins:
+        known = components.orchestrator.read_states([each for each in origins if each is not None])
+        following: dict[str | None, str] = {}
+        for state in known:
+            if state is None:
+                continue
+            origin = origins[state.invocation_id]
+            if not state.status.final:
+                found.add(origin)
+            elif state.retried_as is not None and state.retried_as not in seen:
+                seen.add(state.retried_as)
+                following[state.retried_as] = origin
+        origins = following
+    return found
 
 
 def _open_since(components: Components, roots: Sequence[str]) -> dict[str | None, float]:
@@ -172,6 +201,8 @@ def _open_since(components: Components, roots: Sequence[str]) -> dict[str | None
     found = components.orchestrator.read_states(roots)
     going = [root for root in found if root is not None and not root.status.final]
     since: dict[str | None, float] = {root.invocation_id: 0.0 for root in going}
+    ended = [root for root in found if root is not None and root.status.final]
+    since |= dict.fromkeys(_going_on(components, ended), 0.0)
     continued = [root for root in going if root.generation]
     if continued:
         keys = [step_id(each.invocation_id, each.generation, ARGUMENTS, 0) for each in continued]

@@ -33,10 +33,12 @@ class CrashPoint:
     Attributes:
         place: The operation at which the process died, in words.
         problem: The difference that it made.
+        effect: The effect that happened more or less often, if that is the difference.
     """
 
     place: str
     problem: str
+    effect: object = None
 
     def __str__(self) -> str:
         return f"{self.place}: {self.problem}"
@@ -66,7 +68,7 @@ class CrashReport:
         Raises:
             AssertionError: Lists the crashes.
         """
-        bad = [each for each in self.repeated if each.problem.split("'")[1] not in repeatable] + self.broken
+        bad = [each for each in self.repeated if each.effect not in repeatable] + self.broken
         assert not bad, "\n".join(["a crash makes a difference:", *map(str, bad)])
 
 
@@ -120,6 +122,7 @@ def explore_crashes(
     report = CrashReport()
     with rehearsing(app) as rehearsal:
         plan = rehearsal.plan
+        lives.begin_anew(plan)
         whole = lives.live(rehearsal)
         for number in range(plan.steps):
             for after in (False, True):
@@ -154,12 +157,13 @@ def _compare(
         report.broken.append(CrashPoint(place, told))
     elif not same(whole.value, end.value):
         report.broken.append(CrashPoint(place, f"it gave {end.value!r} in place of {whole.value!r}"))
-    for name in sorted(whole.effects | end.effects):
+    for name in sorted(whole.effects | end.effects, key=str):
         usual, times = whole.effects[name], end.effects[name]
+        point = CrashPoint(place, f"effect '{name}' happened {times} times, not {usual}", name)
         if times > usual:
-            report.repeated.append(CrashPoint(place, f"effect '{name}' happened {times} times, not {usual}"))
+            report.repeated.append(point)
         elif times < usual:
-            report.broken.append(CrashPoint(place, f"effect '{name}' happened {times} times, not {usual}"))
+            report.broken.append(point)
 
 
 @dataclass
@@ -217,6 +221,10 @@ class _Lives:
     def _used_events(self, invocation_id: str, workflow_id: str, state: InvocationState) -> set[str]:
         journal = StoredJournal(self.app.components, invocation_id, workflow_id, state.generation)
         values = [journal.value(step) for step in journal.steps() if step.kind == EVENT]
+        gone = [
+            event.event_id for event in self.app.state_backend.find_events(invocation_id) if event.is_used
+        ]
+        values += [{"event_id": event_id} for event_id in gone]
         return {value["event_id"].rpartition("/")[2] for value in values if isinstance(value, dict)}
 
     def go_on(self, rehearsal: Rehearsal) -> _End:

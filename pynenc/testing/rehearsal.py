@@ -51,7 +51,7 @@ class Rehearsal:
         ran = 0
         for _ in range(_MOST_STEPS):
             self._until_tick = self._evaluating.work()
-            runner = InlineRunner(self.app, self.runner_id)
+            runner = _Waiting(self)
             runner.run_due(_MOST_STEPS)
             queues = self.app.broker.queues()
             if not runner.ran and not any(depth.ready for depth in self.app.broker.depth(queues).values()):
@@ -68,6 +68,8 @@ class Rehearsal:
             duration: Seconds or timedelta.
         """
         seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+        if not 0 <= seconds < NEVER:
+            raise ValueError(f"time goes on by seconds or a timedelta that is not negative, not {duration!r}")
         until = self.app.components.now() + seconds
         ran = self.run()
         for _ in range(_MOST_STEPS):
@@ -133,6 +135,28 @@ class Rehearsal:
         return min((each for each in found if each < NEVER), default=None)
 
 
+class _Waiting(InlineRunner):
+    """A runner that lets time pass while a body waits for what is not due."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        super().__init__(rehearsal.app, rehearsal.runner_id)
+        self._rehearsal = rehearsal
+
+    @contextmanager
+    def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
+        with super().waiting(invocation_ids):
+            for _ in range(_MOST_STEPS):
+                states = self._app.orchestrator.read_states(invocation_ids)
+                if any(state is None or state.status.final or state.is_parked for state in states):
+                    break
+                if not self._rehearsal.pass_time():
+                    raise AssertionError(
+                        f"a body waits for {', '.join(invocation_ids)}, and nothing is due that ends that"
+                    )
+                self.run_due()
+            yield
+
+
 @contextmanager
 def rehearsing(app: Pynenc) -> Iterator[Rehearsal]:
     """Rehearse an app inside the block; a workflow that sleeps for a month takes milliseconds.
@@ -153,13 +177,15 @@ def rehearsing(app: Pynenc) -> Iterator[Rehearsal]:
     plan = put_faulty(app)
     plan.arm(None)
     park_after_s, soon_s = app.conf.workflow_park_after_seconds, waiting_operations.SOON_S
-    app.conf.workflow_park_after_seconds, waiting_operations.SOON_S = 0.0, 0.0
+    app.conf.workflow_park_after_seconds, waiting_operations.SOON_S = 0.0, 0.002
+    cached_s, app.conf.cached_status_time = app.conf.cached_status_time, 0.0
     try:
         app.import_task_modules()
         app.register_deferred_triggers()
         yield Rehearsal(app, plan)
     finally:
         app.conf.workflow_park_after_seconds, waiting_operations.SOON_S = park_after_s, soon_s
+        app.conf.cached_status_time = cached_s
         take_faulty_away(app)
 
 

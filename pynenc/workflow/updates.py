@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from pynenc.exceptions import UpdateRefusedError
+from pynenc.exceptions import UpdateRefusedError, WorkflowUsageError
 from pynenc.identifiers.texts import error_text
-from pynenc.workflow.waiting_operations import WaitingOperations
+from pynenc.trigger.records import check_code
+from pynenc.workflow.waiting_operations import WAIT, WaitingOperations, seconds_of
 
 ANSWER = "answer"
 INTERNAL = "pynenc."
@@ -37,14 +38,22 @@ class Update:
         self.update_id = update_id
         self.code = code
         self.payload = payload
+        self._is_answered = False
 
     def answer(self, value: Any = None) -> None:
         """Answer it; who has sent it gets the value, which must be serializable."""
+        self._once()
         self._operations.answer_update(self, {"value": value})
 
     def refuse(self, reason: str) -> None:
         """Refuse it; who has sent it gets an `UpdateRefusedError` with the reason."""
+        self._once()
         self._operations.answer_update(self, {"refused": str(reason)})
+
+    def _once(self) -> None:
+        if self._is_answered:
+            raise WorkflowUsageError(f"update '{self.code}' ({self.update_id}) has been answered already")
+        self._is_answered = True
 
 
 class UpdateOperations(WaitingOperations):
@@ -57,7 +66,7 @@ class UpdateOperations(WaitingOperations):
 
         Args:
             code: What kind of update.
-            validate: Refuses what it raises `ValueError` for; the body goes on waiting. It is called
+            validate: Refuses what it raises an exception for; the body goes on waiting. It is called
                 again when the body runs again, so it must come to the same end.
             timeout: Longest wait for one that is not refused (seconds or timedelta).
 
@@ -68,8 +77,9 @@ class UpdateOperations(WaitingOperations):
             EventTimeoutError: None came in time.
             InvocationCancelledError: The invocation was cancelled.
         """
+        deadline = self._deadline(code, timeout)
         while True:
-            update = self._update(code, self.wait_event(_event_code(code), timeout=timeout))
+            update = self._update(code, self.wait_event(_event_code(code), timeout=self._left(deadline)))
             if self._is_accepted(update, validate):
                 return update
 
@@ -77,11 +87,23 @@ class UpdateOperations(WaitingOperations):
         self, code: str, validate: Validate | None = None, timeout: float | timedelta | None = None
     ) -> Update:
         """Do the same as `wait_update`, for coroutines."""
+        deadline = self._deadline(code, timeout)
         while True:
-            event = await self.async_wait_event(_event_code(code), timeout=timeout)
+            event = await self.async_wait_event(_event_code(code), timeout=self._left(deadline))
             update = self._update(code, event)
             if self._is_accepted(update, validate):
                 return update
+
+    def _deadline(self, code: str, timeout: float | timedelta | None) -> float | None:
+        """Return until when to wait, recorded once for all the updates that are refused meanwhile."""
+        check_code(code)
+        if timeout is None:
+            return None
+        seconds = seconds_of(timeout, "a timeout")
+        return float(self.run.perform(WAIT, _event_code(code), lambda _: self.run.journal.now() + seconds))
+
+    def _left(self, deadline: float | None) -> float | None:
+        return None if deadline is None else max(0.0, deadline - self.run.journal.now())
 
     def _update(self, code: str, event: Mapping[str, Any]) -> Update:
         return Update(self, str(event["update_id"]), code, event["payload"])
@@ -91,8 +113,9 @@ class UpdateOperations(WaitingOperations):
             return True
         try:
             validate(update.payload)
-        except (ValueError, UpdateRefusedError) as error:
-            update.refuse(error_text(error))
+        except Exception as error:  # noqa: BLE001 - one malformed message must not fail the workflow
+            is_meant = isinstance(error, (ValueError, UpdateRefusedError))
+            update.refuse(error_text(error) if is_meant else f"{type(error).__name__}: {error_text(error)}")
             return False
         return True
 
