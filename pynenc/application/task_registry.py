@@ -108,7 +108,7 @@ class TaskRegistry:
         module, _, _ = key.rpartition(".")
         reason: str | None = None
         if module not in sys.modules and not self._may_import(module):
-            raise TaskNotFoundError(key, [each.key for each in self.tasks], _NOT_ALLOWED.format(module))
+            raise TaskNotFoundError(key, [each.key for each in list(self.tasks)], _NOT_ALLOWED.format(module))
         try:
             importlib.import_module(module)
         except BaseException as error:
@@ -117,7 +117,7 @@ class TaskRegistry:
             reason = f"importing '{module}' failed: {type_name(type(error))}: {error_text(error)}"
         found = self._by_key.get(key)
         if found is None or found.task_id not in self.tasks:
-            raise TaskNotFoundError(key, [each.key for each in self.tasks], reason)
+            raise TaskNotFoundError(key, [each.key for each in list(self.tasks)], reason)
         return found
 
     def _may_import(self, module: str) -> bool:
@@ -182,7 +182,7 @@ class TaskRegistry:
 
     def defined_triggers(self) -> list[TriggerDefinition]:
         """Return the triggers that the code of this process defines."""
-        return [each for definitions in self.deferred_triggers.values() for each in definitions]
+        return [each for definitions in list(self.deferred_triggers.values()) for each in definitions]
 
     def trigger_store(self) -> BaseTrigger:
         """Return the store of the app's triggers."""
@@ -191,7 +191,7 @@ class TaskRegistry:
     def register_deferred_triggers(self) -> None:
         """Store the triggers of all tasks; runners do it when they start."""
         store = self.trigger_store()
-        modules = {task_id.module for task_id in self.tasks}
+        modules = {task_id.module for task_id in list(self.tasks)}
         present = [
             stored
             for stored in store.find_definitions()

@@ -67,12 +67,12 @@ class WorkerRecipe:
 
 def service_of(app: App, queues: Sequence[str]) -> Service:
     """Return what a runner of an app publishes about itself."""
-    return Service(queues, sorted(task_id.key for task_id in app.tasks), app.conf.code_version)
+    return Service(queues, sorted(task_id.key for task_id in list(app.tasks)), app.conf.code_version)
 
 
 def task_modules(app: App) -> tuple[str, ...]:
     """Return the modules that define the tasks which an app knows of."""
-    return tuple(sorted({task.func.__module__ for task in app.tasks.values()}))
+    return tuple(sorted({task.func.__module__ for task in list(app.tasks.values())}))
 
 
 def library_modules(with_tasks: Iterable[str]) -> tuple[str, ...]:

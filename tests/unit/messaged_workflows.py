@@ -52,3 +52,13 @@ async def async_basket() -> dict[str, int]:
 
 def sets_data_of_the_framework() -> None:
     _wf().set_data("pynenc.answer.x", 1)
+
+
+def answers_twice() -> None:
+    update = _wf().wait_update("add")
+    update.answer(1)
+    update.answer(2)
+
+
+def waits_for_a_good_update() -> None:
+    _wf().wait_update("add", validate=_check, timeout=100)

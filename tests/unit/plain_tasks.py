@@ -165,3 +165,12 @@ def wait_for_go() -> str:
     invocation: Any = current_invocation.get()
     invocation.task.wf.wait_event("go")
     return "gone"
+
+
+async def sleep_for_ever() -> None:
+    await asyncio.sleep(3600)
+
+
+async def await_for_ever() -> None:
+    invocation: Any = current_invocation.get()
+    await invocation.task.app.find_task("plain_tasks.sleep_for_ever")().async_result()

@@ -103,3 +103,31 @@ def reminds_patched(order_id: str) -> str:
         wf.step("thank", lambda: None)
     wf.sleep(timedelta(days=30))
     return f"{paid}, {wf.step('remind', _remind)}"
+
+
+def waits_for_a_late_child() -> int:
+    _, wf = _here()
+    return int(wf.execute_task(_task("add").options(delay=86400), 1).result)
+
+
+async def waits_for_a_late_child_in_a_coroutine() -> int:
+    _, wf = _here()
+    return int(await wf.execute_task(_task("add").options(delay=86400), 1).async_result())
+
+
+def sleeps() -> str:
+    _here()[1].sleep(timedelta(days=3))
+    return "slept"
+
+
+async def awaits_one_that_sleeps() -> str:
+    _, wf = _here()
+    return str(await wf.execute_task(_task("sleeps")).async_result())
+
+
+def continues_after_events(number: int) -> int:
+    _, wf = _here()
+    wf.wait_event("e")
+    if number < 2:
+        wf.continue_as_new(number + 1)
+    return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from typing import Any, cast
 
@@ -92,3 +93,44 @@ def counts(number: int) -> str:
 
 def starts_many(count: int) -> None:
     _task("nothing").options(delay=3600).parallelize([()] * count)
+
+
+def tries_two_cards() -> str:
+    _, wf = _here()
+    try:
+        wf.step("first card", lambda: _declined("first card"))
+    except ValueError:
+        wf.step("reserve", lambda: _do("reserve", "", "reserved"))
+    return str(wf.step("second card", lambda: _declined("second card")))
+
+
+def _declined(name: str) -> str:
+    DONE[name] += 1
+    if name == "first card" or "card" in BROKEN:
+        raise ValueError("declined")
+    return "paid"
+
+
+async def side_by_side() -> list[str]:
+    _, wf = _here()
+
+    async def pay() -> str:
+        return str(await wf.execute_task(_task("charge"), "o1").async_result())
+
+    async def note() -> str:
+        return str(await wf.async_step("note", _note))
+
+    return list(await asyncio.gather(pay(), note()))
+
+
+async def _note() -> str:
+    return _do("note", "", "noted")
+
+
+def waits_at_the_end() -> str:
+    _, wf = _here()
+    child = wf.execute_task(_task("charge"), "o1")
+    _ = child.result
+    wf.step("ship", lambda: _do("ship", "step", "shipped"))
+    wf.wait_event("delivered")
+    return str(child.result)

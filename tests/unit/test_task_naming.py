@@ -141,3 +141,12 @@ def test_the_triggers_of_the_old_name_are_replaced(app: Pynenc, monkeypatch: pyt
     )
     app.register_deferred_triggers()
     assert [each.task_id for each in app.trigger.find_definitions()] == ["new.nothing"]
+
+
+def test_an_idempotency_key_goes_on(app: Pynenc) -> None:
+    old = app.task(plain_tasks.add)
+    call = old.options(idempotency_key="k")(1)
+    del app.task_registry.tasks[old.task_id]
+    new = app.task(plain_tasks.add, name="math.sum", aliases=["plain_tasks.add"])
+    assert new.options(idempotency_key="k")(1).invocation_id == call.invocation_id
+    assert app.count() == 1

@@ -12,6 +12,7 @@ import retried_workflows as bodies
 from pynenc import Pynenc
 from pynenc.exceptions import InvocationError, InvocationNotFoundError, WorkflowUsageError
 from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle.retention import purge_ended
 from pynenc.testing.inline_runner import InlineRunner
 
 
@@ -172,6 +173,56 @@ def test_a_blocked_one_goes_on_from_a_step(app: Pynenc) -> None:
     run(app)
     assert call.result == "charged o1"
     assert bodies.DONE == {"charge": 2}
+
+
+def test_an_earlier_error_of_the_same_text_is_not_where_it_failed(app: Pynenc) -> None:
+    bodies.BROKEN.add("card")
+    call = failed(app, app.workflow(bodies.tries_two_cards)())
+    bodies.BROKEN.clear()
+    again = call.retry()
+    run(app)
+    assert again.result == "paid"
+    assert bodies.DONE == {"first card": 1, "reserve": 1, "second card": 2}
+
+
+def test_other_branches_are_kept(app: Pynenc) -> None:
+    bodies.BROKEN.add("child")
+    call = failed(app, app.workflow(bodies.side_by_side)())
+    bodies.BROKEN.clear()
+    again = call.retry()
+    run(app)
+    assert again.result == ["charged o1", "noted"]
+    assert bodies.DONE == {"charge": 2, "note": 1}
+
+
+def test_what_a_retry_may_ask_for_is_kept(app: Pynenc) -> None:
+    bodies.BROKEN.add("step")
+    call = failed(app, app.workflow(bodies.waits_at_the_end)())
+    bodies.BROKEN.clear()
+    again = call.retry()
+    run(app)
+    assert purge_ended(app.components, app.components.now() + 60) == 0
+    app.send_event(again.invocation_id, "delivered")
+    run(app)
+    assert again.result == "charged o1"
+    assert purge_ended(app.components, app.components.now() + 60) == 3
+
+
+def test_the_pin_and_the_name_go_on(app: Pynenc) -> None:
+    app.conf.code_version = "v1"
+    bodies.BROKEN.add("body")
+    root = app.workflow(bodies.order, pin_version=True)
+    call = failed(app, root.options(workflow_id="order-1")("o1"))
+    bodies.BROKEN.clear()
+    again = call.retry()
+    assert app.get_invocation("order-1") == again
+    (state,) = app.orchestrator.read_states([again.invocation_id])
+    assert state is not None
+    assert (state.is_pinned, state.code_version) == (1, "v1")
+    run(app)
+    assert root.options(workflow_id="order-1")("o1").result == again.result
+    assert app.workflow_data("order-1") == {"note": "noted"}
+    assert app.retry_invocation("order-1").kwargs == {"order_id": "o1"}
 
 
 def test_inline(app: Pynenc) -> None:

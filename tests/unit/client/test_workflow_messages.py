@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import messaged_workflows as bodies
@@ -15,16 +16,19 @@ from pynenc import Pynenc
 from pynenc.client.workflow_messages import WorkflowView
 from pynenc.exceptions import (
     CallConflictError,
+    EventTimeoutError,
     InvocationCancelledError,
     InvocationNotFoundError,
     SerializationError,
     TaskDefinitionError,
+    TriggerError,
     UpdateRefusedError,
     WorkflowExistsError,
     WorkflowUsageError,
 )
 from pynenc.invocation.status import InvocationStatus
 from pynenc.task import Task
+from pynenc.testing import rehearsing
 from pynenc.testing.app_fixtures import running
 
 _S = InvocationStatus
@@ -137,6 +141,48 @@ def test_a_payload_that_cannot_be_sent_is_refused(app: Pynenc, basket: Task[...,
     assert app.state_backend.count_events(call.invocation_id) == 0
 
 
+def test_a_malformed_update_is_refused(app: Pynenc, basket: Task[..., Any]) -> None:
+    with running(app):
+        call = basket()
+        with pytest.raises(UpdateRefusedError, match="KeyError: 'count'"):
+            app.update_workflow(call.invocation_id, "add", {})
+        assert app.update_workflow(call.invocation_id, "add", {"item": "tea", "count": 1}) == {"tea": 1}
+        call.cancel()
+
+
+def test_an_update_is_not_answered_twice(app: Pynenc) -> None:
+    with running(app):
+        call = app.workflow(bodies.answers_twice)()
+        assert app.update_workflow(call.invocation_id, "add") == 1
+        with pytest.raises(WorkflowUsageError, match="has been answered already"):
+            call.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("code", "update_id"), [("", None), (5, None), ("add", ""), ("add", "\ud800"), ("add", 5)]
+)
+def test_wrong_codes_and_ids_are_refused(
+    app: Pynenc, basket: Task[..., Any], code: Any, update_id: Any
+) -> None:
+    call = basket()
+    with pytest.raises((ValueError, TypeError, TriggerError)):
+        app.update_workflow(call.invocation_id, code, {}, update_id, timeout_s=0.01)
+    assert app.state_backend.count_events(call.invocation_id) == 0
+
+
+def test_the_limit_counts_from_the_first_wait(app: Pynenc) -> None:
+    call = app.workflow(bodies.waits_for_a_good_update)()
+    with rehearsing(app) as rehearsal:
+        for number in range(2):
+            rehearsal.advance(40)
+            app.send_event(
+                call.invocation_id, "pynenc.update.add", {"update_id": f"u{number}", "payload": {"count": 0}}
+            )
+            rehearsal.run()
+        with pytest.raises(EventTimeoutError):
+            rehearsal.finish(call, within=timedelta(seconds=25))
+
+
 # --- queries ---------------------------------------------------------------------------
 
 
@@ -169,6 +215,8 @@ def test_mistakes_with_queries(app: Pynenc, basket: Task[..., Any]) -> None:
         app.query_workflow("nothing", "total")
     with pytest.raises(TaskDefinitionError, match="not a function with a name"):
         basket.query(lambda view: 1)
+    with pytest.raises(TaskDefinitionError, match="coroutine function"):
+        basket.query(plain_tasks.add_async)
     basket.query(plain_tasks.fail)
     with pytest.raises(TypeError):
         app.query_workflow(call.invocation_id, "fail", wrong=1)
@@ -225,6 +273,14 @@ def test_a_workflow_is_replaced(app: Pynenc, basket: Task[..., Any]) -> None:
         fourth = named(basket, "replace")()
         assert app.get_invocation("order-42") == fourth
         fourth.cancel()
+
+
+def test_the_id_of_a_plain_task_is_not_taken(app: Pynenc, basket: Task[..., Any]) -> None:
+    call = app.task(plain_tasks.add).options(invocation_id="order-42", delay=3600)(1)
+    for policy in ("return", "replace"):
+        with pytest.raises(CallConflictError):
+            named(basket, policy)()
+    assert call.status == _S.REGISTERED
 
 
 def test_many_starts_at_once_are_one(app: Pynenc, basket: Task[..., Any]) -> None:

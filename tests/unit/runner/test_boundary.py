@@ -14,7 +14,14 @@ import pytest
 from pynenc import Pynenc
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.exceptions import InvocationError, RemoteTaskError, SerializationError, TaskNotFoundError
+from pynenc.exceptions import (
+    InvocationCancelledError,
+    InvocationError,
+    InvocationTimeoutError,
+    RemoteTaskError,
+    SerializationError,
+    TaskNotFoundError,
+)
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.execution import Finished
 from pynenc.plugins.hookspecs import hookimpl
@@ -233,3 +240,18 @@ def test_what_a_body_changes_in_its_worker_does_not_reach_the_next(tmp_path: Pat
             assert look().wait(60) == expected
     finally:
         engine.stop(5, threading.Event())
+
+
+@pytest.mark.parametrize("way", ["cancel", "timeout", "waiting"])
+def test_a_coroutine_is_told_on_every_runner(app: Pynenc, way: str) -> None:
+    app.task(plain_tasks.sleep_for_ever)
+    task = app.task(plain_tasks.await_for_ever if way == "waiting" else plain_tasks.sleep_for_ever)
+    call = task.options(timeout=0.05)() if way == "timeout" else task()
+    with running(app):
+        while way != "timeout" and InvocationStatus.RUNNING not in [each.status for each in call.history]:
+            pass
+        if way != "timeout":
+            call.cancel(children=True)
+        with pytest.raises((InvocationCancelledError, InvocationTimeoutError)):
+            call.wait(60)
+        assert app.task(plain_tasks.add_async)(1, 2).wait(60) == 3

@@ -82,6 +82,35 @@ def test_crons_and_events_start_tasks(app: Pynenc) -> None:
         assert bodies.EFFECTS["tick"] == 6
 
 
+@pytest.mark.parametrize(
+    "body", [bodies.waits_for_a_late_child, bodies.waits_for_a_late_child_in_a_coroutine]
+)
+def test_time_passes_while_a_body_waits_for_a_late_child(app: Pynenc, body: Any) -> None:
+    app.task(plain_tasks.add)
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.finish(app.workflow(body)()) == 11
+
+
+def test_a_coroutine_waits_for_a_child_that_sleeps_for_long(app: Pynenc) -> None:
+    app.workflow(bodies.sleeps)
+    with rehearsing(app) as rehearsal:
+        assert rehearsal.finish(app.workflow(bodies.awaits_one_that_sleeps)()) == "slept"
+
+
+def test_statuses_are_those_of_now(app: Pynenc) -> None:
+    with rehearsing(app) as rehearsal:
+        call = app.task(plain_tasks.add)(1)
+        assert call.status == "registered"
+        rehearsal.run()
+        assert call.status == "success"
+
+
+@pytest.mark.parametrize("duration", [-1, float("nan"), float("inf"), timedelta(days=-1)])
+def test_time_goes_on(app: Pynenc, duration: Any) -> None:
+    with rehearsing(app) as rehearsal, pytest.raises(ValueError, match="not negative"):
+        rehearsal.advance(duration)
+
+
 def test_retries_wait_by_the_clock(app: Pynenc) -> None:
     fail = app.task(plain_tasks.fail_until, max_retries=3, retry_delay=3600)
     with rehearsing(app) as rehearsal:
@@ -146,6 +175,19 @@ def test_results_are_compared_as_one_likes(app: Pynenc) -> None:
     root = app.workflow(bodies.random_result)
     assert explore_crashes(root).broken
     assert not explore_crashes(root, same=lambda one, other: type(one) is type(other)).broken
+
+
+def test_events_across_continue_as_new(app: Pynenc) -> None:
+    report = explore_crashes(app.workflow(bodies.continues_after_events), 1, events=[("e", {}), ("e", {})])
+    assert (report.repeated, report.broken) == ([], [])
+
+
+def test_it_begins_with_nothing(app: Pynenc) -> None:
+    bodies.EFFECTS["pay"] = 7
+    app.workflow(bodies.random_result).options(invocation_id="explored")()
+    events = [("approve", {"by": "Ada"})]
+    report = explore_crashes(app.workflow(bodies.approved), "o1", effects=bodies.EFFECTS, events=events)
+    report.check(repeatable=["pay"])
 
 
 def test_only_an_app_in_memory_is_explored(tmp_path: Any) -> None:
