@@ -71,14 +71,9 @@ class InvocationFinder:
 
     def find_children(self, invocation_id: str) -> list[AnyInvocation]:
         """Return handles on what the body of an invocation has submitted, oldest first."""
-        backend, found = self._components().state_backend, list[InvocationData]()
-        after: Cursor | None = None
-        while True:
-            page = backend.find_children(invocation_id, _PAGE, after)
-            found += page
-            if len(page) < _PAGE:
-                return self._handles(found, [None] * len(found))
-            after = Cursor(page[-1].created_at, page[-1].invocation_id)
+        pages = self._components().state_backend.pages_of_children(invocation_id)
+        found = [data for page in pages for data in page]
+        return self._handles(found, [None] * len(found))
 
     def find_parent(self, invocation_id: str) -> AnyInvocation | None:
         """Return a handle on the invocation whose body submitted one; None if there is none any more."""

@@ -75,10 +75,9 @@ class TaskRegistry:
         """
         task: Task[Params, Result] = Task(self._app, func, options, naming)
         known = cast("Task[..., Any]", task)
-        own_keys = [task.key, *(each for each in naming.aliases if each != task.key)]
-        for key in own_keys:
+        for key in task.keys:
             self._check_free(key, known)
-        for key in own_keys:
+        for key in task.keys:
             self._by_key[key] = known
         self.tasks[task.task_id] = known
         return task

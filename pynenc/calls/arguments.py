@@ -18,7 +18,8 @@ class Accepted(Protocol):
 
 
 H = TypeVar("H", bound=Accepted)
-_BATCH = 500
+BATCH = 500
+"""How many items of an iterator are submitted together where the task does not say."""
 
 _SIMPLE = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -93,7 +94,7 @@ async def submit_read(
     try:
         async for item in items:
             batch.append(item)
-            if len(batch) == _BATCH:
+            if len(batch) == BATCH:
                 handles += await submit(batch)
                 batch = []
         if batch:

@@ -15,7 +15,7 @@ from pynenc.calls.interfaces import BaseTask
 from pynenc.conf.config_task import ConfigTask
 from pynenc.context import body_task
 from pynenc.exceptions import NonDeterminismError, RetryError
-from pynenc.interruption import current_interruption
+from pynenc.interruption import Interruption, current_interruption
 from pynenc.types import Params, Result
 
 _LONGEST_PAUSE_S = 366 * 86400.0
@@ -66,7 +66,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, Any]) -> Any:
 def _run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine like `asyncio.run`, but wait only a moment for what it leaves behind."""
     loop = asyncio.new_event_loop()
-    interruption = current_interruption.get()
+    interruption = current_interruption.get() or Interruption()
     try:
         asyncio.set_event_loop(loop)
         task = loop.create_task(coroutine)
@@ -75,11 +75,10 @@ def _run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
             with contextlib.suppress(RuntimeError):  # the loop was closed at this moment
                 loop.call_soon_threadsafe(task.cancel)
 
-        is_told = interruption is not None and not interruption.is_cooperative
-        with interruption.waking(stop) if interruption is not None and is_told else contextlib.nullcontext():
+        with contextlib.nullcontext() if interruption.is_cooperative else interruption.waking(stop):
             return loop.run_until_complete(task)
     except asyncio.CancelledError:
-        if interruption is not None and is_told and interruption.error is not None:
+        if interruption.error is not None and not interruption.is_cooperative:
             raise interruption.error from None
         raise
     finally:

@@ -94,7 +94,7 @@ class TaskTraits:
     @property
     def keys(self) -> tuple[str, ...]:
         """The names under which its calls are stored: its own first."""
-        return (self.key, *self.naming.aliases)
+        return tuple(dict.fromkeys((self.key, *self.naming.aliases)))
 
     def query(self, function: Q) -> Q:
         """Make a function answer queries about the workflows of this task, under its name.

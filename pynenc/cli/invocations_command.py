@@ -10,9 +10,8 @@ import click
 from pynenc.app import Pynenc
 from pynenc.cli.options import as_json, limit_option, statuses_option
 from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
-from pynenc.client.workflow_names import resolved
+from pynenc.client.workflow_names import resolved, stored_under
 from pynenc.context import get_current_runner
-from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.texts import visible
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
@@ -79,7 +78,7 @@ def list_invocations(
 def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     """Print all that is known of an invocation: its arguments, its history and what came of it."""
     app = state.app()
-    data, record = stored(app, invocation_id)
+    data, record = stored_under(app.components, invocation_id)
     (arguments,) = app.components.values.unpack_arguments([data.arguments])
     shown: dict[str, Any] = {
         **row_of(data, record),
@@ -123,20 +122,6 @@ def _cause(app: Pynenc, data: InvocationData) -> str | None:
     return f"{run.cause}, trigger {run.trigger_id}" if run else f"trigger run {data.triggered_by}"
 
 
-def stored(app: Pynenc, invocation_id: str) -> tuple[InvocationData, InvocationState]:
-    """Return what is stored of an invocation.
-
-    Raises:
-        InvocationNotFoundError: Nothing is.
-    """
-    found_id = resolved(app.components, invocation_id)
-    (data,) = app.state_backend.read_invocations([found_id])
-    (record,) = app.orchestrator.read_states([found_id])
-    if data is None or record is None:
-        raise InvocationNotFoundError(invocation_id)
-    return data, record
-
-
 @invocations.command("cancel")
 @_IDS
 @click.option("--children", is_flag=True, help="Cancel all that they have started, too.")
@@ -151,7 +136,7 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...], childre
     cancel(app.components, invocation_ids, get_current_runner().runner_id, children)
     ended_before = False
     for each in invocation_ids:
-        _, record = stored(app, each)
+        _, record = stored_under(app.components, each)
         if record.status.final and record.status != InvocationStatus.CANCELLED:
             ended_before = True
             click.echo(f"{each} had ended as {record.status}")

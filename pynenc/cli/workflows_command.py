@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from pynenc.app import Pynenc
-from pynenc.cli.invocations_command import row_of, stored
+from pynenc.cli.invocations_command import row_of
 from pynenc.cli.options import as_json, limit_option, statuses_option
 from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
 from pynenc.client.histories import export_history
+from pynenc.client.workflow_names import stored_under
 from pynenc.identifiers.texts import visible
 from pynenc.lifecycle.parking import NEVER
 from pynenc.logs import shown_arguments
@@ -66,7 +67,7 @@ def list_workflows(
 def show(state: CliState, workflow_id: str, as_json: bool) -> None:
     """Print what a workflow has recorded, its values, and the events that were sent to it."""
     app = state.app()
-    data, record = stored(app, workflow_id)
+    data, record = stored_under(app.components, workflow_id)
     workflow_id = data.invocation_id
     shown: dict[str, Any] = {
         **row_of(data, record),

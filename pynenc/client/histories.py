@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from pynenc.client.workflow_names import latest_of
+from pynenc.client.workflow_names import stored_under
 from pynenc.client.workflow_runtime import latest_arguments
-from pynenc.exceptions import InvocationNotFoundError
 from pynenc.invocation.data import OutcomeData
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.values import decode_arguments
-from pynenc.state_backend.workflow_records import ARGUMENTS, Step
+from pynenc.state_backend.workflow_records import Step
 from pynenc.workflow.journal import StoredJournal
 from pynenc.workflow.run import CHILD
 
@@ -80,18 +79,12 @@ def export_history(components: Components, workflow_id: str) -> str:
     Raises:
         InvocationNotFoundError: It is not stored.
     """
-    (state,) = components.orchestrator.read_states([workflow_id])
-    invocation_id = latest_of(components, workflow_id, state)
-    (data,) = components.state_backend.read_invocations([invocation_id])
-    (state,) = components.orchestrator.read_states([invocation_id])
-    if data is None or state is None:
-        raise InvocationNotFoundError(workflow_id)
+    data, state = stored_under(components, workflow_id)
+    invocation_id = data.invocation_id
     stored = latest_arguments(components, invocation_id, state.generation) or data.arguments
     arguments = decode_arguments(stored)
     journal = StoredJournal(components, invocation_id, data.workflow_id, state.generation)
-    steps = [
-        step for step in journal.steps() if step.generation == state.generation and step.kind != ARGUMENTS
-    ]
+    steps = journal.current_steps()
     texts = components.values.whole_texts([*arguments.values(), *(step.payload for step in steps)])
     history = History(
         FORMAT,

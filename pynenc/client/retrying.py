@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 
 from pynenc.calls.interfaces import App, BaseInvocation, current_invocation
-from pynenc.client.workflow_names import is_name_key, resolved
+from pynenc.client.workflow_names import is_name_key, stored_under
 from pynenc.client.workflow_runtime import latest_arguments
 from pynenc.context import get_current_runner
-from pynenc.exceptions import InvocationError, InvocationNotFoundError, WorkflowUsageError
+from pynenc.exceptions import InvocationError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.data import InvocationData
@@ -22,7 +22,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import signal_invocations
 from pynenc.lifecycle.submission import NewInvocation, submit, submit_in_place_of
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
-from pynenc.state_backend.workflow_records import ARGUMENTS, Step, WorkflowValue, step_id, value_id
+from pynenc.state_backend.workflow_records import Step, WorkflowValue, step_id, value_id
 from pynenc.workflow.attempts import CANCELLED, EarlierAttempts, path_and_attempt
 from pynenc.workflow.journal import StoredJournal
 from pynenc.workflow.run import CHILD
@@ -50,18 +50,15 @@ def retry_invocation(app: App, invocation_id: str, from_step: str | None = None)
         WorkflowUsageError: There is no such step.
     """
     components = app.components
-    invocation_id = resolved(components, invocation_id)
-    (data,) = components.state_backend.read_invocations([invocation_id])
-    (state,) = components.orchestrator.read_states([invocation_id])
-    if data is None or state is None:
-        raise InvocationNotFoundError(invocation_id)
+    data, state = stored_under(components, invocation_id)
+    invocation_id = data.invocation_id
     is_blocked = state.is_parked and state.blocked_since > 0
     if not (state.status.final or is_blocked):
         raise InvocationError(
             f"invocation {invocation_id} of task {state.task_id} is {state.status}; only what has ended, or "
             f"is blocked because no code fits it, can be retried"
         )
-    steps = _current_steps(components, data, state)
+    steps = StoredJournal(components, invocation_id, data.workflow_id, state.generation).current_steps()
     if is_blocked:
         if from_step is not None:
             kept = {step.step_id for step in _before(steps, _named(steps, from_step, invocation_id))}
@@ -79,14 +76,6 @@ def retry_invocation(app: App, invocation_id: str, from_step: str | None = None)
 
 def _unchanged(state: InvocationState) -> dict[str, float]:
     return {"events": state.events}
-
-
-def _current_steps(components: Components, data: InvocationData, state: InvocationState) -> list[Step]:
-    """Return what is recorded since the body last continued as new, oldest first."""
-    journal = StoredJournal(components, data.invocation_id, data.workflow_id, state.generation)
-    return [
-        step for step in journal.steps() if step.generation == state.generation and step.kind != ARGUMENTS
-    ]
 
 
 def _named(steps: Sequence[Step], name: str, invocation_id: str) -> Step:

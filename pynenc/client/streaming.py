@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from pynenc.calls.arguments import BATCH
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import BaseTask
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.submitting import Bound, submit_calls
 from pynenc.exceptions import PartlySubmittedError
 from pynenc.types import Params, Result
-
-_BATCH = 500
 
 
 def submit_stream(
@@ -31,7 +30,7 @@ def submit_stream(
         PartlySubmittedError: Reading or submitting failed after some calls were accepted.
     """
     handles: list[DistributedInvocation[Params, Result]] = []
-    size = task.conf.parallel_batch_size or _BATCH
+    size = task.conf.parallel_batch_size or BATCH
     try:
         while batch := list(islice(calls, size)):
             made = submit_calls(task, batch, options, common)

@@ -10,18 +10,15 @@ import msgspec
 
 from pynenc.calls.call_options import check_timeout
 from pynenc.calls.interfaces import App
-from pynenc.client.workflow_names import latest_of
+from pynenc.client.workflow_names import stored_under
 from pynenc.client.workflow_runtime import send_event
-from pynenc.exceptions import (
-    InvocationNotFoundError,
-    UpdateRefusedError,
-    WorkflowUsageError,
-)
+from pynenc.exceptions import UpdateRefusedError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import is_storable, shown
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.waiting import read_states
 from pynenc.state_backend.workflow_records import value_id
 from pynenc.trigger.records import check_code
 from pynenc.workflow.journal import StoredJournal
@@ -49,30 +46,21 @@ class WorkflowView(msgspec.Struct, frozen=True):
     steps: dict[str, Any]
 
 
-def _stored(components: Components, workflow_id: str) -> tuple[InvocationData, InvocationState]:
-    """Return what is stored of a workflow, by its id or name."""
-    (state,) = components.orchestrator.read_states([workflow_id])
-    invocation_id = latest_of(components, workflow_id, state)
-    (data,) = components.state_backend.read_invocations([invocation_id])
-    if invocation_id != workflow_id:
-        (state,) = components.orchestrator.read_states([invocation_id])
-    if data is None or state is None:
-        raise InvocationNotFoundError(invocation_id)
-    return data, state
-
-
 def view_of(components: Components, workflow_id: str) -> WorkflowView:
     """Return what is recorded of a workflow.
 
     Raises:
         InvocationNotFoundError: It is not stored.
     """
-    data, state = _stored(components, workflow_id)
+    return _view(components, *stored_under(components, workflow_id))
+
+
+def _view(components: Components, data: InvocationData, state: InvocationState) -> WorkflowView:
     values = components.state_backend.find_values(data.workflow_id)
     known = [each for each in values if not each.name.startswith(INTERNAL)]
     loaded = components.values.unpack_results([each.payload for each in known])
     journal = StoredJournal(components, data.invocation_id, data.workflow_id, state.generation, state.retries)
-    steps = [step for step in journal.steps() if step.generation == state.generation and step.name]
+    steps = [step for step in journal.current_steps() if step.name]
     return WorkflowView(
         data.invocation_id,
         state.status.value,
@@ -84,8 +72,7 @@ def view_of(components: Components, workflow_id: str) -> WorkflowView:
 
 def query_workflow(app: App, workflow_id: str, name: str, arguments: Mapping[str, Any]) -> Any:
     """Return the answer of a query; see `InvocationApi.query_workflow`."""
-    view = view_of(app.components, workflow_id)
-    data, _ = _stored(app.components, view.workflow_id)
+    data, state = stored_under(app.components, workflow_id)
     task = app.find_task(data.task_id)
     function = task.queries.get(name)
     if function is None:
@@ -93,7 +80,7 @@ def query_workflow(app: App, workflow_id: str, name: str, arguments: Mapping[str
             f"workflow {workflow_id} of task {task.task_id} has no query '{name}'; it has: "
             f"{', '.join(sorted(task.queries)) or 'none'}"
         )
-    return function(view, **arguments)
+    return function(_view(app.components, data, state), **arguments)
 
 
 def update_workflow(
@@ -111,7 +98,7 @@ def update_workflow(
         raise ValueError(f"update_id={shown(update_id, 80)} is not a text that can be stored, and not empty")
     components, own_id = app.components, update_id or new_id()
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    data, state = _stored(components, workflow_id)
+    data, state = stored_under(components, workflow_id)
     workflow_id = data.invocation_id
     key = value_id(data.workflow_id, answer_name(own_id))
     with components.orchestrator.subscribe([answer_channel(own_id), workflow_id]) as subscription:
@@ -121,7 +108,7 @@ def update_workflow(
             send_event(components, workflow_id, event_code, event, own_id)
         look_s = components.first_look_s
         while found is None:
-            _, state = _stored(components, workflow_id)
+            (state,) = read_states(components, [workflow_id])
             (found,) = components.state_backend.read_values([key])
             if found is not None:
                 break

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pynenc.calls.call_options import CallOptions
-from pynenc.exceptions import CallConflictError, WorkflowExistsError
+from pynenc.exceptions import CallConflictError, InvocationNotFoundError, WorkflowExistsError
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
@@ -30,6 +30,34 @@ def resolved(components: Components, workflow_id: str) -> str:
     """Return the id of the latest workflow that was started under a name; an id is returned as it is."""
     (state,) = components.orchestrator.read_states([workflow_id])
     return latest_of(components, workflow_id, state)
+
+
+def latest_state(components: Components, workflow_id: str) -> InvocationState:
+    """Return the record of an invocation, by its id or the name of a workflow.
+
+    Raises:
+        InvocationNotFoundError: There is none.
+    """
+    (state,) = components.orchestrator.read_states([workflow_id])
+    invocation_id = latest_of(components, workflow_id, state)
+    if invocation_id != workflow_id:
+        (state,) = components.orchestrator.read_states([invocation_id])
+    if state is None:
+        raise InvocationNotFoundError(workflow_id)
+    return state
+
+
+def stored_under(components: Components, workflow_id: str) -> tuple[InvocationData, InvocationState]:
+    """Return what is stored of an invocation, by its id or the name of a workflow.
+
+    Raises:
+        InvocationNotFoundError: Nothing is.
+    """
+    state = latest_state(components, workflow_id)
+    (data,) = components.state_backend.read_invocations([state.invocation_id])
+    if data is None:
+        raise InvocationNotFoundError(workflow_id)
+    return data, state
 
 
 def latest_of(components: Components, workflow_id: str, state: InvocationState | None) -> str:

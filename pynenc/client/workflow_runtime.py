@@ -12,7 +12,7 @@ from pynenc.calls.interfaces import App, BaseInvocation, Submittable
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.inline_invocation import ConcurrentInvocation
 from pynenc.client.submitting import DerivedIdentity, submit_calls
-from pynenc.client.workflow_names import latest_of
+from pynenc.client.workflow_names import latest_state
 from pynenc.context import get_current_runner, running_runner
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.identifiers.ids import derived_id, new_id
@@ -23,7 +23,6 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import event_channel, signal_invocations
 from pynenc.lifecycle.storage_retry import retry_while_unavailable
 from pynenc.lifecycle.values import encode_arguments
-from pynenc.lifecycle.waiting import read_states
 from pynenc.scheduler.delivery import stored_filter
 from pynenc.state_backend.workflow_records import ARGUMENTS, Step, WorkflowEvent, step_id
 from pynenc.storage.group import Group
@@ -256,9 +255,8 @@ def send_event(
         SerializationError: The payload cannot be written as JSON; nothing is stored.
     """
     text = event_text(code, payload)
-    (found,) = components.orchestrator.read_states([invocation_id])
-    invocation_id = latest_of(components, invocation_id, found)
-    (state,) = read_states(components, [invocation_id])
+    state = latest_state(components, invocation_id)
+    invocation_id = state.invocation_id
     own_id = event_id or new_id()
     key = f"{invocation_id}/{own_id}"
     if state.status.final:

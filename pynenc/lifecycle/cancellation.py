@@ -15,7 +15,7 @@ Where the body of a workflow is told, it is done just before: what that submits 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -27,10 +27,8 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import release, unpark
 from pynenc.lifecycle.waiting import read_states
 from pynenc.storage.group import Group
-from pynenc.storage.operations import Cursor
 
 _S = InvocationStatus
-_PAGE = 200
 
 
 def runner_channel(runner_id: str) -> str:
@@ -77,23 +75,13 @@ def cancel_children(components: Components, invocation_ids: Sequence[str], actor
     seen = set(invocation_ids)
     parents = deque(invocation_ids)
     while parents:
-        for page in _pages_of_children(components, parents.popleft()):
-            states = [state for state in components.orchestrator.read_states(page) if state is not None]
+        for page in components.state_backend.pages_of_children(parents.popleft()):
+            known = components.orchestrator.read_states([data.invocation_id for data in page])
+            states = [state for state in known if state is not None]
             _cancel(components, states, actor_id, children=True)
             found = [state.invocation_id for state in states if _may_have_children(state)]
             parents.extend(each for each in found if each not in seen)
             seen.update(found)
-
-
-def _pages_of_children(components: Components, invocation_id: str) -> Iterator[list[str]]:
-    after: Cursor | None = None
-    while True:
-        page = components.state_backend.find_children(invocation_id, _PAGE, after)
-        if page:
-            yield [data.invocation_id for data in page]
-        if len(page) < _PAGE:
-            return
-        after = Cursor(page[-1].created_at, page[-1].invocation_id)
 
 
 def end_children(components: Components, invocation_id: str, actor_id: str) -> None:

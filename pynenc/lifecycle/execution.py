@@ -68,17 +68,9 @@ def finish_and_start(
     ends = [_end(each, runner_id, now) for each in finished]
     running = InvocationStatus.RUNNING
     version = components.conf.code_version
-    starts = [
-        changed(
-            each.state,
-            running,
-            runner_id,
-            now,
-            waits_for=None,
-            code_version=each.state.code_version or (version if each.state.is_workflow else None),
-        )
-        for each in starting
-    ]
+    starts = [changed(each.state, running, runner_id, now, waits_for=None) for each in starting]
+    if version is not None:
+        starts = [_with_version(change, version) for change in starts]
     if any(change.target.cache_key for change in ends):
         index_cached_results(components, [change.target for change in ends])
     outcomes = [
@@ -129,6 +121,13 @@ def finish_and_start(
     if any(change.target.is_workflow for change in ends):
         _tell_parents(components, finished, ends, applied, runner_id)
     return StepResult(started, lost)
+
+
+def _with_version(start: Change, version: str) -> Change:
+    """Return the start of a workflow that notes with which code it began; any other as it is."""
+    if not start.target.is_workflow or start.target.code_version is not None:
+        return start
+    return Change(start.current, msgspec.structs.replace(start.target, code_version=version), start.also)
 
 
 def _tell_parents(

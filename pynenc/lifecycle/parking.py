@@ -30,7 +30,7 @@ class Parking(msgspec.Struct, frozen=True):
     Attributes:
         due: When to run again, in seconds since the epoch; `NEVER` if only an event wakes it.
         waits_for: What it waits for, in words.
-        heard: If events wake it: how many its record counted when it looked; None if it waits for none.
+        events_seen: If events wake it: how many its record counted when it looked; None if none do.
         generation: How often it has continued as new, from the next run on.
         blocked_since: If it waits for a runner with other code: since when, in seconds since the epoch.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import msgspec
@@ -140,18 +140,20 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         equals = {} if task_id is None else {"task_id": task_id}
         return self.count(Lookup(InvocationData, equals, since))
 
-    def find_children(
-        self, invocation_id: str, limit: int = 100, after: Cursor | None = None
-    ) -> list[InvocationData]:
-        """Return what the body of an invocation has submitted, oldest first.
+    def pages_of_children(self, invocation_id: str, size: int = 200) -> Iterator[list[InvocationData]]:
+        """Return what the body of an invocation has submitted, oldest first, in pages.
 
         Args:
             invocation_id: Whose children.
-            limit: The largest number to return.
-            after: Continue behind this one (its `created_at` and id).
+            size: The largest number on a page.
         """
         lookup = Lookup(InvocationData, {"parent_invocation_id": invocation_id})
-        return self.find(InvocationData, lookup, limit, after)
+        after: Cursor | None = None
+        while page := self.find(InvocationData, lookup, size, after):
+            yield page
+            if len(page) < size:
+                return
+            after = Cursor(page[-1].created_at, page[-1].invocation_id)
 
     def save_outcomes(self, outcomes: Sequence[OutcomeData]) -> None:
         """Store outcomes; one that is there already is left alone."""

@@ -11,7 +11,14 @@ import msgspec
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.storage_retry import retry_while_unavailable
-from pynenc.state_backend.workflow_records import Step, WorkflowEvent, WorkflowValue, step_id, value_id
+from pynenc.state_backend.workflow_records import (
+    ARGUMENTS,
+    Step,
+    WorkflowEvent,
+    WorkflowValue,
+    step_id,
+    value_id,
+)
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 from pynenc.workflow.attempts import path_and_attempt, stored_branch
@@ -118,6 +125,12 @@ class StoredJournal:
             if len(page) < _PAGE:
                 return
             after = Cursor(page[-1].at, page[-1].step_id)
+
+    def current_steps(self) -> list[Step]:
+        """Return what is recorded since the body last continued as new, of all attempts, oldest first."""
+        return [
+            step for step in self.steps() if step.generation == self._generation and step.kind != ARGUMENTS
+        ]
 
     def _load(self) -> tuple[dict[Place, Step], list[Step]]:
         found: dict[Place, Step] = {}
