@@ -31,12 +31,12 @@ def submit_named(
     if options.workflow_id is not None:
         (started,) = submit_calls(task, [call], options, identities=[DerivedIdentity(options.workflow_id)])
         return started
-    known, wanted = None, options.invocation_id or ""
-    for key in reversed(task.keys):  # under an earlier name it may have been submitted before
-        wanted = options.invocation_id or derived_id("idempotency", key, options.idempotency_key or "")
-        known = _known(task, call, wanted)
-        if known is not None:
-            break
+    if options.invocation_id is not None:
+        ids = [options.invocation_id]
+    else:  # under an earlier name of the task it may have been submitted before
+        ids = [derived_id("idempotency", key, options.idempotency_key or "") for key in task.keys]
+    known = next((found for each in ids if (found := _known(task, call, each)) is not None), None)
+    wanted = ids[0] if known is None else known.invocation_id
     if known is not None and known.status != InvocationStatus.REGISTERED:
         return known
     # Doing it again changes nothing, and completes what one has left undone who died on the way.
