@@ -144,8 +144,8 @@ class Task(BaseTask[Params, Result]):
         """Return the task with other options, to be called in its place.
 
         Args:
-            options: `delay` or `eta`, `queue`, `priority`, `timeout`, `idempotency_key` or
-                `invocation_id`; see `CallOptionValues`.
+            options: `delay` or `eta`, `queue`, `priority`, `timeout`, `idempotency_key` (with
+                `idempotency_ttl`) or `invocation_id`; see `CallOptionValues`.
 
         Raises:
             TypeError: An option does not exist.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,8 @@ class CallOptionValues(TypedDict, total=False):
         timeout: The time after which a run is asked to stop, as seconds or timedelta.
         idempotency_key: Any text. A second call of the task with it returns the first one's
             invocation, whatever became of that, until its record is deleted.
+        idempotency_ttl: For how long the key stands for this call, as seconds or timedelta; after that
+            a call with the key is a new one. The record is kept so long, whatever the retention says.
         invocation_id: The id of the invocation: up to 200 letters, digits, dots, dashes and
             underscores. A second call with it returns the first one's invocation.
         workflow_id: The name of a workflow, such as `order-42`, of the same letters. Under it events,
@@ -46,6 +49,7 @@ class CallOptionValues(TypedDict, total=False):
     priority: float | None
     timeout: float | timedelta | None
     idempotency_key: str | None
+    idempotency_ttl: float | timedelta | None
     invocation_id: str | None
     workflow_id: str | None
     if_exists: IfExists | None
@@ -65,6 +69,7 @@ class CallOptions:
         invocation_id: See `CallOptionValues`.
         workflow_id: See `CallOptionValues`.
         if_exists: See `CallOptionValues`.
+        idempotency_ttl: See `CallOptionValues`; in seconds.
     """
 
     queue: str
@@ -76,6 +81,7 @@ class CallOptions:
     invocation_id: str | None = None
     workflow_id: str | None = None
     if_exists: IfExists = "return"
+    idempotency_ttl: float | None = None
 
     @property
     def is_named(self) -> bool:
@@ -121,7 +127,22 @@ class CallOptions:
             _in_utc(eta) if eta is not None else None,
             *_names(options.get("idempotency_key"), options.get("invocation_id"), options.get("workflow_id")),
             _policy(conf, options),
+            _time_to_live(options),
         )
+
+
+def _time_to_live(options: CallOptionValues) -> float | None:
+    given = options.get("idempotency_ttl")
+    if given is None:
+        return None
+    if options.get("idempotency_key") is None:
+        raise ValueError("'idempotency_ttl' needs an 'idempotency_key'")
+    seconds = _seconds(given)
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+        raise ValueError(
+            f"idempotency_ttl={shown(given, 80)} is not a positive number of seconds or timedelta"
+        )
+    return float(seconds)
 
 
 def _policy(conf: ConfigTask, options: CallOptionValues) -> IfExists:

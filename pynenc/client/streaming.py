@@ -12,6 +12,7 @@ from pynenc.calls.interfaces import BaseTask
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.submitting import Bound, submit_calls
 from pynenc.exceptions import PartlySubmittedError
+from pynenc.identifiers.ids import IdSeries
 from pynenc.types import Params, Result
 
 
@@ -30,10 +31,11 @@ def submit_stream(
         PartlySubmittedError: Reading or submitting failed after some calls were accepted.
     """
     handles: list[DistributedInvocation[Params, Result]] = []
+    series = IdSeries()
     size = task.conf.parallel_batch_size or BATCH
     try:
         while batch := list(islice(calls, size)):
-            made = submit_calls(task, batch, options, common)
+            made = submit_calls(task, batch, options, common, series=series)
             for each in made:
                 each.forget_arguments()
             handles += made

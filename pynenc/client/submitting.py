@@ -16,7 +16,7 @@ from pynenc.client.workflow_names import name_key, start_named
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.context import current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError, PartlySubmittedError
-from pynenc.identifiers.ids import new_id
+from pynenc.identifiers.ids import IdSeries, new_id
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -31,17 +31,19 @@ Bound = dict[str, Any]
 
 
 class DerivedIdentity(NamedTuple):
-    """The identity of an invocation that follows from its cause.
+    """The identity of an invocation that was made before the invocation.
 
     Attributes:
         invocation_id: The id; submitting it again changes nothing.
         run_id: The run of a trigger that starts the invocation, if one does.
         depth: How many triggers in a row led to it; None for as many as to the one that submits it.
+        group: The ids that were made together with it, as text, if it is a member of a group.
     """
 
     invocation_id: str
     run_id: str | None = None
     depth: int | None = None
+    group: str | None = None
 
 
 class _Circumstances(msgspec.Struct, frozen=True):
@@ -63,8 +65,9 @@ def submit_calls(
     options: CallOptions,
     common: Mapping[str, Any] | None = None,
     identities: Sequence[DerivedIdentity] = (),
+    series: IdSeries | None = None,
 ) -> list[DistributedInvocation[Params, Result]]:
-    """Submit calls of one task.
+    """Submit calls of one task; several are a group, which is kept until its last member is past its time.
 
     Args:
         task: The task.
@@ -72,6 +75,7 @@ def submit_calls(
         options: Where, when and how long they run.
         common: Arguments that all calls share; serialized once.
         identities: For each call its identity, if that follows from a cause.
+        series: Where to take ids from, if the group has members that are submitted at another time.
 
     Raises:
         SerializationError: An argument cannot be serialized; nothing was stored.
@@ -87,20 +91,9 @@ def submit_calls(
         packed = _pack_with_common(components.values, calls, common, inline)
     else:
         packed = components.values.pack_arguments(calls, inline)
-    runner, caller = current_runner.get() or components.client_identity, current_invocation.get()
-    if components.runners.registered.get(runner.runner_id, 0.0) <= time.monotonic():
-        components.runners.ensure_runner_registered(runner)
-    now = components.now()
-    circumstances = _Circumstances(
-        task,
-        options,
-        runner.runner_id,
-        caller.invocation_id if caller is not None else None,
-        caller.workflow if caller is not None else None,
-        current_trigger_depth.get(),
-        now,
-        options.not_before(now) if options.delay_s or options.eta is not None else 0.0,
-    )
+    circumstances = _circumstances(components, task, options)
+    if not identities and (series is not None or len(calls) > 1):
+        identities = _members(series or IdSeries(), len(calls))
     size = conf.parallel_batch_size or len(calls)
     handles: list[DistributedInvocation[Params, Result]] = []
     for start in range(0, len(calls), size):
@@ -125,6 +118,54 @@ def submit_calls(
             raise
         handles += made
     return handles
+
+
+def _members(series: IdSeries, count: int) -> list[DerivedIdentity]:
+    ids, group = series.take(count), str(series)
+    return [DerivedIdentity(each, group=group) for each in ids]
+
+
+def new_calls(
+    task: BaseTask[..., Any],
+    calls: Sequence[Bound],
+    options: CallOptions,
+    identities: Sequence[DerivedIdentity],
+) -> list[NewInvocation]:
+    """Return the invocations of calls without keys, to be submitted together with those of other tasks.
+
+    Args:
+        task: The task; its calls have no keys.
+        calls: The bound arguments of each call.
+        options: Where, when and how long they run.
+        identities: For each call its identity.
+
+    Raises:
+        SerializationError: An argument cannot be serialized.
+    """
+    components = task.app.components
+    packed = components.values.pack_arguments(calls, task.conf.disable_cache_args)
+    circumstances = _circumstances(components, task, options)
+    return [
+        _new_invocation(circumstances, texts, NO_KEYS, identity)[0]
+        for texts, identity in zip(packed, identities, strict=True)
+    ]
+
+
+def _circumstances(components: Components, task: BaseTask[..., Any], options: CallOptions) -> _Circumstances:
+    runner, caller = current_runner.get() or components.client_identity, current_invocation.get()
+    if components.runners.registered.get(runner.runner_id, 0.0) <= time.monotonic():
+        components.runners.ensure_runner_registered(runner)
+    now = components.now()
+    return _Circumstances(
+        task,
+        options,
+        runner.runner_id,
+        caller.invocation_id if caller is not None else None,
+        caller.workflow if caller is not None else None,
+        current_trigger_depth.get(),
+        now,
+        options.not_before(now) if options.delay_s or options.eta is not None else 0.0,
+    )
 
 
 def _pack_with_common(
@@ -182,6 +223,7 @@ def _new_invocation(
         cancels_children=int(
             conf.force_new_workflow if conf.cancel_children is None else conf.cancel_children
         ),
+        group=identity.group if identity is not None else None,
     )
     return NewInvocation(data, state), workflow
 

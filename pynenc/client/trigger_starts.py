@@ -7,26 +7,38 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import App, BaseTask
-from pynenc.client.submitting import DerivedIdentity, submit_calls
+from pynenc.client.submitting import DerivedIdentity, new_calls, submit_calls
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text
+from pynenc.lifecycle.submission import NewInvocation, submit
 from pynenc.scheduler.firing import Firing, MatchedTrigger, Start
 from pynenc.scheduler.problems import Problems
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
 from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun
 
+_BATCH = 1_000
+"""How many starts of different tasks are handed over at once."""
+
 
 def start_tasks(app: App, starts: Sequence[Start]) -> list[str | None]:
-    """Start tasks; what `Starter` promises."""
+    """Start tasks, those of all tasks together where nothing forbids it; what `Starter` promises."""
     reasons: list[str | None] = []
+    together: list[_Bound] = []
     for task_id, some in groupby(starts, lambda each: each.task_id):
-        reasons += _start_some(app, task_id, list(some))
+        bound = _bind(app, task_id, list(some), len(reasons), reasons)
+        if bound is None:
+            continue
+        if bound.task.has_keys:
+            _start_one_task(bound, reasons)
+        else:
+            together.append(bound)
+    _start_together(app, together, reasons)
     return reasons
 
 
@@ -81,36 +93,89 @@ def fire_by_hand(
     return firing.carry_out([met])[0]
 
 
-def _start_some(app: App, task_id: str, starts: Sequence[Start]) -> list[str | None]:
+class _Bound(NamedTuple):
+    """Starts of one task whose arguments fit it: where their reasons are, and each with its arguments."""
+
+    task: BaseTask[..., Any]
+    places: list[int]
+    calls: list[tuple[Start, dict[str, Any]]]
+
+
+def _bind(
+    app: App, task_id: str, starts: Sequence[Start], first: int, reasons: list[str | None]
+) -> _Bound | None:
+    """Bind the arguments of starts of one task; append a reason for each, or None for one that fits."""
     try:
         task = app.find_task(task_id)
     except PynencError as error:
-        return [str(error)] * len(starts)
-    reasons: list[str | None] = [None] * len(starts)
-    good: list[tuple[int, dict[str, Any]]] = []
-    for at, start in enumerate(starts):
+        reasons += [str(error)] * len(starts)
+        return None
+    bound = _Bound(task, [], [])
+    for at, start in enumerate(starts, first):
         try:
-            good.append((at, task.binder.bind((), _arguments(task, start))))
+            bound.calls.append((start, task.binder.bind((), _arguments(task, start))))
         except TypeError as error:
-            reasons[at] = str(error)
+            reasons.append(str(error))
+        else:
+            bound.places.append(at)
+            reasons.append(None)
+    return bound
+
+
+def _start_together(app: App, together: Sequence[_Bound], reasons: list[str | None]) -> None:
+    """Start the tasks of many triggers in one submission; if that fails, task by task."""
+    while together:
+        some: list[_Bound] = []
+        size = 0
+        for each in together:
+            if some and size + len(each.calls) > _BATCH:
+                break
+            some.append(each)
+            size += len(each.calls)
+        together = together[len(some) :]
+        if len(some) == 1:
+            _start_one_task(some[0], reasons)
+            continue
+        try:
+            new = [one for each in some for one in _new(each)]
+            submit(app.components, new)
+        except StorageUnavailableError:
+            raise
+        except Exception:  # noqa: BLE001 - a hook or a value of the user's
+            for each in some:
+                _start_one_task(each, reasons)
+
+
+def _new(bound: _Bound) -> list[NewInvocation]:
+    identities = [_identity(start) for start, _ in bound.calls]
+    return new_calls(
+        bound.task, [call for _, call in bound.calls], CallOptions.of(bound.task.conf), identities
+    )
+
+
+def _start_one_task(bound: _Bound, reasons: list[str | None]) -> None:
+    """Start a task; if that fails, call by call, so that the reason is told of the one that is to blame."""
     try:
-        _submit(task, [(starts[at], call) for at, call in good])
+        _submit(bound.task, bound.calls)
     except StorageUnavailableError:
         raise
     except Exception:  # noqa: BLE001 - a hook or a value of the user's
-        for at, call in good:  # one of them is to blame: each by itself
+        for place, call in zip(bound.places, bound.calls, strict=True):
             try:
-                _submit(task, [(starts[at], call)])
+                _submit(bound.task, [call])
             except StorageUnavailableError:
                 raise
             except Exception as error:  # noqa: BLE001 - it is told of the one that is to blame
-                reasons[at] = error_text(error)
-    return reasons
+                reasons[place] = error_text(error)
 
 
 def _submit(task: BaseTask[..., Any], some: Sequence[tuple[Start, dict[str, Any]]]) -> None:
-    identities = [DerivedIdentity(start.invocation_id, start.run_id, start.depth) for start, _ in some]
+    identities = [_identity(start) for start, _ in some]
     submit_calls(task, [call for _, call in some], CallOptions.of(task.conf), identities=identities)
+
+
+def _identity(start: Start) -> DerivedIdentity:
+    return DerivedIdentity(start.invocation_id, start.run_id, start.depth)
 
 
 def _arguments(task: BaseTask[..., Any], start: Start) -> dict[str, Any]:

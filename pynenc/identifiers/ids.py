@@ -43,3 +43,43 @@ def derived_id(*cause: str) -> str:
         digest.update(f"{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()[:32]
+
+
+class IdSeries:
+    """Ids that were made together, one after another: from the first and the number follows each.
+
+    Attributes:
+        first_id: The first of them, an id like those of `new_id`.
+        count: How many have been taken.
+    """
+
+    __slots__ = ("_number", "count", "first_id")
+
+    def __init__(self, first_id: str | None = None, count: int = 0) -> None:
+        # Half of the range at most, so that adding to it never leaves the 64 bits.
+        self.first_id = first_id or f"{monotonic_tick():016x}{int.from_bytes(os.urandom(8)) >> 1:016x}"
+        self.count = count
+        self._number = int(self.first_id[16:], 16)
+
+    def take(self, count: int) -> list[str]:
+        """Return the next ids; they rise."""
+        start, head = self._number + self.count, self.first_id[:16]
+        self.count += count
+        return [f"{head}{number:016x}" for number in range(start, start + count)]
+
+    def id_of(self, number: int) -> str:
+        """Return the id with a number, from 0."""
+        return f"{self.first_id[:16]}{self._number + number:016x}"
+
+    def __str__(self) -> str:
+        return f"{self.first_id}+{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> IdSeries:
+        """Return what `str` has written.
+
+        Raises:
+            ValueError: The text is another.
+        """
+        first_id, _, count = text.partition("+")
+        return cls(first_id, int(count))

@@ -45,6 +45,8 @@ class InvocationState(msgspec.Struct, frozen=True):
         code_version: For a workflow: the version of the code with which it began, if that was told.
         is_pinned: Whether it may only run with that version.
         retried_as: The invocation that goes on from its record, if one does.
+        group: The ids that were made together with its own, as text; see `IdSeries`.
+        kept_until: Before this moment it is not deleted, in seconds since the epoch.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -75,6 +77,8 @@ class InvocationState(msgspec.Struct, frozen=True):
     code_version: str | None = None
     is_pinned: int = 0
     retried_as: str | None = None
+    group: str | None = None
+    kept_until: float = 0.0
 
     @property
     def is_parked(self) -> bool:

@@ -19,6 +19,7 @@ from pynenc.invocation.state import Change, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.group_retention import Groups
 from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.state_backend.workflow_records import ARGUMENTS, WorkflowEvent, step_id
 from pynenc.storage.operations import Cursor
@@ -110,11 +111,12 @@ def ended_invocations(components: Components, before: float, unreadable_too: boo
     record lets go of its outcome, so that nothing which a late runner still saves can be seen; the
     record itself goes last, so what an interrupted purge leaves is found again.
     """
+    groups = Groups(components, before)
     for status in [each for each in InvocationStatus if each.final]:
         after: Cursor | None = None
         while states := components.orchestrator.find_states(status, before, _PAGE, after):
             after = Cursor(states[-1].since, states[-1].invocation_id)
-            over = _not_needed(components, states, unreadable_too)
+            over = _not_needed(components, states, groups, unreadable_too)
             for state in over:
                 if state.has_steps or state.is_workflow:
                     components.state_backend.forget_workflows([state.invocation_id])
@@ -135,12 +137,14 @@ def _purge(components: Components, over: Sequence[InvocationState]) -> None:
 
 
 def _not_needed(
-    components: Components, states: Sequence[InvocationState], unreadable_too: bool
+    components: Components, states: Sequence[InvocationState], groups: Groups, unreadable_too: bool
 ) -> list[InvocationState]:
-    """Return those that belong to no workflow that goes on, or to what it has continued from.
+    """Return those that belong to no group and no workflow that goes on, or to what it has continued from.
 
     A call that cannot be read may belong to one: perhaps only this process lacks the key.
     """
+    now = components.orchestrator.now()
+    states = [state for state in states if state.kept_until <= now and groups.is_over(state.group)]
     data = components.state_backend.read_invocations([state.invocation_id for state in states])
     roots = {
         root

@@ -35,6 +35,37 @@ def _count(going: Iterator[int]) -> int:
 class RetentionSuite(AppFixtures):
     """Large values, runners and leftovers, each with what is like it and still needed."""
 
+    # --- groups --------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("is_read_from_iterator", [False, True])
+    def test_the_members_of_a_group_go_together(self, app: Pynenc, is_read_from_iterator: bool) -> None:
+        task = app.task(kit_functions.add, parallel_batch_size=2)
+        items = [(number, 1) for number in range(5)]
+        group = task.parallelize(iter(items) if is_read_from_iterator else items)
+        alone = task(7, 1)
+        for each in (alone, *group.invocations[1:]):
+            each.cancel()
+        assert retention.purge_ended(app.components, app.orchestrator.now() + 1) == 1
+        assert len(app.find_invocations(task)) == 5
+        group.invocations[0].cancel()
+        now = app.orchestrator.now()
+        assert retention.purge_ended(app.components, now - _DAY_S) == 0
+        assert retention.purge_ended(app.components, now + 1) == 5
+        assert app.find_invocations(task) == []
+
+    def test_a_call_with_a_key_for_a_time_is_kept_so_long(self, app: Pynenc) -> None:
+        task = app.task(kit_functions.add)
+        kept, short = (
+            task.options(idempotency_key=str(ttl_s), idempotency_ttl=ttl_s)(1, 2) for ttl_s in (_DAY_S, 1e-6)
+        )
+        kept.cancel()
+        short.cancel()
+        assert retention.purge_ended(app.components, app.orchestrator.now() + 1) == 1
+        assert app.get_invocation(kept.invocation_id).status == _S.CANCELLED
+        again = task.options(idempotency_key="1e-06", idempotency_ttl=1)(1, 2)
+        assert again.invocation_id == short.invocation_id
+        assert again.status == _S.REGISTERED
+
     # --- large values --------------------------------------------------------------------
 
     def _ids(self, app: Pynenc) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,10 @@ def test_many_threads_make_one_invocation(app: Pynenc) -> None:
     assert len(app.find_invocations(add)) == 1
 
 
-def test_a_crash_at_any_operation_leaves_one_invocation_that_runs_once(app: Pynenc) -> None:
+@pytest.mark.parametrize("ttl", [None, 60])
+def test_a_crash_at_any_operation_leaves_one_invocation_that_runs_once(
+    app: Pynenc, ttl: float | None
+) -> None:
     plan = put_faulty(app)
     echo = app.task(plain_tasks.echo)
     at = 0
@@ -100,12 +104,12 @@ def test_a_crash_at_any_operation_leaves_one_invocation_that_runs_once(app: Pyne
         app.purge()
         plan.arm(at)
         try:
-            echo.options(idempotency_key="k")(at)
+            echo.options(idempotency_key="k", idempotency_ttl=ttl)(at)
         except SimulatedCrash:
             plan.arm(None)
         else:
             break
-        call = echo.options(idempotency_key="k")(at)
+        call = echo.options(idempotency_key="k", idempotency_ttl=ttl)(at)
         InlineRunner(app).run_due()
         assert call.result == at
         assert len(app.find_invocations(echo)) == 1
@@ -132,3 +136,47 @@ def test_names_that_cannot_be_kept_are_refused(app: Pynenc, options: Any, told: 
         app.task(plain_tasks.add).options(**options)
     with pytest.raises(ValueError, match="for one call"):
         app.task(plain_tasks.add).options(idempotency_key="k").parallelize([(1,)])
+
+
+def test_a_key_for_a_time_stands_for_a_new_call_after_it(app: Pynenc) -> None:
+    add = app.task(plain_tasks.add)
+    day, moment = timedelta(days=1), 1e-6
+    first = add.options(idempotency_key="k", idempotency_ttl=day)(1, 2)
+    assert add.options(idempotency_key="k", idempotency_ttl=day)(1, 2).invocation_id == first.invocation_id
+    with pytest.raises(CallConflictError, match="x=5"):
+        add.options(idempotency_key="k", idempotency_ttl=day)(5, 2)
+    second = add.options(idempotency_key="k", idempotency_ttl=moment)(5, 2)
+    assert second.invocation_id != first.invocation_id
+    assert add.options(idempotency_key="k", idempotency_ttl=day)(5, 2).invocation_id == second.invocation_id
+    assert (
+        add.options(idempotency_key="other", idempotency_ttl=day)(1, 2).invocation_id != first.invocation_id
+    )
+    with running(app):
+        assert (first.result, second.result) == (3, 7)
+
+
+def test_many_at_once_with_a_key_for_a_time_make_one_call(app: Pynenc) -> None:
+    add, found = app.task(plain_tasks.add), []
+
+    def call() -> None:
+        found.append(add.options(idempotency_key="k", idempotency_ttl=60)(1, 2).invocation_id)
+
+    for _ in range(2):  # the first time under the derived id, then under a new one
+        threads = [threading.Thread(target=call) for _ in range(8)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        assert len(set(found)) == 1
+        found.clear()
+        expired = add.options(idempotency_key="k", idempotency_ttl=1e-6)(1, 2)
+        assert len(app.find_invocations(add)) <= 3
+    assert add.options(idempotency_key="k", idempotency_ttl=60)(1, 2).invocation_id == expired.invocation_id
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), True, "60", timedelta(0)])
+def test_a_time_for_a_key_is_checked(app: Pynenc, value: Any) -> None:
+    with pytest.raises(ValueError, match="idempotency_ttl"):
+        app.task(plain_tasks.add).options(idempotency_key="k", idempotency_ttl=value)
+    with pytest.raises(ValueError, match="needs an 'idempotency_key'"):
+        app.task(plain_tasks.add).options(idempotency_ttl=60)

@@ -12,6 +12,7 @@ from pynenc import Pynenc
 from pynenc.scheduler.catalog import TriggerCatalog
 from pynenc.scheduler.evaluator import Evaluator
 from pynenc.testing.evaluating import Evaluating, fired
+from pynenc.testing.measure_suite import counting
 from pynenc.trigger import TriggerBuilder, on_event
 from pynenc.trigger.records import Mark, RunState
 from pynenc.trigger.stored_records import DEFINED
@@ -122,3 +123,33 @@ def test_after_an_error_the_lease_stays_and_what_was_begun_is_completed(
     assert lease.text == "r1"
     assert one.evaluate() is None
     assert len(fired(app, task)) == 1
+
+
+def test_a_hundred_tasks_that_wait_for_one_event_are_started_in_few_writes(app: Pynenc) -> None:
+    tasks = [app.task(plain_tasks.echo, name=f"bulk.echo{number}") for number in range(100)]
+    keyed = app.task(plain_tasks.echo, name="bulk.keyed", registration_concurrency="TASK")
+    for each in (*tasks, keyed):
+        app._store_deferred_trigger(each, on_event("paid").with_arguments({"value": 1}))
+    app.register_deferred_triggers()
+    one = evaluator(app, "r1")
+    app.trigger.emit_event("other")
+    one.evaluate()  # takes the lease
+    app.trigger.emit_event("paid")
+    storages = {id(each.storage): each.storage for each in (app.broker, app.orchestrator, app.trigger)}  # type: ignore[attr-defined]
+    with counting(list(storages.values())) as calls:
+        one.evaluate()
+    assert all(len(fired(app, each)) == 1 for each in (*tasks, keyed))
+    assert len(calls) <= 15
+
+
+def test_one_whose_arguments_cannot_be_carried_does_not_hold_up_the_other_tasks(app: Pynenc) -> None:
+    tasks = [app.task(plain_tasks.echo, name=f"bulk.echo{number}") for number in range(3)]
+    for number, each in enumerate(tasks):
+        value = (lambda context: {"value": object()}) if number == 1 else {"value": number}
+        app._store_deferred_trigger(each, on_event("paid").with_arguments(value))
+    app.register_deferred_triggers()
+    app.trigger.emit_event("paid")
+    evaluator(app, "r1").evaluate()
+    assert [len(fired(app, each)) for each in tasks] == [1, 0, 1]
+    (failed,) = app.trigger.find_runs(state=RunState.FAILED)
+    assert failed.task_id.endswith("bulk.echo1")
