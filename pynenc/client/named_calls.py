@@ -9,7 +9,7 @@ import msgspec
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import BaseTask
 from pynenc.client.dist_invocation import DistributedInvocation
-from pynenc.client.submitting import Bound, DerivedIdentity, new_calls, submit_calls
+from pynenc.client.submitting import Bound, DerivedIdentity, submit_calls
 from pynenc.exceptions import CallConflictError
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.data import InvocationData
@@ -76,15 +76,17 @@ def _submit_for_a_time(
             return known
         (former,) = components.state_backend.read_invocations(holders[:1])
         next_id = holders[0] if former is None else derived_id("idempotency again", holders[0])
-        (new,) = new_calls(task, [call], options, [DerivedIdentity(next_id)])
+        made: list[NewInvocation] = []
+        submit_calls(task, [call], options, identities=[DerivedIdentity(next_id)], into=made)
+        (new,) = made
         state = msgspec.structs.replace(
             new.state, registration_key=_entry_of(ids[0]), kept_until=new.data.created_at + ttl_s
         )
         if submit_in_place_of(components, NewInvocation(new.data, state), entries[0]):
             # One that died between two writes may have stored other arguments, or this call long ago.
-            made = _known(task, call, next_id, since)
-            if made is not None:
-                return made
+            stored = _known(task, call, next_id, since)
+            if stored is not None:
+                return stored
 
 
 def _complete(components: Components, invocation_id: str) -> None:

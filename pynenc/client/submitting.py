@@ -66,6 +66,7 @@ def submit_calls(
     common: Mapping[str, Any] | None = None,
     identities: Sequence[DerivedIdentity] = (),
     series: IdSeries | None = None,
+    into: list[NewInvocation] | None = None,
 ) -> list[DistributedInvocation[Params, Result]]:
     """Submit calls of one task; several are a group, which is kept until its last member is past its time.
 
@@ -76,6 +77,7 @@ def submit_calls(
         common: Arguments that all calls share; serialized once.
         identities: For each call its identity, if that follows from a cause.
         series: Where to take ids from, if the group has members that are submitted at another time.
+        into: Where to put the invocations of calls that no other can stand for, which the caller submits.
 
     Raises:
         SerializationError: An argument cannot be serialized; nothing was stored.
@@ -91,7 +93,20 @@ def submit_calls(
         packed = _pack_with_common(components.values, calls, common, inline)
     else:
         packed = components.values.pack_arguments(calls, inline)
-    circumstances = _circumstances(components, task, options)
+    runner, caller = current_runner.get() or components.client_identity, current_invocation.get()
+    if components.runners.registered.get(runner.runner_id, 0.0) <= time.monotonic():
+        components.runners.ensure_runner_registered(runner)
+    now = components.now()
+    circumstances = _Circumstances(
+        task,
+        options,
+        runner.runner_id,
+        caller.invocation_id if caller is not None else None,
+        caller.workflow if caller is not None else None,
+        current_trigger_depth.get(),
+        now,
+        options.not_before(now) if options.delay_s or options.eta is not None else 0.0,
+    )
     if not identities and (series is not None or len(calls) > 1):
         identities = _members(series or IdSeries(), len(calls))
     size = conf.parallel_batch_size or len(calls)
@@ -101,7 +116,7 @@ def submit_calls(
         texts, own = packed[start : start + size], identities[start : start + size]
         try:
             if task.has_keys or options.workflow_id is not None:
-                handles += _submit_with_keys(components, task, circumstances, batch, texts, own)
+                handles += _submit_with_keys(components, task, circumstances, batch, texts, own, into)
                 continue
             new: list[NewInvocation] = []
             made: list[DistributedInvocation[Params, Result]] = []
@@ -111,7 +126,10 @@ def submit_calls(
                 made.append(
                     DistributedInvocation(one.data.invocation_id, task, arguments, workflow, one.state)
                 )
-            submit(components, new)
+            if into is None:
+                submit(components, new)
+            else:
+                into += new
         except Exception as error:
             if handles:
                 raise PartlySubmittedError(handles, len(calls)) from error
@@ -123,49 +141,6 @@ def submit_calls(
 def _members(series: IdSeries, count: int) -> list[DerivedIdentity]:
     ids, group = series.take(count), str(series)
     return [DerivedIdentity(each, group=group) for each in ids]
-
-
-def new_calls(
-    task: BaseTask[..., Any],
-    calls: Sequence[Bound],
-    options: CallOptions,
-    identities: Sequence[DerivedIdentity],
-) -> list[NewInvocation]:
-    """Return the invocations of calls without keys, to be submitted together with those of other tasks.
-
-    Args:
-        task: The task; its calls have no keys.
-        calls: The bound arguments of each call.
-        options: Where, when and how long they run.
-        identities: For each call its identity.
-
-    Raises:
-        SerializationError: An argument cannot be serialized.
-    """
-    components = task.app.components
-    packed = components.values.pack_arguments(calls, task.conf.disable_cache_args)
-    circumstances = _circumstances(components, task, options)
-    return [
-        _new_invocation(circumstances, texts, NO_KEYS, identity)[0]
-        for texts, identity in zip(packed, identities, strict=True)
-    ]
-
-
-def _circumstances(components: Components, task: BaseTask[..., Any], options: CallOptions) -> _Circumstances:
-    runner, caller = current_runner.get() or components.client_identity, current_invocation.get()
-    if components.runners.registered.get(runner.runner_id, 0.0) <= time.monotonic():
-        components.runners.ensure_runner_registered(runner)
-    now = components.now()
-    return _Circumstances(
-        task,
-        options,
-        runner.runner_id,
-        caller.invocation_id if caller is not None else None,
-        caller.workflow if caller is not None else None,
-        current_trigger_depth.get(),
-        now,
-        options.not_before(now) if options.delay_s or options.eta is not None else 0.0,
-    )
 
 
 def _pack_with_common(
@@ -238,6 +213,7 @@ def _submit_with_keys(
     calls: Sequence[Bound],
     packed: Sequence[PackedArguments],
     identities: Sequence[DerivedIdentity],
+    into: list[NewInvocation] | None,
 ) -> list[DistributedInvocation[Params, Result]]:
     """Submit calls unless an equal one waits, or the result of an equal one is kept."""
     keys = [keys_of(task, texts) for texts in packed]
@@ -259,7 +235,9 @@ def _submit_with_keys(
         else:
             reused = _registered(components, task, new, call, texts)
         handles[at] = reused or DistributedInvocation(new.data.invocation_id, task, call, workflow, new.state)
-    if at_once:
+    if into is not None:
+        into += at_once
+    elif at_once:
         submit(components, at_once)
     return [handle for handle in handles if handle is not None]
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import App, BaseTask
-from pynenc.client.submitting import DerivedIdentity, new_calls, submit_calls
+from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text
@@ -137,20 +137,15 @@ def _start_together(app: App, together: Sequence[_Bound], reasons: list[str | No
             _start_one_task(some[0], reasons)
             continue
         try:
-            new = [one for each in some for one in _new(each)]
+            new: list[NewInvocation] = []
+            for each in some:
+                _submit(each.task, each.calls, new)
             submit(app.components, new)
         except StorageUnavailableError:
             raise
         except Exception:  # noqa: BLE001 - a hook or a value of the user's
             for each in some:
                 _start_one_task(each, reasons)
-
-
-def _new(bound: _Bound) -> list[NewInvocation]:
-    identities = [_identity(start) for start, _ in bound.calls]
-    return new_calls(
-        bound.task, [call for _, call in bound.calls], CallOptions.of(bound.task.conf), identities
-    )
 
 
 def _start_one_task(bound: _Bound, reasons: list[str | None]) -> None:
@@ -169,13 +164,14 @@ def _start_one_task(bound: _Bound, reasons: list[str | None]) -> None:
                 reasons[place] = error_text(error)
 
 
-def _submit(task: BaseTask[..., Any], some: Sequence[tuple[Start, dict[str, Any]]]) -> None:
-    identities = [_identity(start) for start, _ in some]
-    submit_calls(task, [call for _, call in some], CallOptions.of(task.conf), identities=identities)
-
-
-def _identity(start: Start) -> DerivedIdentity:
-    return DerivedIdentity(start.invocation_id, start.run_id, start.depth)
+def _submit(
+    task: BaseTask[..., Any],
+    some: Sequence[tuple[Start, dict[str, Any]]],
+    into: list[NewInvocation] | None = None,
+) -> None:
+    identities = [DerivedIdentity(start.invocation_id, start.run_id, start.depth) for start, _ in some]
+    calls = [call for _, call in some]
+    submit_calls(task, calls, CallOptions.of(task.conf), identities=identities, into=into)
 
 
 def _arguments(task: BaseTask[..., Any], start: Start) -> dict[str, Any]:

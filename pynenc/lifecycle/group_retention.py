@@ -13,7 +13,7 @@ _MOST_KNOWN = 10_000
 
 
 class Groups:
-    """Which groups are over.
+    """Groups, and whether they are over.
 
     A group that is over stays so, and only then its members are deleted; so one that is not found is over.
 
@@ -28,7 +28,7 @@ class Groups:
         self._known: dict[str, bool] = {}
 
     def is_over(self, group: str | None) -> bool:
-        """Return whether all members of a group are past their time; true for None, which is no group."""
+        """Return whether all members of a group are past their time; true if there is no group."""
         if group is None:
             return True
         series = IdSeries.parse(group)

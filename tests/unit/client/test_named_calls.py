@@ -139,7 +139,7 @@ def test_names_that_cannot_be_kept_are_refused(app: Pynenc, options: Any, told: 
 
 
 def test_a_key_for_a_time_stands_for_a_new_call_after_it(app: Pynenc) -> None:
-    add = app.task(plain_tasks.add)
+    add = app.task(plain_tasks.add, registration_concurrency="TASK", call_result_cache=True)
     day, moment = timedelta(days=1), 1e-6
     first = add.options(idempotency_key="k", idempotency_ttl=day)(1, 2)
     assert add.options(idempotency_key="k", idempotency_ttl=day)(1, 2).invocation_id == first.invocation_id
