@@ -66,10 +66,13 @@ class Interruption:
 
     @contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Call `wake`, from any thread, if the body is asked to end meanwhile."""
+        """Call `wake`, from any thread, once the body is asked to end; at once if it was before."""
         with self._lock:
             self._wakers.append(wake)
+            is_late = self._error is not None and not self._is_acknowledged
         try:
+            if is_late:
+                wake()
             yield
         finally:
             with self._lock:

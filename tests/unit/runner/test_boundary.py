@@ -12,6 +12,7 @@ import plain_tasks
 import pytest
 
 from pynenc import Pynenc
+from pynenc.calls.body import run_coroutine
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import (
@@ -22,6 +23,7 @@ from pynenc.exceptions import (
     SerializationError,
     TaskNotFoundError,
 )
+from pynenc.interruption import Interruption, current_interruption
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.execution import Finished
 from pynenc.plugins.hookspecs import hookimpl
@@ -255,3 +257,14 @@ def test_a_coroutine_is_told_on_every_runner(app: Pynenc, way: str) -> None:
         with pytest.raises((InvocationCancelledError, InvocationTimeoutError)):
             call.wait(60)
         assert app.task(plain_tasks.add_async)(1, 2).wait(60) == 3
+
+
+def test_a_request_that_comes_before_a_coroutine_runs_is_heard() -> None:
+    interruption = Interruption()
+    assert interruption.request(InvocationCancelledError("early"))
+    token = current_interruption.set(interruption)
+    try:
+        with pytest.raises(InvocationCancelledError, match="early"):
+            run_coroutine(plain_tasks.sleep_for_ever())
+    finally:
+        current_interruption.reset(token)
