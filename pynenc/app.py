@@ -15,6 +15,7 @@ from pynenc.application.components import ComponentProperty, ComponentProvider
 from pynenc.application.handles import register_handles
 from pynenc.application.invocation_api import InvocationApi
 from pynenc.application.invocations import InvocationFinder
+from pynenc.application.serving import AppServing
 from pynenc.application.task_api import TaskApi
 from pynenc.application.task_registry import TaskRegistry
 from pynenc.broker.base_broker import BaseBroker
@@ -109,6 +110,7 @@ class Pynenc(TaskApi, InvocationApi):
         self._registry = plugin_registry()
         self.settings_loader = loader
         self.task_registry = TaskRegistry(self, lambda: self._module)
+        self.serving = AppServing(self)
         self._inline_records = InlineRecords()
         self.invocation_finder = InvocationFinder(
             lambda: self.conf, lambda: self.components, self.find_task, self._inline_records
@@ -132,6 +134,7 @@ class Pynenc(TaskApi, InvocationApi):
             self.task_registry,
             self._forget_components,
             lambda serializer: register_handles(serializer, self, self._instances.get),
+            self.serving,
         )
 
     def _forget_components(self) -> None:
@@ -196,6 +199,11 @@ class Pynenc(TaskApi, InvocationApi):
             next((name for name, value in vars(module).items() if value is self), None) if module else None
         )
         return AppInfo(self._app_id, self._module, variable, self._config_values, self._config_filepath)
+
+    @property
+    def runs_here(self) -> bool:
+        """True if calls run in this process: at once, or in the embedded runner."""
+        return self.conf.dev_mode_force_sync_tasks or self.serving.is_embedded
 
     # --- pickling ----------------------------------------------------------------------
 
@@ -297,12 +305,14 @@ class Pynenc(TaskApi, InvocationApi):
 
     def _reset_cached_components(self) -> None:
         """Close all components; they are made again at their next use."""
+        self.serving.stop()
         self.component_provider.close()
         self._forget_components()
         self._provider = self._new_provider()
 
     def close(self) -> None:
-        """Release connections; the next use opens them again."""
+        """Stop the embedded runner and release connections; the next use opens them again."""
+        self.serving.stop()
         self._provider.close()
 
     def purge(self) -> None:
@@ -318,6 +328,7 @@ def _after_fork_in_child() -> None:
     Pynenc._lock = threading.RLock()
     for app in Pynenc._instances.values():
         app._provider.renew()
+        app.serving.renew()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -10,6 +10,7 @@ from typing import Any, Unpack, cast
 
 from pynenc.calls.arguments import ArgumentBinder, ParallelItem
 from pynenc.calls.call_options import CallOptions, CallOptionValues
+from pynenc.calls.definitions import check_function
 from pynenc.calls.interfaces import (
     App,
     BaseInvocation,
@@ -58,7 +59,7 @@ class Task(BaseTask[Params, Result]):
         self.func = func
         self.naming = naming
         self.queries: dict[str, Callable[..., Any]] = {}
-        check_importable(func)
+        check_function(func, lambda: app.runs_here)
         own_id = TaskId(func.__module__, func.__name__)
         self.task_id = own_id if naming.name is None else TaskId.from_key(naming.name)
         self.key = self.task_id.key
@@ -295,35 +296,3 @@ class TaskWithOptions(Submittable[Params, Result]):
 def _restore(app: App, task_id: TaskId, module: str | None = None) -> BaseTask[..., Any]:
     importlib.import_module(module or task_id.module)
     return app.find_task(task_id)
-
-
-def check_importable(func: Callable[..., Any]) -> None:
-    """Refuse a function that a worker could not import.
-
-    Raises:
-        TaskDefinitionError: Says why, and the way out.
-    """
-    name = getattr(func, "__qualname__", None)
-    if not inspect.isroutine(func) or name is None:
-        raise TaskDefinitionError(f"{func!r} cannot be a task because it is not a function")
-    if "<lambda>" in name:
-        raise TaskDefinitionError(
-            f"the lambda at {_place(func)} cannot be a task, because workers find tasks by module and "
-            f"name. Define it with 'def' at the top level of a module."
-        )
-    if "<locals>" in name or "." in name:
-        raise TaskDefinitionError(
-            f"the function '{name}' at {_place(func)} cannot be a task, because it is defined inside a "
-            f"function or class and workers could not import it. Move it to the top level of a module."
-        )
-    if func.__module__ == "__main__":
-        raise TaskDefinitionError(
-            f"the function '{name}' at {_place(func)} cannot be a task, because it is defined in the "
-            f"script that is being run (__main__) and workers could not import it. Move the tasks to a "
-            f"module of their own, such as tasks.py, and import them: 'from tasks import {name}'."
-        )
-
-
-def _place(func: Callable[..., Any]) -> str:
-    code = getattr(func, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else "an unknown place"

@@ -22,7 +22,11 @@ APPS = Path(__file__).parent / "integration" / "apps"
 def clean_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """No app survives a test, no setting comes from outside, and no test writes into the project."""
+    """No app survives a test, no setting comes from outside, and no test writes into the project.
+
+    Waits start no runner: the tests say themselves when something runs.
+    """
+    monkeypatch.setenv("PYNENC__EMBEDDED_RUNNER", "false")
     before = set(Pynenc._instances)
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
     yield

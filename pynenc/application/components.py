@@ -16,7 +16,7 @@ from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.conf.loader import SettingsLoader
 from pynenc.context import external_runner
-from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.components import Components, Serving
 from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
@@ -67,6 +67,7 @@ class ComponentProvider:
         code: KnowsCode,
         on_replaced: Callable[[], None],
         on_serializer: Callable[[BaseSerializer], None],
+        serving: Serving,
     ) -> None:
         self._loader = loader
         self._registry = registry
@@ -77,6 +78,7 @@ class ComponentProvider:
         self._made: Components | None = None
         self._on_replaced = on_replaced
         self._on_serializer = on_serializer
+        self._serving = serving
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
         self.catalog = TriggerCatalog(self._trigger, code)
@@ -180,6 +182,7 @@ class ComponentProvider:
                 orchestrator.now,
                 self._loader.load(ConfigRunner).invocation_wait_results_sleep_time_sec,
                 self.catalog,
+                self._serving,
             )
             return self._made
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from pynenc.calls.definitions import is_defined_twice, place_of
 from pynenc.calls.interfaces import App
 from pynenc.calls.task_traits import NOT_RENAMED, TaskNaming
 from pynenc.core_tasks import CoreTaskDefinition, core_tasks_registry
@@ -63,6 +64,7 @@ class TaskRegistry:
         self._app_module = app_module
         self.tasks: dict[TaskId, Task[..., Any]] = {}
         self._by_key: dict[str, Task[..., Any]] = {}
+        self._specs: dict[str, object] = {}  # an import anew gives a module a new specification
         self.deferred_triggers: dict[TaskId, list[TriggerDefinition]] = {}
 
     def add(
@@ -79,6 +81,7 @@ class TaskRegistry:
             self._check_free(key, known)
         for key in task.keys:
             self._by_key[key] = known
+            self._specs[key] = getattr(sys.modules.get(func.__module__), "__spec__", None)
         self.tasks[task.task_id] = known
         return task
 
@@ -88,6 +91,13 @@ class TaskRegistry:
         if found is None or found.task_id not in self.tasks:
             return
         before, now = found.func, task.func
+        spec = getattr(sys.modules.get(now.__module__), "__spec__", None)
+        if before.__name__ == now.__name__ and self._specs.get(key) is spec and is_defined_twice(before, now):
+            raise TaskDefinitionError(
+                f"two functions of module '{now.__module__}' are named '{now.__name__}', at "
+                f"{place_of(before)} and {place_of(now)}, so the second would take the place of the first. "
+                f"Rename one or give it a name of its own with 'name='."
+            )
         if (before.__module__, before.__name__) != (now.__module__, now.__name__):
             raise TaskDefinitionError(
                 f"the function '{now.__module__}.{now.__name__}' cannot be the task '{key}', because that "

@@ -69,6 +69,10 @@ class AppServices(Protocol):
     def inline_records(self) -> InlineRecords:
         """The records of invocations that ran inline."""
 
+    @property
+    def runs_here(self) -> bool:
+        """True if calls run in this process: at once, or in the embedded runner."""
+
     def live_trigger(self, stored: StoredTrigger) -> TriggerDefinition | None:
         """Return what the code of this process says of a stored trigger, if it has it."""
 

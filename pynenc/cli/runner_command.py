@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from pynenc.application.serving import executes
 from pynenc.cli.state import CliState
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
@@ -27,11 +28,10 @@ def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> 
     rest back; a second one hands them back at once.
     """
     app = state.app()
-    selected = app.component_provider.selected(ComponentKind.RUNNER)
     if runner_name is not None:
         plugin_registry().find(ComponentKind.RUNNER, runner_name)
         app.conf.runner_cls = runner_name
-    elif selected in ("DummyRunner", "ExternalRunner", "dummy", "external"):
+    elif not executes(app.component_provider):
         # The default only submits; who starts a runner wants one that executes.
         app.conf.runner_cls = "ThreadRunner"
     runner_of_app = app.runner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 from pynenc.calls.body_record import BodyRecord
@@ -65,8 +65,14 @@ class _Patience:
         """Return what to enter while a wait blocks: inside a runner of the app it gives up the slot."""
         running = running_runner.get()
         if running is None or running.app_id != self._components.app_id:
-            return nullcontext()
+            return _served(self._components)
         return running.waiting(invocation_ids)
+
+
+@contextmanager
+def _served(components: Components) -> Iterator[None]:
+    components.serving.begin()
+    yield
 
 
 def wait_ended(
@@ -124,10 +130,10 @@ def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:
     alive_since = components.orchestrator.now() - components.conf.dead_after_seconds
     if not components.orchestrator.live_runners(alive_since, 1):
         components.logger.warning(
-            "waiting for %d invocation(s), but no runner of app '%s' is alive: start one with "
-            "'pynenc --app <module>.<app> runner start'",
+            "waiting for %d invocation(s), but no runner of app '%s' is alive: %s",
             len(waiting),
             components.app_id,
+            components.serving.advice(),
         )
         return True
     states = components.orchestrator.read_states(waiting[:_LOOKED_AT])
@@ -143,12 +149,12 @@ def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:
         )
     queues = {state.queue for state in states if state is not None and state.status.is_available}
     unserved = components.runners.unserved(queues, alive_since) if queues else []
+    unserved = [queue for queue in unserved if not components.serving.serve(queue)]
     for queue in unserved:
         components.logger.warning(
-            "waiting for invocations in queue '%s', which no live runner of app '%s' consumes: start one "
-            "with 'pynenc --app <module>.<app> runner start --queue %s'",
+            "waiting for invocations in queue '%s', which no live runner of app '%s' consumes: %s",
             queue,
             components.app_id,
-            queue,
+            components.serving.advice(queue),
         )
     return bool(unserved or blocked)

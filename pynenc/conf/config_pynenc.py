@@ -59,6 +59,11 @@ class ConfigPynenc(PynencConfig):
         description="Whether some components may be in the memory of a process while others are shared; "
         "what is in memory is then seen by that process only.",
     )
+    embedded_runner: bool | None = Field(
+        None,
+        description="Whether the first wait for a result starts a runner inside this process if none is "
+        "alive; unset: if all components are in memory.",
+    )
     dev_mode_force_sync_tasks: bool = Field(
         False, description="Run tasks where they are called, at once, with no runner and no server."
     )

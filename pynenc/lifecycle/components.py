@@ -34,6 +34,19 @@ class WatchesStatus(Protocol):
         """Note that records are about to get these states, as a step before the change itself."""
 
 
+class Serving(Protocol):
+    """Knows what executes the invocations of the app."""
+
+    def begin(self) -> None:
+        """Start the embedded runner, if there is to be one and nothing executes yet."""
+
+    def serve(self, queue: str) -> bool:
+        """Execute what is in a queue, too, if there is an embedded runner; return whether there is."""
+
+    def advice(self, queue: str | None = None) -> str:
+        """Return how to start a runner that sees what this process submits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Components:
     """The components of one app, as the rules of an invocation's life use them.
@@ -48,6 +61,7 @@ class Components:
         now: Returns the time of the clock that all runners share, in seconds since the epoch.
         first_look_s: Seconds after which a waiter looks by itself, in case a wake-up was lost.
         watch: Notes the changes of status that triggers wait for.
+        serving: What executes the invocations.
     """
 
     app_id: str
@@ -64,6 +78,7 @@ class Components:
     now: Callable[[], float]
     first_look_s: float
     watch: WatchesStatus
+    serving: Serving
 
     def stage_change(
         self, group: Group, changes: Sequence[Change], actor_id: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ class BaseRunner(Component):
 
     Attributes:
         runner_context: Who this runner is.
+        life_level: At which level of the log it tells that it starts and stops.
     """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigRunner
@@ -34,6 +36,7 @@ class BaseRunner(Component):
     def __init__(self, context: ComponentContext) -> None:
         super().__init__(context)
         self.runner_context = RunnerContext(type(self).__name__)
+        self.life_level = logging.INFO
         self._app: App | None = None
         self._stopping = threading.Event()
 
@@ -92,11 +95,11 @@ class BaseRunner(Component):
         hooks = app.components.hooks
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)
-            self.logger.info("%s %s started", type(self).__name__, self.runner_id)
+            self.logger.log(self.life_level, "%s %s started", type(self).__name__, self.runner_id)
             try:
                 self.execute()
             finally:
-                self.logger.info("%s %s stopped", type(self).__name__, self.runner_id)
+                self.logger.log(self.life_level, "%s %s stopped", type(self).__name__, self.runner_id)
                 hooks.call("runner_stopped", runner=self.runner_context)
 
     def _check_serializer(self) -> None:

@@ -27,6 +27,7 @@ class AppFixtures:
     def app(self, make_app: MakeApp) -> Iterator[Pynenc]:
         """An app with an id that no other test uses; purged and forgotten at the end."""
         app = make_app(f"kit-{new_id()}")
+        app.conf.embedded_runner = False  # the tests say themselves when something runs
         yield app
         app.purge()
         Pynenc.discard(app.app_id)

@@ -179,13 +179,16 @@ def rehearsing(app: Pynenc) -> Iterator[Rehearsal]:
     park_after_s, soon_s = app.conf.workflow_park_after_seconds, waiting_operations.SOON_S
     app.conf.workflow_park_after_seconds, waiting_operations.SOON_S = 0.0, 0.002
     cached_s, app.conf.cached_status_time = app.conf.cached_status_time, 0.0
+    embeds, app.conf.embedded_runner = app.conf.embedded_runner, False
+    app.serving.stop()
     try:
         app.import_task_modules()
         app.register_deferred_triggers()
         yield Rehearsal(app, plan)
     finally:
         app.conf.workflow_park_after_seconds, waiting_operations.SOON_S = park_after_s, soon_s
-        app.conf.cached_status_time = cached_s
+        app.conf.cached_status_time, app.conf.embedded_runner = cached_s, embeds
+        app.serving.stop()
         take_faulty_away(app)
 
 

@@ -48,6 +48,7 @@ def runner_of(folder: Path, environment: dict[str, str]) -> Iterator[None]:
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYNENC__LOGGING_LEVEL": "error"}
+    del environment["PYNENC__EMBEDDED_RUNNER"]
     scripts: list[list[str]] = []
     for block in blocks(page):
         if block["title"]:

@@ -35,8 +35,9 @@ def test_a_queue_that_no_runner_consumes_is_told_once(app: Pynenc, caplog: pytes
         with pytest.raises(TimeoutError):
             stray().wait(0.2)
     assert [each for each in warnings(caplog) if "nobody" in each] == [
-        "waiting for invocations in queue 'nobody', which no live runner of app 'vain' consumes: start one "
-        "with 'pynenc --app <module>.<app> runner start --queue nobody'"
+        "waiting for invocations in queue 'nobody', which no live runner of app 'vain' consumes: its "
+        "components are in the memory of this process, which no other process can see: leave "
+        "'embedded_runner' on, run app.runner in a thread, or set 'backend'"
     ]
 
 

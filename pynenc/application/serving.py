@@ -1,0 +1,197 @@
+"""Serving: what executes the invocations of an app, and how to start it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from pynenc.app_info import AppInfo
+from pynenc.application.components import ComponentProvider
+from pynenc.calls.interfaces import App
+from pynenc.context import running_runner
+from pynenc.plugins.kinds import STORES, ComponentKind
+from pynenc.plugins.registry import import_object
+
+if TYPE_CHECKING:  # runners are imported where one starts, because that is slow
+    from pynenc.runner.base_runner import BaseRunner
+
+_FIRST_CHANCE_S = 1.0
+"""A runner that the settings select, and that the program starts beside a wait, gets this long."""
+
+_STOP_S = 5.0
+
+
+def executes(provider: ComponentProvider) -> bool:
+    """Return whether the runner that the settings select executes anything."""
+    return provider.selected(ComponentKind.RUNNER) not in (
+        "DummyRunner",
+        "ExternalRunner",
+        "dummy",
+        "external",
+    )
+
+
+class ServedApp(App, Protocol):
+    """An app, as far as this room needs to know it beyond what tasks do."""
+
+    @property
+    def info(self) -> AppInfo:
+        """The origin of the app."""
+
+    @property
+    def component_provider(self) -> ComponentProvider:
+        """The provider of single components."""
+
+
+class AppServing:
+    """Starts the embedded runner of an app at the first wait, and knows how a runner is started elsewhere.
+
+    Args:
+        app: The app.
+    """
+
+    def __init__(self, app: ServedApp) -> None:
+        self._app = app
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew, as in a new process, in which no thread goes on."""
+        self._lock = threading.Lock()
+        self._is_settled = False
+        self._running: list[tuple[BaseRunner, threading.Thread]] = []
+
+    @property
+    def is_embedded(self) -> bool:
+        """True if waits start a runner inside this process: by setting, or if everything is in memory."""
+        wanted = self._app.conf.embedded_runner
+        return self._is_all_in_memory() if wanted is None else wanted
+
+    def begin(self) -> None:
+        """Start the embedded runner, if there is to be one and nothing executes yet."""
+        if self._is_settled or running_runner.get() is not None:
+            return
+        with self._lock:
+            if self._is_settled:
+                return
+            self._is_settled = True
+            if self._app.conf.embedded_runner is False or not self.is_embedded:
+                return
+        if not executes(self._app.component_provider):
+            self._start()
+            return
+        timer = threading.Timer(_FIRST_CHANCE_S, self._start)
+        timer.daemon = True
+        timer.start()
+
+    def stop(self) -> None:
+        """Stop the embedded runner; the next wait may start it again."""
+        with self._lock:
+            running, self._running = self._running, []
+            self._is_settled = False
+        for runner, _ in running:
+            runner.stop_runner_loop()
+            runner.hurry()
+        for _, thread in running:
+            thread.join(_STOP_S)
+
+    def serve(self, queue: str) -> bool:
+        """Execute what is in a queue, too, if there is an embedded runner; return whether there is."""
+        with self._lock:
+            if self._running:
+                self._add([queue])
+            return bool(self._running)
+
+    def advice(self, queue: str | None = None) -> str:
+        """Return how to start a runner that sees what this process submits.
+
+        Args:
+            queue: The queue that it must consume, if that is to be said.
+        """
+        if self._is_all_in_memory():
+            return (
+                "its components are in the memory of this process, which no other process can see: leave "
+                "'embedded_runner' on, run app.runner in a thread, or set 'backend'"
+            )
+        option = f" --queue {shlex.quote(queue)}" if queue is not None else ""
+        place = self._app.component_provider.get(ComponentKind.ORCHESTRATOR).ping()
+        return (
+            f"start one with 'pynenc --app {self._name()} runner start{option}'; this process, on "
+            f"{socket.gethostname()}, uses {place or 'a store of its own kind'}"
+        )
+
+    # --- inside ------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        app = self._app
+        with self._lock:
+            if not self._is_settled or self._running:
+                return
+            if self._is_served():
+                self._is_settled = False  # it may stop before the next wait
+                return
+            queues = [*self._app.broker.queues(), *(task.conf.queue for task in self._app.tasks.values())]
+            runner = self._add(queues)
+        app.logger.debug(
+            "nothing executes the invocations of app '%s': %s starts inside this process ('embedded_runner')",
+            app.app_id,
+            type(runner).__name__,
+        )
+
+    def _add(self, queues: Sequence[str]) -> BaseRunner:
+        """Start a runner for the queues of the settings, and some more."""
+        runner = self._new_runner()
+        runner.conf.queues = tuple(dict.fromkeys([*runner.conf.queues, *queues]))
+        thread = threading.Thread(target=self._run, args=(runner,), name="pynenc-embedded", daemon=True)
+        thread.start()
+        self._running.append((runner, thread))
+        return runner
+
+    def _is_served(self) -> bool:
+        """Return whether a runner is alive that sees what waits here; a fork has a copy of its parent's."""
+        components = self._app.components
+        alive = components.orchestrator.live_runners(components.now() - self._app.conf.dead_after_seconds)
+        if not self._is_all_in_memory():
+            return bool(alive)
+        known = components.state_backend.read_runners(alive)
+        return any(each is not None and each.pid == os.getpid() for each in known)
+
+    def _new_runner(self) -> BaseRunner:
+        provider = self._app.component_provider
+        selected = provider.component_class(ComponentKind.RUNNER)
+        in_process = cast("type[BaseRunner]", import_object("pynenc.runner.engine_runner:EngineRunner"))
+        threads = cast("type[BaseRunner]", import_object("pynenc.runner.thread_runner:ThreadRunner"))
+        cls = selected if issubclass(selected, in_process) else threads
+        runner = cls(provider.context)
+        runner.attach(self._app)
+        runner.life_level = logging.DEBUG
+        return runner
+
+    def _run(self, runner: BaseRunner) -> None:
+        try:
+            runner.run()
+        except BaseException:
+            self._app.logger.exception("the embedded runner of app '%s' has ended", self._app.app_id)
+
+    def _is_all_in_memory(self) -> bool:
+        provider = self._app.component_provider
+        return not any(provider.component_class(kind).shared_between_processes for kind in STORES)
+
+    def _name(self) -> str:
+        """Return what stands behind `--app` for this app."""
+        info = self._app.info
+        if info.module is None:
+            return "<module>.<app>"
+        if info.module == "__main__":
+            main = sys.modules["__main__"]
+            spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+            if spec is not None:
+                return f"{spec.name}.{info.app_variable or '<app>'}"
+            return shlex.quote(Path(file).name) if file is not None else "<module>.<app>"
+        return f"{info.module}.{info.app_variable or '<app>'}"
