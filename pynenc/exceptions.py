@@ -65,7 +65,7 @@ class TaskNotFoundError(TaskError):
         return (
             f"task '{self.task_id}' is not known here{why}. Modules with tasks known to this process: "
             f"{listed}. Import the module that defines it before the runner starts, or name it in "
-            f"the setting 'trigger_task_modules'."
+            f"the setting 'task_modules'."
         )
 
 

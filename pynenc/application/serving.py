@@ -38,6 +38,12 @@ def executes(provider: ComponentProvider) -> bool:
     )
 
 
+def select_executing(app: ServedApp) -> None:
+    """Have an app use a ThreadRunner if its settings select a runner that executes nothing."""
+    if not executes(app.component_provider):
+        app.conf.runner_cls = "ThreadRunner"
+
+
 class ServedApp(App, Protocol):
     """An app, as far as this room needs to know it beyond what tasks do."""
 

@@ -196,12 +196,16 @@ class TaskApi:
         return Schedules(self.task_registry.trigger_store, self.find_task)
 
     def import_task_modules(self) -> None:
-        """Import the modules that the setting `trigger_task_modules` names.
+        """Import the modules that the setting `task_modules` names.
 
         Raises:
-            ConfigError: One of them cannot be imported.
+            ConfigError: One of them cannot be imported, or a pattern fits none.
         """
         self.task_registry.import_task_modules()
+
+    def modules_left_out(self) -> list[str]:
+        """Return the modules beside that of the app that define tasks of it and are not imported."""
+        return self.task_registry.modules_left_out()
 
     def register_core_tasks(self) -> None:
         """Register every task of the core."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from pynenc.application.source_files import matching_modules, modules_with_tasks
 from pynenc.calls.definitions import is_defined_twice, place_of
 from pynenc.calls.interfaces import App
 from pynenc.calls.task_traits import NOT_RENAMED, TaskNaming
@@ -27,7 +28,7 @@ from pynenc.types import Func, Params, Result
 
 _NOT_ALLOWED = (
     "module '{}' is not imported here, and a stored task id may only lead to modules in the package or "
-    "folder of the app, or named by 'trigger_task_modules' or 'allowed_task_packages'"
+    "folder of the app, or named by 'task_modules' or 'allowed_task_packages'"
 )
 
 
@@ -133,24 +134,38 @@ class TaskRegistry:
         """Return whether a stored task id may make this process import a module."""
         own = (self._app_module() or "").partition(".")[0]
         conf = self._app.conf
-        allowed = [own, *conf.trigger_task_modules, *conf.allowed_task_packages]
-        if any(root and f"{module}.".startswith(f"{root}.") for root in allowed):
+        allowed = [own, *conf.modules_to_import, *conf.allowed_task_packages]
+        roots = [each.partition("*")[0].rstrip(".") for each in allowed]
+        if any(root and f"{module}.".startswith(f"{root}.") for root in roots):
             return True
         return own == self._app_module() and _are_neighbours(own, module.partition(".")[0])
 
     def import_task_modules(self) -> None:
-        """Import the modules that the setting `trigger_task_modules` names.
+        """Import the modules that the setting `task_modules` names.
 
         Raises:
-            ConfigError: One of them cannot be imported.
+            ConfigError: One of them cannot be imported, or a pattern fits none.
         """
-        for module in self._app.conf.trigger_task_modules:
-            try:
-                importlib.import_module(module)
-            except ImportError as error:
-                raise ConfigError(
-                    f"setting 'trigger_task_modules' names '{module}', which cannot be imported: {error}"
-                ) from error
+        for name in self._app.conf.modules_to_import:
+            modules = matching_modules(name, self._app_module()) if "*" in name else [name]
+            if not modules:
+                raise ConfigError(f"setting 'task_modules' names '{name}', which fits no module")
+            for module in modules:
+                try:
+                    importlib.import_module(module)
+                except ImportError as error:
+                    raise ConfigError(
+                        f"setting 'task_modules' names '{name}', and '{module}' cannot be imported: {error}"
+                    ) from error
+
+    def modules_left_out(self) -> list[str]:
+        """Return the modules beside that of the app that define tasks of it and are not imported."""
+        module = self._app_module()
+        loaded = sys.modules.get(module or "")
+        variables = [name for name, value in vars(loaded).items() if value is self._app] if loaded else []
+        if module is None or module == "__main__" or not variables:
+            return []
+        return [each for each in modules_with_tasks(module, variables[0]) if each not in sys.modules]
 
     # --- core tasks --------------------------------------------------------------------
 

@@ -77,7 +77,10 @@ class AppServices(Protocol):
         """Return what the code of this process says of a stored trigger, if it has it."""
 
     def import_task_modules(self) -> None:
-        """Import the modules that the setting `trigger_task_modules` names."""
+        """Import the modules that the setting `task_modules` names."""
+
+    def modules_left_out(self) -> list[str]:
+        """Return the modules beside that of the app that define tasks of it and are not imported."""
 
     def register_core_tasks(self) -> None:
         """Register every task of the core."""

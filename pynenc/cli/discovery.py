@@ -9,52 +9,95 @@ import sys
 from pathlib import Path
 
 from pynenc.app import Pynenc
+from pynenc.application.source_files import place_of_module, python_files, text_of
+from pynenc.conf.loader import nearest_pyproject, project_table
 from pynenc.exceptions import ConfigError
 
-_MAKES_APP = re.compile(r"^\w+\s*(:[^=]+)?=\s*\(?\s*(pynenc\.)?Pynenc(Builder)?\(", re.MULTILINE)
+_MAKES_APP = re.compile(
+    r"^\w+\s*(:[^=]+)?=\s*\(?\s*([\w.]+\.)?(Pynenc(Builder)?\(|Pynenc\.from_info\()", re.MULTILINE
+)
+_HOW = "module.app, module:app, a package or file.py"
 
 
 def load_app(name: str | None, folder: Path | None = None) -> Pynenc:
     """Return the app that a name stands for.
 
     Args:
-        name: `module.app`, `module:app`, `module` or `file.py`; None for the only app that the
-            Python files of the folder define.
+        name: `module.app`, `module:app`, `module`, `package` or `file.py`, with or without `:app`; None
+            for what `[tool.pynenc]` of the project names, or the only app that the Python files of the
+            folder and the packages below it make.
         folder: Where to look, by default the current one.
 
     Raises:
         ConfigError: There is no such app, or there are several; says what to do.
     """
     place = (folder or Path.cwd()).resolve()
-    if str(place) not in sys.path:
-        sys.path.insert(0, str(place))
+    _import_from(place)
     if name is None:
-        return _only_app(place)
-    if name.endswith(".py"):
-        path = (place / name).resolve()
+        project = nearest_pyproject(place)
+        name = project_table(project).get("app") if project is not None else None
+        if name is None or project is None:
+            return _only_app(place)
+        if not isinstance(name, str):
+            raise ConfigError(f"'app' in [tool.pynenc] of {project} is not a string such as 'module.app'")
+        place = project.parent
+        _import_from(place)
+    return _of_name(name, place)
+
+
+def _of_name(name: str, place: Path) -> Pynenc:
+    file, _, variable = name.rpartition(":") if ".py:" in name else (name, "", "")
+    path = (place / file).resolve()
+    if file.endswith(".py"):
         if not path.is_file():
-            raise ConfigError(f"file '{name}' does not exist in {place}")
-        if str(path.parent) not in sys.path:
-            sys.path.insert(0, str(path.parent))
-        return _single(path.stem, name)
-    return _named(name)
+            raise ConfigError(f"file '{file}' does not exist in {place}")
+        return _of_file(path, variable or None)
+    if path.is_dir() and ("/" in file or "\\" in file):
+        return _only_among(list(python_files(path)), f"folder '{file}'")
+    return _named(name, place)
 
 
-def _named(name: str) -> Pynenc:
+def _import_from(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+def _of_file(path: Path, variable: str | None = None) -> Pynenc:
+    """Return the app of a file, imported as the module of its package that it is."""
+    folder, module = place_of_module(path)
+    if module in sys.stdlib_module_names:
+        raise ConfigError(
+            f"the file {path} has the name of the module '{module}' of the standard library, so Python can "
+            f"import only one of them: rename it"
+        )
+    _import_from(folder)
+    found = getattr(_import(module), "__file__", None)
+    if found is None or Path(found).resolve() != path:
+        raise ConfigError(
+            f"module '{module}' is imported from {found} and not from {path}: rename the file, or start the "
+            f"command in the folder from which it is to be imported"
+        )
+    return _single(module, path.name) if variable is None else _variable(module, variable)
+
+
+def _named(name: str, place: Path) -> Pynenc:
+    if not _can_import(name.partition(":")[0].partition(".")[0]) and (place / "src").is_dir():
+        _import_from(place / "src")
     module_name, _, variable = name.partition(":")
     if not variable:
         if _can_import(module_name):
             return _single(module_name, name)
         module_name, _, variable = name.rpartition(".")
         if not module_name:
-            raise ConfigError(
-                f"module '{name}' was not found here; give --app as module.variable or as file.py"
-            )
-    found = getattr(_import(module_name), variable, None)
+            raise ConfigError(f"module '{name}' was not found here; give --app as {_HOW}")
+    return _variable(module_name, variable)
+
+
+def _variable(module: str, variable: str) -> Pynenc:
+    found = getattr(_import(module), variable, None)
     if not isinstance(found, Pynenc):
         raise ConfigError(
-            f"'{variable}' of module '{module_name}' is not a Pynenc app; it defines: "
-            f"{_list(_apps_of(module_name))}"
+            f"'{variable}' of module '{module}' is not a Pynenc app; it defines: {_list(_apps_of(module))}"
         )
     return found
 
@@ -79,30 +122,42 @@ def _apps_of(module: str) -> dict[str, Pynenc]:
 
 
 def _single(module: str, name: str) -> Pynenc:
+    """Return the only app of a module or, if it is a package without one, of the modules below it."""
     apps = _apps_of(module)
     distinct = {id(app): app for app in apps.values()}
-    if len(distinct) != 1:
-        raise ConfigError(
-            f"'{name}' defines {_list(apps)}; name one with --app {module}.<variable>"
-            if apps
-            else f"'{name}' defines no Pynenc app, such as 'app = Pynenc()'"
-        )
-    return next(iter(distinct.values()))
+    if len(distinct) == 1:
+        return next(iter(distinct.values()))
+    if apps:
+        raise ConfigError(f"'{name}' defines {_list(apps)}; name one with --app {module}.<variable>")
+    places = getattr(sys.modules[module], "__path__", None)
+    if places is None:
+        raise ConfigError(f"'{name}' defines no Pynenc app, such as 'app = Pynenc()'")
+    return _only_among([path for place in places for path in python_files(Path(place))], f"package '{name}'")
 
 
 def _only_app(folder: Path) -> Pynenc:
-    modules = [
-        path.stem
-        for path in sorted(folder.glob("*.py"))
-        if _MAKES_APP.search(path.read_text("utf-8", "replace"))
-    ]
-    if not modules:
+    top = [path for path in sorted(folder.glob("*.py")) if _makes_app(path)]
+    return _only_among(top or list(python_files(folder)), f"{folder}, and no package below it,")
+
+
+def _only_among(files: list[Path], what: str) -> Pynenc:
+    makers = [path for path in files if _makes_app(path)]
+    if not makers:
         raise ConfigError(
-            f"no Python file in {folder} makes a Pynenc app; name one with --app module.app or --app file.py"
+            f"no Python file in {what} makes a Pynenc app; name one with --app as {_HOW}, or with 'app' in "
+            f"[tool.pynenc] of pyproject.toml"
         )
-    if len(modules) > 1:
-        raise ConfigError(f"several files make an app: {', '.join(modules)}; name one with --app module.app")
-    return _single(modules[0], f"{modules[0]}.py")
+    if len(makers) > 1:
+        named = ", ".join(place_of_module(path)[1] for path in makers)
+        raise ConfigError(
+            f"several files make an app: {named}; name one with --app module.app, or with 'app' in "
+            f"[tool.pynenc] of pyproject.toml"
+        )
+    return _of_file(makers[0].resolve())
+
+
+def _makes_app(path: Path) -> bool:
+    return _MAKES_APP.search(text_of(path)) is not None
 
 
 def _list(apps: dict[str, Pynenc]) -> str:

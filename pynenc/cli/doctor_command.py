@@ -12,6 +12,7 @@ import click
 from rich.markup import escape
 
 from pynenc.app import Pynenc
+from pynenc.application.serving import select_executing
 from pynenc.cli.config_command import effective_settings
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, console, print_json
@@ -20,6 +21,7 @@ from pynenc.identifiers.texts import visible
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
+from pynenc.runner.base_runner import left_out_text
 from pynenc.storage.records import unreadable
 
 _SKEW_WARNING_S = 0.5
@@ -74,6 +76,7 @@ def examine(state: CliState) -> Iterator[Finding]:
     if not apps:
         return
     app = apps[0]
+    select_executing(app)
     settings = _tried("settings", lambda: f"{sum(1 for _ in effective_settings(app))} settings are valid")
     yield settings
     if settings.level == _ERROR:
@@ -88,6 +91,9 @@ def examine(state: CliState) -> Iterator[Finding]:
         yield Finding("components", _ERROR, alone)
     for hazard in hazards:
         yield Finding("safety", _ERROR, hazard)
+    yield _tried("start", lambda: _start(app))
+    if left_out := left_out_text(app.modules_left_out()):
+        yield Finding("modules", _WARNING, left_out)
     yield _tried("tasks", lambda: f"{len(app.tasks)} known: {', '.join(map(str, app.tasks)) or 'none'}")
     yield from _life(app)
     yield _triggers(app)
@@ -110,6 +116,12 @@ def _component(app: Pynenc, kind: ComponentKind) -> str:
     component = app.component_provider.get(kind)
     answer = component.ping()
     return type(component).__name__ + (f" ({answer})" if answer else "")
+
+
+def _start(app: Pynenc) -> str:
+    """Check what would keep a runner from starting."""
+    app.runner.check_start()
+    return f"nothing keeps a {type(app.runner).__name__} from starting"
 
 
 def _records(app: Pynenc) -> str:

@@ -6,7 +6,9 @@ called wrongly.
 
 from __future__ import annotations
 
+import difflib
 import sys
+from itertools import islice
 
 import click
 from rich.console import Console
@@ -30,9 +32,39 @@ from pynenc.exceptions import PynencError
 from pynenc.plugins.registry import import_object, plugin_registry
 from pynenc.runner.leaving import leave_in_time
 
+_ELSEWHERE = {
+    "worker": "runner start",
+    "beat": "runner start",
+    "start": "runner start",
+    "run": "runner start",
+    "dev": "runner start",
+    "inspect": "invocations list",
+    "tasks": "invocations list",
+    "purge": "queue purge",
+    "events": "triggers list",
+    "check": "doctor",
+}
+"""Commands of other frameworks, and ours."""
+
 
 class _Commands(click.Group):
     """The core's commands and those of plugins, which are imported when they are called."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _app_first(args))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and self.get_command(ctx, name) is None:
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            ours = _ELSEWHERE.get(name) or (near[0] if near else None)
+            if ours is not None:
+                app = ctx.params.get("app_name")
+                line = f"pynenc {f'--app {app} ' if app else ''}{ours}"
+                ctx.fail(f"there is no command '{name}'; what you want may be: {line}")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *plugin_registry().commands()})
@@ -48,12 +80,31 @@ class _Commands(click.Group):
         return found if isinstance(found, click.Command) else None
 
 
+def _app_first(args: list[str]) -> list[str]:
+    """Put the option that names the app before the command, wherever it was written."""
+    first: list[str] = []
+    rest: list[str] = []
+    given = iter(args)
+    for each in given:
+        if each == "--":
+            rest += [each, *given]
+        elif each in ("--app", "-A"):
+            first += [each, *islice(given, 1)]
+        elif each.startswith("--app="):
+            first.append(each)
+        else:
+            rest.append(each)
+    return first + rest
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--app",
+    "-A",
     "app_name",
     metavar="APP",
-    help="module.app, module:app or file.py; not needed with one app in the folder.",
+    help="module.app, module:app, a package or file.py; not needed with one app in the folder and the "
+    "packages below it, or with 'app' in [tool.pynenc] of pyproject.toml.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log everything, and show tracebacks of errors.")
 @click.version_option(package_name="pynenc")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pynenc.application.serving import executes
+from pynenc.application.serving import select_executing
 from pynenc.cli.state import CliState
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
@@ -31,9 +31,8 @@ def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> 
     if runner_name is not None:
         plugin_registry().find(ComponentKind.RUNNER, runner_name)
         app.conf.runner_cls = runner_name
-    elif not executes(app.component_provider):
-        # The default only submits; who starts a runner wants one that executes.
-        app.conf.runner_cls = "ThreadRunner"
+    else:
+        select_executing(app)
     runner_of_app = app.runner
     if queues:
         runner_of_app.conf.queues = queues

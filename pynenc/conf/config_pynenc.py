@@ -48,7 +48,12 @@ class ConfigPynenc(PynencConfig):
     client_data_store_cls: str = Field("MemClientDataStore", description="Client data store, likewise.")
     serializer_cls: str = Field("JsonSerializer", description="Serializer, likewise.")
     runner_cls: str = Field("DummyRunner", description="Runner, likewise.")
-    trigger_task_modules: Names = Field((), description="Modules that runners import at start.")
+    task_modules: Names = Field(
+        (),
+        description="Modules that runners import at start; in a name `*` stands for one part and `**` for "
+        "any number of them, as in `shop.*.tasks`.",
+    )
+    trigger_task_modules: Names = Field((), description="Another name for `task_modules`; both are imported.")
     allowed_task_packages: Names = Field(
         (),
         description="Packages besides that of the app from which a runner may import the modules that stored "
@@ -160,6 +165,11 @@ class ConfigPynenc(PynencConfig):
         if value is not None and not croniter.is_valid(value):
             raise ValueError("must be a cron expression, such as '*/5 * * * *'")
         return value
+
+    @property
+    def modules_to_import(self) -> tuple[str, ...]:
+        """Modules that runners import at start, and patterns of such."""
+        return tuple(dict.fromkeys([*self.task_modules, *self.trigger_task_modules]))
 
     @property
     def housekeeping_seconds(self) -> float:

@@ -25,6 +25,9 @@ from pynenc.identifiers.task_id import TaskId
 
 C = TypeVar("C", bound=PynencConfig)
 Tree = Mapping[str, Any]
+NAMES_APP = "app"
+"""The entry of `[tool.pynenc]` that is not a setting: it tells the command line where the app is."""
+
 FILEPATH_VARIABLE = f"{ENV_PREFIX}FILEPATH"
 
 
@@ -60,9 +63,9 @@ class SettingsLoader:
             self._files.append((f"file {named} ({FILEPATH_VARIABLE})", read_settings_file(named)))
         if config_filepath:
             self._files.append((f"file {config_filepath}", read_settings_file(config_filepath)))
-        project = _nearest_pyproject(folder or Path.cwd())
+        project = nearest_pyproject(folder or Path.cwd())
         if project is not None:
-            tree = read_settings_file(str(project)).get("tool", {}).get("pynenc")
+            tree = {name: value for name, value in project_table(project).items() if name != NAMES_APP}
             if tree:
                 self._files.append((f"[tool.pynenc] of {project}", tree))
 
@@ -191,7 +194,21 @@ def _task_environment_layer(task_id: TaskId, environ: Mapping[str, str]) -> Laye
     return Layer(values, {name: f"environment variable {key}" for name, key in found.items()})
 
 
-def _nearest_pyproject(folder: Path) -> Path | None:
+def project_table(project: Path) -> Tree:
+    """Return what stands in `[tool.pynenc]` of a `pyproject.toml`: settings, and where the app is.
+
+    Raises:
+        ConfigError: The file cannot be read, or the table is something else.
+    """
+    tool = read_settings_file(str(project)).get("tool", {})
+    table = tool.get("pynenc", {}) if isinstance(tool, Mapping) else {}
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"'tool.pynenc' of {project} is not a table; write '[tool.pynenc]'")
+    return cast(Tree, table)
+
+
+def nearest_pyproject(folder: Path) -> Path | None:
+    """Return the `pyproject.toml` of a folder or of the nearest one above it."""
     for place in (folder, *folder.parents):
         if (place / "pyproject.toml").is_file():
             return place / "pyproject.toml"

@@ -84,10 +84,10 @@ class BaseRunner(Component):
         for hazard in hazards:
             self.logger.warning("%s", hazard)
         self._check_serializer()
-        self._check_times()
-        self.check()
+        self.check_start()
         app.register_core_tasks()
-        app.import_task_modules()
+        if left_out := left_out_text(app.modules_left_out()):
+            self.logger.warning("%s", left_out)
         app.register_deferred_triggers()
         app.components.runners.ensure_runner_registered(
             self.runner_context, service_of(app, self.conf.queues)
@@ -101,6 +101,17 @@ class BaseRunner(Component):
             finally:
                 self.logger.log(self.life_level, "%s %s stopped", type(self).__name__, self.runner_id)
                 hooks.call("runner_stopped", runner=self.runner_context)
+
+    def check_start(self) -> None:
+        """Refuse to start with settings that the runner cannot work with; import the modules that they name.
+
+        Raises:
+            RunnerError: Says why, and what to do.
+            ConfigError: A module cannot be imported.
+        """
+        self._check_times()
+        self.check()
+        self.app.import_task_modules()
 
     def _check_serializer(self) -> None:
         """Warn of a serializer that lets everybody who can write to the store execute code here."""
@@ -185,3 +196,14 @@ class BaseRunner(Component):
         else:
             self.logger.warning("a signal to stop: nothing more is claimed, and what runs may finish")
             self.stop_runner_loop()
+
+
+def left_out_text(modules: Sequence[str]) -> str | None:
+    """Return a warning that modules with tasks of the app are not imported, or None if there are none."""
+    if not modules:
+        return None
+    return (
+        f"not imported, though tasks are defined there: {', '.join(modules)}. Their crons and other triggers "
+        f"do not start anything: import them in the module of the app, or name them in 'task_modules', "
+        f"where patterns such as 'shop.*.tasks' are fine"
+    )

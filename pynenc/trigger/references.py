@@ -54,5 +54,5 @@ class ReferencedFunction:
         raise TriggerFunctionError(
             f"the function '{self.reference.description}' belongs to a trigger that the code of this process "
             f"does not define, or defines differently. Define the trigger in a module that runners import "
-            f"(setting 'trigger_task_modules')."
+            f"(setting 'task_modules')."
         )

@@ -21,13 +21,6 @@ from pynenc.storage.operations import Insert
 APP = "from pynenc import Pynenc\n{name} = Pynenc({{'app_id': '{id}'}})\n"
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    return tmp_path
-
-
 def call(*arguments: str) -> Result:
     return CliRunner().invoke(cli, list(arguments))
 
@@ -54,7 +47,7 @@ def test_an_app_is_found_by_name(folder: Path, name: str) -> None:
         ("missing.py", "file 'missing.py' does not exist"),
         ("nowhere", "module 'nowhere' was not found"),
         ("nowhere.app", "cannot import module 'nowhere'"),
-        ("json", "'json' defines no Pynenc app"),
+        ("json", "no Python file in package 'json' makes a Pynenc app"),
         ("json.dumps", "'dumps' of module 'json' is not a Pynenc app"),
     ],
 )

@@ -1,0 +1,165 @@
+"""The Python files of a project: where their modules are imported from, and which of them define tasks."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+_SKIPPED = frozenset(
+    {"build", "dist", "docs", "node_modules", "site-packages", "dist-packages", "test", "tests"}
+)
+_MOST_FILES, _LARGEST = 5000, 1_000_000
+_DECORATES = re.compile(r"^[ \t]*@[ \t]*[\w.]+\.(task|workflow|direct_task)\b", re.MULTILINE)
+_DECORATORS = ("task", "workflow", "direct_task")
+
+
+def place_of_module(path: Path) -> tuple[Path, str]:
+    """Return the folder from which the module of a file is imported, and the module's name."""
+    names = [] if path.name == "__init__.py" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(names)
+
+
+def python_files(root: Path) -> Iterator[Path]:
+    """Return the Python files below a folder, in order; not those of tests, builds and environments."""
+    count = 0
+    for place, folders, files in os.walk(root):
+        folders[:] = sorted(
+            each
+            for each in folders
+            if not each.startswith(".")
+            and each not in _SKIPPED
+            and not Path(place, each, "pyvenv.cfg").exists()
+        )
+        for name in sorted(files):
+            is_test = name.startswith("test_") or name in ("conftest.py", "__main__.py", "setup.py")
+            if name.endswith(".py") and not is_test:
+                yield Path(place, name)
+                count += 1
+        if count > _MOST_FILES:
+            return
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a file; empty if it is huge or cannot be read."""
+    try:
+        return path.read_text("utf-8", "replace") if path.stat().st_size <= _LARGEST else ""
+    except OSError:
+        return ""
+
+
+def root_of(module: str) -> Path | None:
+    """Return where the modules beside an imported one are: its package, or its folder."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return None
+    folder, name = place_of_module(Path(file).resolve())
+    root = folder / name.partition(".")[0]
+    if root.is_dir():
+        return root
+    return None if folder.name in _SKIPPED else folder
+
+
+def modules_with_tasks(module: str, variable: str) -> list[str]:
+    """Return the modules beside that of an app that define tasks of it, imported or not.
+
+    Args:
+        module: The module that makes the app; it is imported.
+        variable: The app in it.
+    """
+    root = root_of(module)
+    found: list[str] = []
+    for path in python_files(root) if root is not None else ():
+        text = text_of(path)
+        if not _DECORATES.search(text):
+            continue
+        name = place_of_module(path)[1]
+        if name != module and _defines_tasks(text, name, path.name == "__init__.py", module, variable):
+            found.append(name)
+    return found
+
+
+def _defines_tasks(text: str, name: str, is_package: bool, module: str, variable: str) -> bool:
+    """Return whether a file decorates functions with the app, by whatever name it has imported that."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    parents = module.split(".")
+    apps = {".".join([*parents[:end], variable]) for end in range(len(parents) + 1)}
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                known[each.asname or each.name.partition(".")[0]] = (
+                    each.name if each.asname else each.name.partition(".")[0]
+                )
+        elif isinstance(node, ast.ImportFrom):
+            package = name if is_package else name.rpartition(".")[0]
+            try:
+                source = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            except ImportError:
+                continue
+            known |= {each.asname or each.name: f"{source}.{each.name}" for each in node.names}
+    for node in ast.walk(tree):
+        for decorator in getattr(node, "decorator_list", ()):
+            named = decorator.func if isinstance(decorator, ast.Call) else decorator
+            if not isinstance(named, ast.Attribute) or named.attr not in _DECORATORS:
+                continue
+            first, _, rest = ast.unparse(named.value).partition(".")
+            if first in known and f"{known[first]}.{rest}".rstrip(".") in apps:
+                return True
+    return False
+
+
+def matching_modules(pattern: str, beside: str | None) -> list[str]:
+    """Return the modules whose names fit a pattern: `*` is one part of a name, `**` any number of them.
+
+    Args:
+        pattern: Such as `shop.*.tasks` or `shop.**`; if it begins with a star, it is about the modules
+            that are imported from the folder of another.
+        beside: That other module.
+    """
+    parts = pattern.split(".")
+    head: list[str] = []
+    for part in parts:
+        if "*" in part:
+            break
+        head.append(part)
+    return [name for name in _names_below(".".join(head), beside) if _fits(name.split("."), parts)]
+
+
+def _names_below(package: str, beside: str | None) -> Iterator[str]:
+    if not package:
+        file = getattr(sys.modules.get(beside or ""), "__file__", None)
+        places = [place_of_module(Path(file).resolve())[0]] if file is not None else []
+    else:
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, AttributeError, ValueError):
+            return
+        places = [Path(each) for each in (spec.submodule_search_locations or ())] if spec is not None else []
+    for place in places:
+        for path in python_files(place):
+            relative = path.relative_to(place).with_suffix("")
+            names = relative.parts[:-1] if relative.name == "__init__" else relative.parts
+            yield ".".join([*([package] if package else []), *names])
+
+
+def _fits(names: list[str], parts: list[str]) -> bool:
+    if not parts:
+        return not names
+    if parts[0] == "**":
+        return any(_fits(names[start:], parts[1:]) for start in range(len(names) + 1))
+    if not names:
+        return False
+    one = re.escape(parts[0]).replace(r"\*", "[^.]*")
+    return re.fullmatch(one, names[0]) is not None and _fits(names[1:], parts[1:])
