@@ -19,6 +19,8 @@ from pynenc.application.serving import AppServing
 from pynenc.application.task_api import TaskApi
 from pynenc.application.task_registry import TaskRegistry
 from pynenc.broker.base_broker import BaseBroker
+from pynenc.calls import habits
+from pynenc.calls.habits import AnswersHabits
 from pynenc.calls.inline_records import InlineRecords
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import settings_in
@@ -61,7 +63,7 @@ def _new_pynenc(
     return instance
 
 
-class Pynenc(TaskApi, InvocationApi):
+class Pynenc(TaskApi, InvocationApi, AnswersHabits):
     """An application: its settings, its components and its tasks.
 
     There is one instance for each `app_id` in a process. Components are made at their first use,
@@ -77,6 +79,7 @@ class Pynenc(TaskApi, InvocationApi):
             exists in the process already.
     """
 
+    _habits = habits.APP
     _instances: ClassVar[dict[str, Pynenc]] = {}
     _lock: ClassVar[threading.RLock] = threading.RLock()
     _restored: bool = False
@@ -154,11 +157,24 @@ class Pynenc(TaskApi, InvocationApi):
     def _check_same(self, config_values: dict[str, Any] | None, config_filepath: str | None) -> None:
         """Refuse a second app with the same id and other settings."""
         asks_by_id = config_filepath is None and not set(config_values or {}) - {"app_id"}
+        if not config_values and config_filepath is None:
+            self._warn_of_two(calling_module())
         same = (config_values, config_filepath) == (self._config_values, self._config_filepath)
         if not (self._restored or asks_by_id or same):
             raise ConfigError(
                 f"an app '{self._app_id}' exists in this process with other settings. Give this one "
                 f"another 'app_id', or call Pynenc.discard('{self._app_id}') first."
+            )
+
+    def _warn_of_two(self, module: str | None) -> None:
+        """Warn if another module makes an app without an id, too, because both get this one."""
+        if module != self._module and not self._restored and not self._conf.is_given("app_id"):
+            self._logger.warning(
+                "modules '%s' and '%s' both make an app without an 'app_id', so they share the tasks, queues "
+                "and results of app '%s': import the app of one in the other, or give each an 'app_id'",
+                self._module,
+                module,
+                self._app_id,
             )
 
     @classmethod

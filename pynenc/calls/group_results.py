@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from pynenc.calls import habits
+from pynenc.calls.habits import AnswersHabits
 from pynenc.types import Result
 
 
@@ -34,12 +36,14 @@ class Settles(Protocol):
 Member = TypeVar("Member", bound=Settles)
 
 
-class GroupResults(Generic[Member, Result]):
+class GroupResults(AnswersHabits, Generic[Member, Result]):
     """The results of invocations that were made together.
 
     Attributes:
         invocations: The invocations, in the order of the calls.
     """
+
+    _habits = habits.GROUP
 
     def __init__(self, invocations: Sequence[Member]) -> None:
         self.invocations = list(invocations)

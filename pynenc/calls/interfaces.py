@@ -10,11 +10,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, Unpack, overload
 
+from pynenc.calls import habits
 from pynenc.calls.app_services import AppServices
 from pynenc.calls.arguments import ParallelItem, submit_read
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import CallOptions, CallOptionValues
 from pynenc.calls.group_results import GroupResults
+from pynenc.calls.habits import AnswersHabits
 from pynenc.calls.task_traits import TaskTraits
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -52,13 +54,14 @@ class App(AppServices, Protocol):
         """Make a call once more, or go on with a workflow, as a new invocation."""
 
 
-class Submittable(ABC, Generic[Params, Result]):
+class Submittable(AnswersHabits, ABC, Generic[Params, Result]):
     """Whatever is called to make an invocation: a task, or a task with other options.
 
     Attributes:
         call_options: The options of its calls.
     """
 
+    _habits = habits.TASK
     call_options: CallOptions
 
     @property
@@ -171,7 +174,7 @@ class Call(Generic[Params, Result]):
         return f"{self.task.task_id}({shown})"
 
 
-class BaseInvocation(ABC, Generic[Params, Result]):
+class BaseInvocation(AnswersHabits, ABC, Generic[Params, Result]):
     """One run of a task, from the call to its end: what every call returns.
 
     Attributes:
@@ -182,6 +185,7 @@ class BaseInvocation(ABC, Generic[Params, Result]):
         body_record: What its body has recorded, while that runs here.
     """
 
+    _habits = habits.INVOCATION
     __slots__ = ("__weakref__", "body_record", "invocation_id", "kwargs", "task", "workflow")
 
     invocation_id: str

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from pynenc.app import Pynenc
-from pynenc.application.source_files import place_of_module, python_files, text_of
+from pynenc.application.source_files import place_of_module, python_files, root_of, text_of
 from pynenc.conf.loader import nearest_pyproject, project_table
 from pynenc.exceptions import ConfigError
 
@@ -43,6 +43,20 @@ def load_app(name: str | None, folder: Path | None = None) -> Pynenc:
         place = project.parent
         _import_from(place)
     return _of_name(name, place)
+
+
+def others_without_id(app: Pynenc) -> list[str]:
+    """Return the modules beside that of an app without an `app_id` that make such an app, too."""
+    module = app.info.module or ""
+    root = root_of(module)
+    if app.conf.is_given("app_id") or root is None:
+        return []
+    named = [
+        place_of_module(path)[1]
+        for path in python_files(root)
+        if _makes_app(path) and "app_id" not in text_of(path)
+    ]
+    return [each for each in named if each != module]
 
 
 def _of_name(name: str, place: Path) -> Pynenc:

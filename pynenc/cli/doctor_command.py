@@ -14,6 +14,7 @@ from rich.markup import escape
 from pynenc.app import Pynenc
 from pynenc.application.serving import select_executing
 from pynenc.cli.config_command import effective_settings
+from pynenc.cli.discovery import others_without_id
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, console, print_json
 from pynenc.exceptions import StorageCorruptedError
@@ -91,6 +92,11 @@ def examine(state: CliState) -> Iterator[Finding]:
         yield Finding("components", _ERROR, alone)
     for hazard in hazards:
         yield Finding("safety", _ERROR, hazard)
+    if others := others_without_id(app):
+        text = (
+            f"{', '.join(others)} make(s) an app without an 'app_id', too, so all of them are '{app.app_id}' "
+        )
+        yield Finding("app", _WARNING, f"{text}and mix their queues and results: give each an 'app_id'")
     yield _tried("start", lambda: _start(app))
     if left_out := left_out_text(app.modules_left_out()):
         yield Finding("modules", _WARNING, left_out)

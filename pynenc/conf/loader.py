@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,6 +23,9 @@ from pynenc.conf.config_task import ConfigTask
 from pynenc.conf.retired import is_retired
 from pynenc.exceptions import ConfigError
 from pynenc.identifiers.task_id import TaskId
+
+logger = logging.getLogger("pynenc.conf")
+_told: set[str] = set()
 
 C = TypeVar("C", bound=PynencConfig)
 Tree = Mapping[str, Any]
@@ -123,6 +127,8 @@ class SettingsLoader:
             for name, value in tree.items():
                 _check_entry(name, value, classes, place)
         fields = {name for cls in classes for name in cls.model_fields}
+        _warn_of_near_misses(self._environ, fields)
+        sections = {cls.section for cls in classes if cls.section}
         owners = {base.__name__.upper(): base for cls in classes for base in _config_bases(cls)}
         for variable in self._environ:
             if not variable.upper().startswith(ENV_PREFIX) or variable.upper() == FILEPATH_VARIABLE:
@@ -137,10 +143,40 @@ class SettingsLoader:
             elif parts[0].upper() in owners:
                 owner = owners[parts[0].upper()]
                 allowed = {field for cls in classes if issubclass(cls, owner) for field in cls.model_fields}
+            elif parts[0].lower() in sections:
+                name = f"{ENV_PREFIX}{'__'.join(parts[1:])}"
+                raise ConfigError(f"{origin} names the section '{parts[0].lower()}': write {name.upper()}")
             else:
                 raise ConfigError(unknown_setting(parts[0], map(str.lower, owners), origin))
             if name not in allowed:
                 raise ConfigError(unknown_setting(name, allowed, origin))
+
+
+def _section_as_setting(name: str, fields: Iterable[str], place: str) -> str:
+    """Return the message for a section that was given a value."""
+    choice = f"'{name}_cls' to choose it, or " if f"{name}_cls" in fields else ""
+    return (
+        f"'{name}' (from {place}) is the name of a section and not a setting; write {choice}"
+        f"'{name}' with a table of settings, such as {{'{name}': {{...}}}}"
+    )
+
+
+def _warn_of_near_misses(environ: Mapping[str, str], fields: Collection[str]) -> None:
+    """Warn, once, of variables that look like settings and are not read."""
+    for variable in environ:
+        upper = variable.upper()
+        if not upper.startswith("PYNENC") or upper.startswith(ENV_PREFIX) or variable in _told:
+            continue
+        name = upper.removeprefix("PYNENC").lstrip("_-.").replace("-", "_").lower()
+        name = name.removeprefix("config_").removeprefix("conf_")
+        if name in fields or name == "filepath":
+            _told.add(variable)
+            logger.warning(
+                "environment variable %s is not read, because two underscores follow PYNENC: write %s%s",
+                variable,
+                ENV_PREFIX,
+                name.upper(),
+            )
 
 
 def _config_bases(cls: type[PynencConfig]) -> list[type[PynencConfig]]:
@@ -152,7 +188,9 @@ def _check_entry(name: str, value: Any, classes: list[type[PynencConfig]], place
     if name in fields or is_retired(name, place):
         return
     sections = {cls.section for cls in classes if cls.section}
-    if name not in sections or not isinstance(value, Mapping):
+    if name in sections and not isinstance(value, Mapping):
+        raise ConfigError(_section_as_setting(name, fields, place))
+    if name not in sections:
         raise ConfigError(unknown_setting(name, fields | sections, place))
     allowed = {field for cls in classes if cls.section == name for field in cls.model_fields}
     for key, inner in value.items():

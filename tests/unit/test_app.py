@@ -216,7 +216,7 @@ def test_core_tasks_are_registered_once() -> None:
 
 def test_modules_that_cannot_be_imported_are_an_error() -> None:
     app = Pynenc({"app_id": "one", "trigger_task_modules": ["nowhere.tasks"]})
-    with pytest.raises(ConfigError, match="'trigger_task_modules' names 'nowhere.tasks'"):
+    with pytest.raises(ConfigError, match="'task_modules' names 'nowhere.tasks'"):
         app.import_task_modules()
 
 

@@ -226,3 +226,16 @@ def test_doctor_and_the_runner_say_what_is_not_imported(
     assert "fcron.jobs" in line
     assert "task_modules" in line
     assert done.exit_code == 0
+
+
+def test_two_apps_without_an_id_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = "from pynenc import Pynenc\napp = Pynenc()\n"
+    write(folder, f"fone.py={text}", f"fother.py={text}")
+    done = call("--app", "fone", "doctor")
+    (line,) = [each for each in done.output.splitlines() if each.startswith("warning  app")]
+    assert "fother" in line
+    assert caplog.records == []
+    assert load_app("fother") is load_app("fone")
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "'fone' and 'fother'" in told
+    assert "'app_id'" in told
