@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pynenc.app import Pynenc
 from pynenc.conf.config_pynenc import ArgumentPrintMode, LogFormat
 from pynenc.conf.config_task import ConcurrencyControlType
+from pynenc.conf.elsewhere import KNOWN_PLUGINS
 from pynenc.conf.retired import is_retired
 from pynenc.exceptions import BuilderMethodError, ConfigError
-from pynenc.plugins.registry import KNOWN_PLUGINS, import_object, plugin_registry
+from pynenc.plugins.registry import import_object, plugin_registry
 
 if TYPE_CHECKING:
     from typing import Self

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from pynenc.application.sealing import make_seal, seal_component
+from pynenc.application.unused_settings import unused_settings
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
@@ -161,6 +162,8 @@ class ComponentProvider:
                 return self._made
             if alone := self.partly_in_memory():
                 self._logger.warning("%s", alone)
+            for unused in self.unused_settings():
+                self._logger.warning("%s", unused)
             kind = ComponentKind
             serializer = cast(BaseSerializer, self.get(kind.SERIALIZER))
             store = cast(BaseClientDataStore, self.get(kind.CLIENT_DATA_STORE))
@@ -197,6 +200,11 @@ class ComponentProvider:
             f"process, so what they keep is lost for all other processes: {named}. Set 'backend' to choose "
             f"all of one family, or 'allow_partly_in_memory' if it is meant"
         )
+
+    def unused_settings(self) -> list[str]:
+        """Return a warning for each family of stores that has settings and is not selected."""
+        selected = {kind: self._registry.find(kind, self.selected(kind)) for kind in STORES}
+        return unused_settings(self._registry, selected, self._loader.given())
 
     def _announce_values(self, value_ids: Sequence[str], settled_at: float) -> None:
         """Note large values, to be looked at when the first calls that refer to them may be deleted."""

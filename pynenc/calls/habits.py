@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 _CALL = "call the task itself: {task}(1, 2)"
 _OPTIONS = "write {task}.options(delay=60, queue='mail')(1, 2)"
@@ -84,15 +84,15 @@ class AnswersHabits:
     __slots__ = ()
     _habits: ClassVar[Mapping[str, str]] = {}
 
-    if not TYPE_CHECKING:  # type checkers are to refuse these names
+    def _missing(self, name: str) -> Any:
+        """Raise the error for an attribute that is not there, with the answer if there is one."""
+        cls = type(self)
+        if hasattr(cls, name):  # a property that has failed with an AttributeError of its own
+            return object.__getattribute__(self, name)
+        answer = cls._habits.get(name)
+        own_name = getattr(self, "__dict__", {}).get("__name__", "task")
+        hint = f": {answer.format(task=own_name)}" if answer is not None else ""
+        raise AttributeError(f"'{cls.__name__}' object has no attribute '{name}'{hint}", name=name, obj=self)
 
-        def __getattr__(self, name: str) -> object:
-            cls = type(self)
-            if hasattr(cls, name):  # a property that has failed with an AttributeError of its own
-                return object.__getattribute__(self, name)
-            answer = cls._habits.get(name)
-            own_name = getattr(self, "__dict__", {}).get("__name__", "task")
-            hint = f": {answer.format(task=own_name)}" if answer is not None else ""
-            raise AttributeError(
-                f"'{cls.__name__}' object has no attribute '{name}'{hint}", name=name, obj=self
-            )
+    if not TYPE_CHECKING:  # type checkers are to refuse these names
+        __getattr__ = _missing

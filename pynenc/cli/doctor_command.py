@@ -90,6 +90,8 @@ def examine(state: CliState) -> Iterator[Finding]:
             hazards.update(dict.fromkeys(app.component_provider.get(kind).hazards()))
     if alone := app.component_provider.partly_in_memory():
         yield Finding("components", _ERROR, alone)
+    for unused in app.component_provider.unused_settings():
+        yield Finding("settings", _WARNING, unused)
     for hazard in hazards:
         yield Finding("safety", _ERROR, hazard)
     if others := others_without_id(app):

@@ -56,7 +56,7 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     def __getattr__(self, name: str) -> Any:
         """Read the arguments from the storage where the handle does not keep them."""
         if name != "kwargs":
-            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+            return self._missing(name)
         (data,) = self._components.state_backend.read_invocations([self.invocation_id])
         if data is None:
             raise InvocationNotFoundError(self.invocation_id)

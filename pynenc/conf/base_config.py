@@ -17,7 +17,7 @@ from pydantic import PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from pynenc.conf.elsewhere import ELSEWHERE
+from pynenc.conf.elsewhere import hint_for
 from pynenc.exceptions import ConfigError
 
 ENV_PREFIX = "PYNENC__"
@@ -140,10 +140,9 @@ class PynencConfig(BaseSettings):
 def unknown_setting(name: str, known: Iterable[str], origin: str) -> str:
     """Return the message for a setting that does not exist."""
     names = sorted(set(known))
-    if name.lower() in ELSEWHERE:
-        return f"unknown setting '{name}' (from {origin}); {ELSEWHERE[name.lower()]}"
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(names)}"
+    otherwise = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(names)}"
+    hint = hint_for(name, names) or otherwise
     return f"unknown setting '{name}' (from {origin}); {hint}"
 
 

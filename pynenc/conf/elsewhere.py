@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 ELSEWHERE: Mapping[str, str] = {
     # of tasks
@@ -55,3 +55,15 @@ ELSEWHERE: Mapping[str, str] = {
     "worker_concurrency": "write 'max_threads' or 'num_processes', as the runner has it",
 }
 """The names, and what to write here."""
+
+KNOWN_PLUGINS: Mapping[str, str] = {"redis": "pynenc-redis", "mongo": "pynenc-mongo"}
+"""Distributions that are ours to recommend, by the alias of what they offer."""
+
+
+def hint_for(name: str, known: Collection[str]) -> str | None:
+    """Return what to do about a name that is none of the known ones, or None if there is no answer."""
+    name = name.lower()
+    for alias, distribution in KNOWN_PLUGINS.items():
+        if name.startswith(f"{alias}_") and not any(each.startswith(f"{alias}_") for each in known):
+            return f"it is known once the plugin is installed: pip install {distribution}"
+    return ELSEWHERE.get(name)

@@ -107,6 +107,19 @@ class SettingsLoader:
             layers.append(_tree_layer(ConfigTask, tree, place))
         return cast(ConfigTask, ConfigTask.from_layers(layers))
 
+    def given(self) -> dict[str, str]:
+        """Return the names of the settings that are given anywhere, each with its place."""
+        found: dict[str, str] = {}
+        for variable in self._environ:
+            if variable.upper().startswith(ENV_PREFIX):
+                found.setdefault(variable.rpartition("__")[2].lower(), f"environment variable {variable}")
+        for place, tree in self._places():
+            for name, value in tree.items():
+                inner = value if isinstance(value, Mapping) and name != ConfigTask.section else {}
+                for each in (name, *inner):
+                    found.setdefault(each, place)
+        return found
+
     def _places(self) -> Iterator[tuple[str, Tree]]:
         yield "code", self._code
         yield from self._files

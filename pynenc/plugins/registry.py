@@ -17,6 +17,7 @@ from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_sealing import ConfigSealing
 from pynenc.conf.config_task import ConfigTask
+from pynenc.conf.elsewhere import KNOWN_PLUGINS
 from pynenc.exceptions import PluginError, UnknownComponentError
 from pynenc.plugins import builtin, hookspecs
 from pynenc.plugins.component import (
@@ -33,9 +34,6 @@ logger = logging.getLogger("pynenc.plugins")
 
 ENTRY_POINT_GROUP = "pynenc.plugins"
 CORE_DISTRIBUTION = "pynenc"
-
-KNOWN_PLUGINS = {"redis": "pynenc-redis", "mongo": "pynenc-mongo"}
-"""Distributions that are ours to recommend, by the alias of what they offer."""
 
 ALIASES = {"memory": "mem"}
 """Other spellings of aliases."""

@@ -1,0 +1,45 @@
+"""Settings of storage families that an app does not use: most often the family was not selected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pynenc.conf.base_config import PynencConfig
+from pynenc.plugins.component import ComponentSpec
+from pynenc.plugins.kinds import STORES, ComponentKind
+from pynenc.plugins.registry import PluginRegistry, import_object
+
+
+def unused_settings(
+    registry: PluginRegistry, selected: Mapping[ComponentKind, ComponentSpec], given: Mapping[str, str]
+) -> list[str]:
+    """Return a warning for each family of stores that has settings and of which nothing is selected.
+
+    Args:
+        registry: The plugins.
+        selected: The component of each kind of store that the settings select.
+        given: The names of the settings that are given, each with its place.
+    """
+    used = {name for spec in selected.values() for name in _fields(spec)}
+    families = {spec.alias for spec in selected.values()}
+    unused: dict[str, dict[str, str]] = {}
+    for _, spec in registry.components():
+        if spec.kind in STORES and spec.alias is not None and spec.alias not in families:
+            names = [name for name in _fields(spec) if name in given and name not in used]
+            if names:
+                unused.setdefault(spec.alias, {}).update({name: given[name] for name in names})
+    return [_told(alias, names) for alias, names in unused.items()]
+
+
+def _told(alias: str, names: Mapping[str, str]) -> str:
+    listed = ", ".join(f"'{name}' (from {place})" for name, place in names.items())
+    return f"nothing uses {listed}, because no component is of the family '{alias}': set backend='{alias}'"
+
+
+def _fields(spec: ComponentSpec) -> list[str]:
+    found: list[str] = []
+    for path in spec.settings:
+        cls = import_object(path)
+        if isinstance(cls, type) and issubclass(cls, PynencConfig):
+            found += cls.model_fields
+    return found
