@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -128,7 +130,7 @@ class Pynenc(TaskApi, InvocationApi, AnswersHabits):
         self._logger = app_logger(self._conf)
         self._provider = self._new_provider()
 
-    def _new_provider(self) -> ComponentProvider:
+    def _new_provider(self, is_for_tests: bool = False) -> ComponentProvider:
         return ComponentProvider(
             self.settings_loader,
             self._registry,
@@ -138,6 +140,7 @@ class Pynenc(TaskApi, InvocationApi, AnswersHabits):
             self._forget_components,
             lambda serializer: register_handles(serializer, self, self._instances.get),
             self.serving,
+            is_for_tests,
         )
 
     def _forget_components(self) -> None:
@@ -325,6 +328,32 @@ class Pynenc(TaskApi, InvocationApi, AnswersHabits):
         self.component_provider.close()
         self._forget_components()
         self._provider = self._new_provider()
+
+    @contextmanager
+    def other_settings(self, settings: Mapping[str, object]) -> Iterator[None]:
+        """Use other settings of `ConfigPynenc`, and components of their own, inside the block; for tests.
+
+        Raises:
+            ConfigError: A setting is unknown or wrong.
+        """
+        conf, provider = self.conf, self.component_provider
+        other = conf.model_copy(deep=True)
+        for name, value in settings.items():
+            setattr(other, name, value)
+        self.serving.stop()
+        self._take(other)
+        self._provider = self._new_provider(is_for_tests=True)
+        try:
+            yield
+        finally:
+            self.close()
+            self._take(conf)
+            self._provider = provider
+
+    def _take(self, conf: ConfigPynenc) -> None:
+        self.__dict__.pop("conf", None)
+        self._forget_components()
+        self._conf = conf
 
     def close(self) -> None:
         """Stop the embedded runner and release connections; the next use opens them again."""

@@ -69,6 +69,7 @@ class ComponentProvider:
         on_replaced: Callable[[], None],
         on_serializer: Callable[[BaseSerializer], None],
         serving: Serving,
+        is_for_tests: bool = False,
     ) -> None:
         self._loader = loader
         self._registry = registry
@@ -80,6 +81,7 @@ class ComponentProvider:
         self._on_replaced = on_replaced
         self._on_serializer = on_serializer
         self._serving = serving
+        self._is_for_tests = is_for_tests
         self.context = ComponentFactoryContext(loader, conf.app_id, logger)
         self.hooks = LifeCycleHooks(registry.manager, conf.app_id)
         self.catalog = TriggerCatalog(self._trigger, code)
@@ -162,7 +164,7 @@ class ComponentProvider:
                 return self._made
             if alone := self.partly_in_memory():
                 self._logger.warning("%s", alone)
-            for unused in self.unused_settings():
+            for unused in () if self._is_for_tests else self.unused_settings():
                 self._logger.warning("%s", unused)
             kind = ComponentKind
             serializer = cast(BaseSerializer, self.get(kind.SERIALIZER))

@@ -11,6 +11,7 @@ from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
 from pynenc.testing.concurrency_suite import ConcurrencySuite
 from pynenc.testing.crash_exploration import CrashReport, explore_crashes
 from pynenc.testing.crash_suite import CrashSuite
+from pynenc.testing.in_memory import in_memory, working
 from pynenc.testing.interleaving_suite import InterleavingSuite
 from pynenc.testing.life_suite import LifeSuite
 from pynenc.testing.measure_suite import MeasureSuite
@@ -23,6 +24,8 @@ from pynenc.testing.retention_suite import RetentionSuite
 from pynenc.testing.serializer_suite import SerializerSuite
 from pynenc.testing.signal_suite import SignalSuite
 from pynenc.testing.state_backend_suite import StateBackendSuite
+from pynenc.testing.submissions import Submissions
+from pynenc.testing.synchronous import synchronous
 from pynenc.testing.trigger_crash_suite import TriggerCrashSuite
 from pynenc.testing.trigger_store_suite import TriggerStoreSuite
 from pynenc.testing.trigger_suite import TriggerSuite
@@ -82,6 +85,7 @@ __all__ = [
     "SignalSuite",
     "StateBackendSuite",
     "StorageSuite",
+    "Submissions",
     "TriggerCrashSuite",
     "TriggerStoreSuite",
     "TriggerSuite",
@@ -89,5 +93,8 @@ __all__ = [
     "WorkflowSuite",
     "assert_replays",
     "explore_crashes",
+    "in_memory",
     "rehearsing",
+    "synchronous",
+    "working",
 ]

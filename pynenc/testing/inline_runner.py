@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pynenc.app import Pynenc
 from pynenc.context import RunnerContext
+from pynenc.exceptions import InvocationTimeoutError
 from pynenc.interruption import Interruption
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.claiming import claim
@@ -42,16 +44,22 @@ class InlineRunner:
         """Run what is queued and due, so many bodies at most; how many ran."""
         ran = 0
         # One at a time: a body must not wait for one that this thread has claimed and not begun.
-        while ran < limit and (claims := claim(self._app.components, self._identity.runner_id, QUEUES, 1, 0)):
+        while ran < limit and (claims := self._claim()):
             for each in claims:
                 ran += self._run(each)
         return ran
+
+    def _claim(self) -> list[Claim]:
+        queues = list(dict.fromkeys([*QUEUES, *self._app.broker.queues()]))
+        return claim(self._app.components, self._identity.runner_id, queues, 1, 0)
 
     def _run(self, claimed: Claim) -> int:
         runner_id = self._identity.runner_id
         started = finish_and_start(self._app.components, runner_id, [], [claimed]).started
         for each in started:
-            finished = invoke(self._app, each, self, self._identity, Interruption())
+            interruption = Interruption()
+            with _time_limit(each, interruption):
+                finished = invoke(self._app, each, self, self._identity, interruption)
             finish_and_start(self._app.components, runner_id, [finished], [])
         self.ran += len(started)
         return len(started)
@@ -67,3 +75,23 @@ class InlineRunner:
                 self._run(each)
             self.run_due()
             yield
+
+
+@contextmanager
+def _time_limit(claimed: Claim, interruption: Interruption) -> Iterator[None]:
+    """Ask a body to end when its time is over, by the clock of the machine."""
+    limit_s = claimed.data.timeout
+    if limit_s is None:
+        yield
+        return
+    error = InvocationTimeoutError(
+        f"invocation {claimed.data.invocation_id} of task {claimed.data.task_id} took longer than its "
+        f"timeout of {limit_s} s"
+    )
+    timer = threading.Timer(limit_s, lambda: interruption.request(error))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

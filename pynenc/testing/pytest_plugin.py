@@ -1,16 +1,23 @@
-"""The kit's pytest plugin: `pytest --pyargs pynenc.testing --pynenc-backend NAME`, and the report card.
+"""The pytest plugin: fixtures for tests of users' own, and the report card of the conformance kit.
 
-It is loaded by every run of pytest where pynenc is installed, so it imports nothing before it is
-asked for something.
+The fixtures all begin with `pynenc_`. The kit runs with `pytest --pyargs pynenc.testing --pynenc-backend
+NAME`. The plugin is loaded by every run of pytest where pynenc is installed, so it imports nothing
+before it is asked for something.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
-    import pytest
+    from pynenc.app import Pynenc
+    from pynenc.testing.rehearsal import Rehearsal
+    from pynenc.testing.submissions import Submissions
 
 MEASURE = "pynenc measure"
 """Name of a property that a test records for the report card; its value is (what, figure)."""
@@ -24,6 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--pynenc-backend",
         metavar="NAME",
         help="The installed backend to prove with --pyargs pynenc.testing, by its alias (such as redis).",
+    )
+    parser.addini(
+        "pynenc_app",
+        "The app of your project for the fixtures of pynenc, such as shop.queue:app; unset: as the command "
+        "line finds it in the root folder.",
     )
 
 
@@ -71,3 +83,54 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{suite:<24} {line}", red=bool(bad), green=not bad)
     for what, figure in sorted(measures.items()):
         terminalreporter.write_line(f"{what:<44} {figure}")
+
+
+# --- fixtures ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pynenc_app(request: pytest.FixtureRequest) -> Pynenc:
+    """The app of the project: what the option `pynenc_app` of pytest names; override it in a conftest.py."""
+    name = request.config.getini("pynenc_app") or None
+    found: Pynenc = _tool("pynenc.cli.discovery").load_app(name, request.config.rootpath)
+    return found
+
+
+@pytest.fixture
+def pynenc_memory(pynenc_app: Pynenc) -> Iterator[Pynenc]:
+    """The app with all components in memory, empty; nothing runs."""
+    with _tool("pynenc.testing.in_memory").in_memory(pynenc_app):
+        yield pynenc_app
+
+
+@pytest.fixture
+def pynenc_worker(pynenc_memory: Pynenc) -> Iterator[Pynenc]:
+    """The app in memory, with a ThreadRunner in this process."""
+    with _tool("pynenc.testing.in_memory").working(pynenc_memory):
+        yield pynenc_memory
+
+
+@pytest.fixture
+def pynenc_clock(pynenc_memory: Pynenc) -> Iterator[Rehearsal]:
+    """A rehearsal of the app in memory: nothing runs and no time passes, but when the test says so."""
+    with _tool("pynenc.testing.rehearsal").rehearsing(pynenc_memory) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def pynenc_sync(pynenc_memory: Pynenc) -> Iterator[Rehearsal]:
+    """A synchronous app in memory: every call has run when it returns."""
+    with _tool("pynenc.testing.synchronous").synchronous(pynenc_memory) as rehearsal:
+        yield rehearsal
+
+
+@pytest.fixture
+def pynenc_submitted(pynenc_memory: Pynenc) -> Submissions:
+    """The calls that the test has submitted, with `assert_submitted(task, ...)` and its like."""
+    found: Submissions = _tool("pynenc.testing.submissions").Submissions(pynenc_memory)
+    return found
+
+
+def _tool(module: str) -> Any:
+    """Import a module of ours once a test needs it."""
+    return importlib.import_module(module)

@@ -108,6 +108,20 @@ class Rehearsal:
             self.run()
         raise AssertionError(f"{invocation!r} has not ended after {_MOST_STEPS} steps")
 
+    def settle(self, invocation_id: str) -> None:
+        """Let time pass until an invocation has ended, or nothing but an event or a cron is waited for.
+
+        The timeout of a wait for an event does not count as something to wait for.
+        """
+        self.run()
+        for _ in range(_MOST_STEPS):
+            (state,) = self.app.orchestrator.read_states([invocation_id])
+            due = None if state is None or state.status.final else self._next_due(is_for_time_only=True)
+            if due is None:
+                return
+            self._put_forward(due)
+            self.run()
+
     def pass_time(self) -> bool:
         """Put the clock forward to what is due next; return whether anything is."""
         due = self._next_due()
@@ -124,13 +138,15 @@ class Rehearsal:
     def _put_forward(self, moment: float) -> None:
         self.plan.clock_offset_s += max(0.0, moment + _MARGIN_S - self.app.components.now())
 
-    def _next_due(self) -> float | None:
+    def _next_due(self, is_for_time_only: bool = False) -> float | None:
         now = self.app.components.now()
         found: list[float] = []
+        limit = _MOST_STEPS if is_for_time_only else 1
         for status in [each for each in InvocationStatus if each.is_available]:
-            for state in self.app.orchestrator.find_states(status, None, 1, Cursor(now, "\U0010ffff")):
-                found.append(state.since)
-        if self._until_tick is not None:
+            for state in self.app.orchestrator.find_states(status, None, limit, Cursor(now, "\U0010ffff")):
+                if not (is_for_time_only and "event '" in (state.waits_for or "")):
+                    found.append(state.since)
+        if self._until_tick is not None and not is_for_time_only:
             found.append(now + self._until_tick)
         return min((each for each in found if each < NEVER), default=None)
 

@@ -1,0 +1,59 @@
+"""A synchronous app: every call has run when it returns, with all that production does to its values."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pynenc.app import Pynenc
+from pynenc.calls.interfaces import current_invocation
+from pynenc.plugins.hookspecs import hookimpl
+from pynenc.plugins.registry import plugin_registry
+from pynenc.testing.rehearsal import Rehearsal, rehearsing
+
+
+class _RunsAtOnce:
+    """Runs what is submitted outside of bodies, and lets time pass as far as it waits for that."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self._rehearsal = rehearsal
+        self._lock = threading.RLock()
+        self._is_running = False
+
+    @hookimpl
+    def pynenc_after_submit(self, app_id: str, invocation_id: str) -> None:
+        """Run it, and what follows from it, to its end or to a wait for an event."""
+        if app_id != self._rehearsal.app.app_id or current_invocation.get() is not None:
+            return
+        with self._lock:
+            if self._is_running:
+                return
+            self._is_running = True
+            try:
+                self._rehearsal.settle(invocation_id)
+            finally:
+                self._is_running = False
+
+
+@contextmanager
+def synchronous(app: Pynenc) -> Iterator[Rehearsal]:
+    """Run every call of an app where it is made, in the thread of the test, inside the block.
+
+    Arguments, results and exceptions go through the serializer, handles have all their members, and
+    everything is stored, so that `app.find_invocations`, events, triggers and workflows work. A
+    task's `timeout` is in force. Sleeps of workflows, delays and pauses between retries take no time:
+    the clock of the rehearsal is put forward. A workflow that waits for an event goes on when that is
+    sent and `run` is called on the rehearsal.
+
+    Raises:
+        WorkflowUsageError: The components are neither in memory nor SQLite; put `in_memory(app)` around.
+    """
+    registry = plugin_registry()
+    with rehearsing(app) as rehearsal:
+        at_once = _RunsAtOnce(rehearsal)
+        registry.manager.register(at_once, f"synchronous {app.app_id} {id(at_once)}")
+        try:
+            yield rehearsal
+        finally:
+            registry.manager.unregister(at_once)
