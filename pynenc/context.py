@@ -42,6 +42,9 @@ class RunnerContext:
 current_invocation_id: ContextVar[str | None] = ContextVar("pynenc_invocation_id", default=None)
 """The invocation whose body runs in this context."""
 
+current_task_key: ContextVar[str | None] = ContextVar("pynenc_task_key", default=None)
+"""The name of the task whose body runs in this context, as it is stored."""
+
 current_trigger_depth: ContextVar[int] = ContextVar("pynenc_trigger_depth", default=0)
 """How many triggers in a row led to the invocation whose body runs in this context."""
 

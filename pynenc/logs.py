@@ -10,13 +10,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
-from pynenc.context import current_invocation_id, current_runner
+from pynenc.context import current_invocation_id, current_runner, current_task_key
 from pynenc.identifiers.texts import error_text, shown, storable, type_name, visible
 from pynenc.interruption import is_key_press
 
 ROOT = "pynenc"
 _PARTS = ("storage", "security", "plugins", "conf")
 _SHORT = 8
+_CONTEXT = ("app_id", "runner_cls", "runner_id", "invocation_id", "task_id")
+_OF_RECORDS = {*vars(logging.makeLogRecord({})), *_CONTEXT, "message", "asctime"}
+"""What a record has besides the `extra` of whoever logs."""
+
 _RESET = "\033[0m"
 _COLOURS = {
     "DEBUG": "\033[36m",
@@ -40,6 +44,7 @@ class _ContextFilter(logging.Filter):
         record.runner_cls = runner.runner_cls if runner else None
         record.runner_id = runner.runner_id if runner else None
         record.invocation_id = current_invocation_id.get()
+        record.task_id = current_task_key.get()
         return True
 
 
@@ -86,12 +91,24 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        for name in ("app_id", "runner_cls", "runner_id", "invocation_id"):
+        for name in _CONTEXT:
             if fields.get(name) is not None:
                 entry[name] = fields[name]
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
+        extra = {name: value for name, value in fields.items() if name not in _OF_RECORDS}
+        for name, value in extra.items():
+            entry.setdefault(name, _plain(value))
         return json.dumps(entry, default=str)
+
+
+def _plain(value: object) -> object:
+    """Return a value of `extra` as JSON can carry it."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return shown(value)
+    return value
 
 
 class _CurrentStreamHandler(logging.Handler):
@@ -137,6 +154,21 @@ def app_logger(conf: ConfigPynenc) -> logging.Logger:
     for part in _PARTS:  # they serve all apps of a process; the latest says how they are shown
         _set_up(logging.getLogger(f"{ROOT}.{part}"), conf, handler)
     return logger
+
+
+def log_everything(conf: ConfigPynenc) -> None:
+    """Show what all loggers of this process log, as the settings say, unless it shows that itself.
+
+    For processes that are runners and nothing else: there the loggers of users have no handler yet.
+    """
+    root = logging.getLogger()
+    if root.handlers:
+        return
+    handler = _handler(conf)
+    handler.addFilter(_ContextFilter(conf.app_id))
+    handler.addFilter(lambda record: not record.name.startswith(f"{ROOT}."))
+    root.addHandler(handler)
+    root.setLevel(conf.logging_level.upper())
 
 
 def _set_up(logger: logging.Logger, conf: ConfigPynenc, handler: logging.Handler) -> None:

@@ -77,7 +77,7 @@ class AppServing:
     def is_embedded(self) -> bool:
         """True if waits start a runner inside this process: by setting, or if everything is in memory."""
         wanted = self._app.conf.embedded_runner
-        return self._is_all_in_memory() if wanted is None else wanted
+        return self.is_all_in_memory if wanted is None else wanted
 
     def begin(self) -> None:
         """Start the embedded runner, if there is to be one and nothing executes yet."""
@@ -120,7 +120,7 @@ class AppServing:
         Args:
             queue: The queue that it must consume, if that is to be said.
         """
-        if self._is_all_in_memory():
+        if self.is_all_in_memory:
             return (
                 "its components are in the memory of this process, which no other process can see: leave "
                 "'embedded_runner' on, run app.runner in a thread, or set 'backend'"
@@ -163,7 +163,7 @@ class AppServing:
         """Return whether a runner is alive that sees what waits here; a fork has a copy of its parent's."""
         components = self._app.components
         alive = components.orchestrator.live_runners(components.now() - self._app.conf.dead_after_seconds)
-        if not self._is_all_in_memory():
+        if not self.is_all_in_memory:
             return bool(alive)
         known = components.state_backend.read_runners(alive)
         return any(each is not None and each.pid == os.getpid() for each in known)
@@ -185,7 +185,9 @@ class AppServing:
         except BaseException:
             self._app.logger.exception("the embedded runner of app '%s' has ended", self._app.app_id)
 
-    def _is_all_in_memory(self) -> bool:
+    @property
+    def is_all_in_memory(self) -> bool:
+        """True if no other process can see what the app stores."""
         provider = self._app.component_provider
         return not any(provider.component_class(kind).shared_between_processes for kind in STORES)
 

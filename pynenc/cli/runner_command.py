@@ -6,6 +6,7 @@ import click
 
 from pynenc.application.serving import select_executing
 from pynenc.cli.state import CliState
+from pynenc.logs import log_everything
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
 
@@ -33,6 +34,13 @@ def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> 
         app.conf.runner_cls = runner_name
     else:
         select_executing(app)
+    log_everything(app.conf)
+    if app.serving.is_all_in_memory:
+        app.logger.warning(
+            "the components of app '%s' are in the memory of this process, so this runner sees nothing that "
+            "other processes submit: set 'backend', for example PYNENC__BACKEND=sqlite",
+            app.app_id,
+        )
     runner_of_app = app.runner
     if queues:
         runner_of_app.conf.queues = queues

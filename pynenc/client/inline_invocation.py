@@ -16,7 +16,7 @@ from pynenc.calls.interfaces import (
     InvocationGroup,
     current_invocation,
 )
-from pynenc.context import current_invocation_id
+from pynenc.context import current_invocation_id, current_task_key
 from pynenc.exceptions import RemoteTaskError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text, type_name
@@ -67,6 +67,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     def _run(self) -> None:
         current_invocation.set(cast(AnyInvocation, self))
         current_invocation_id.set(self.invocation_id)
+        current_task_key.set(self.task.key)
         while True:
             self._become(InvocationStatus.PENDING)
             self._become(InvocationStatus.RUNNING)

@@ -22,6 +22,7 @@ from pynenc.context import (
     body_task,
     current_invocation_id,
     current_runner,
+    current_task_key,
     current_trigger_depth,
     running_runner,
 )
@@ -78,6 +79,7 @@ def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption:
     interruption.is_cooperative = bool(claim.state.is_workflow)
     current_interruption.set(interruption)
     current_invocation_id.set(claim.data.invocation_id)
+    current_task_key.set(claim.data.task_id)
     current_trigger_depth.set(claim.data.trigger_depth or 0)
 
 

@@ -19,6 +19,7 @@ import threading
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.identifiers.texts import traceback_text
+from pynenc.logs import log_everything
 from pynenc.runner.engine import Engine
 from pynenc.runner.leaving import leave_in_time
 from pynenc.runner.signal_watch import SignalWatch
@@ -38,6 +39,7 @@ class _Worker:
         for module in recipe.modules:
             self._import(module)
         self.app.import_task_modules()
+        log_everything(self.app.conf)
         self.app.components.runners.ensure_runner_registered(identity, service_of(self.app, recipe.queues))
         self._conf = self.app.settings_loader.load(ConfigRunner)
         self._conf.queues = recipe.queues

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<code>.*?)^```$', re.M | re.S)
 _LEFT_OUT = ("pip ", "make ")
-_RUNNER = "pynenc runner start"
+_RUNNER = re.compile(r"pynenc( --app \w+)? runner start")
 
 
 def blocks(page: Path) -> list[dict[str, str]]:
@@ -33,8 +33,8 @@ def has_code(page: Path) -> bool:
 
 
 @contextmanager
-def runner_of(folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    process = subprocess.Popen(_RUNNER.split(), cwd=folder, env=environment)
+def runner_of(command: str, folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    process = subprocess.Popen(command.split(), cwd=folder, env=environment)
     try:
         yield
     finally:
@@ -62,8 +62,8 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
             scripts += [["bash", "-ec", line] for line in lines if not line.startswith(_LEFT_OUT)]
     with ExitStack() as stack:
         for command in scripts:
-            if command[-1] == _RUNNER:
-                stack.enter_context(runner_of(tmp_path, environment))
+            if _RUNNER.fullmatch(command[-1]):
+                stack.enter_context(runner_of(command[-1], tmp_path, environment))
                 continue
             done = subprocess.run(
                 command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
