@@ -52,8 +52,9 @@ CHECKERS = pytest.mark.parametrize("errors", [mypy_errors, pyright_errors])
 
 @CHECKERS
 @pytest.mark.timeout(300)
-def test_a_program_without_mistakes_is_accepted(errors: Any) -> None:
-    assert errors("good.py") == set()
+@pytest.mark.parametrize("program", ["good.py", "everything.py"])
+def test_a_program_without_mistakes_is_accepted(errors: Any, program: str) -> None:
+    assert errors(program) == set()
 
 
 @CHECKERS
@@ -61,7 +62,7 @@ def test_a_program_without_mistakes_is_accepted(errors: Any) -> None:
 def test_every_mistake_is_found_where_it_is(errors: Any) -> None:
     lines = (PROGRAMS / "bad.py").read_text().splitlines()
     marked = {number for number, line in enumerate(lines, 1) if line.endswith("# error")}
-    assert len(marked) == 16
+    assert len(marked) == 22
     assert errors("bad.py") == marked
 
 
@@ -148,3 +149,11 @@ def test_a_priority_between_two_numbers_is_kept() -> None:
     invocation = task.options(priority=0.5)(1)
     assert app.orchestrator.read_states([invocation.invocation_id])[0].priority == 0.5
     assert [each.invocation_id for each in app.find_invocations()] == [invocation.invocation_id]
+
+
+def test_the_program_that_uses_everything_can_be_imported(tmp_path: Path) -> None:
+    code = f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import everything; print(len(everything.app.tasks))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("7\n", "")

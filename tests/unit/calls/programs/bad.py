@@ -37,3 +37,9 @@ thirteen = add(z=1)  # error
 fourteen = add.options(priority=1)("1")  # error
 fifteen: list[str] = add.parallelize([(1,)]).result  # error
 sixteen = add.paralelize([(1,)])  # error
+seventeen = add.delay(1, 2)  # error
+eighteen = add(1).get()  # error
+nineteen = app.send_task("x")  # error
+twenty = add.options(countdown=5)  # error
+twenty_one = add.options(idempotency_key="k", idempotency_ttl="1 day")(1)  # error
+twenty_two = app.task(plain, bind=True)  # error
