@@ -27,6 +27,7 @@ from pynenc.storage.records import unreadable
 
 _SKEW_WARNING_S = 0.5
 _LOOKED_AT = 100
+_WITH_WORKERS, _UP_AFTER_S = ("PersistentProcessRunner", "MultiThreadRunner"), 3.0
 _OK, _WARNING, _ERROR = "ok", "warning", "error"
 _STYLES = {_OK: "green", _WARNING: "yellow", _ERROR: "red"}
 
@@ -195,6 +196,12 @@ def _life(app: Pynenc) -> Iterator[Finding]:
     else:
         doing = ": they look at their queues, or run something" if runners else ""
         yield Finding("runners", _OK, f"{len(runners) or 'none'} alive{doing}")
+    parents = {runner.parent_id for runner in known if runner is not None}
+    for each in [runner for runner in known if runner is not None and runner.parent_id is None]:
+        is_up = each.runner_cls not in _WITH_WORKERS or each.runner_id in parents
+        if not is_up and now - each.started_at > _UP_AFTER_S:
+            text = "runs nothing, because none of its worker processes is alive: its log says why they end"
+            yield Finding("runner", _WARNING, f"{each.runner_id}: {text}")
     for runner_id, runner, beat in zip(runners, known, beats, strict=True):
         told = f"{runner.runner_cls} in process {runner.pid} of {runner.hostname}" if runner else "unknown"
         age = f", last heartbeat {now - beat:.1f} s ago" if beat is not None else ""

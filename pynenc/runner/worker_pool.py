@@ -20,6 +20,7 @@ from pynenc.runner.worker_recipe import (
     HURRY,
     WorkerRecipe,
     library_modules,
+    set_up_here,
     task_modules,
 )
 from pynenc.runner.worker_start import WorkerProcess, starter_for
@@ -125,6 +126,7 @@ class WorkerPool:
             self._quota,
             idle_timeout_s,
             self._queues,
+            set_up_here(),
         )
         with contextlib.suppress(OSError), ours.makefile("wb") as stream:  # it may have died at once
             recipe.send(stream)

@@ -16,10 +16,14 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.identifiers.texts import traceback_text
 from pynenc.logs import log_everything
+from pynenc.plugins.registry import import_object
 from pynenc.runner.engine import Engine
 from pynenc.runner.leaving import leave_in_time
 from pynenc.runner.signal_watch import SignalWatch
@@ -36,8 +40,10 @@ class _Worker:
         self.app = recipe.app
         self._channel = channel
         identity = dataclasses.replace(recipe.identity, pid=os.getpid())
+        for function in recipe.set_up:
+            self._call(f"calling {function} in a worker", cast("Callable[[], None]", import_object(function)))
         for module in recipe.modules:
-            self._import(module)
+            self._call(f"importing '{module}' in a worker", partial(importlib.import_module, module))
         self.app.import_task_modules()
         log_everything(self.app.conf)
         self.app.components.runners.ensure_runner_registered(identity, service_of(self.app, recipe.queues))
@@ -50,12 +56,12 @@ class _Worker:
         self.stopping = threading.Event()
         self._hurry = threading.Event()
 
-    def _import(self, module: str) -> None:
+    def _call(self, what: str, act: Callable[[], object]) -> None:
         try:
-            importlib.import_module(module)
+            act()
         except BaseException as error:  # noqa: BLE001 - a module may raise anything when it is imported
             # Its tasks fail with a clear error of their own; those of other modules still run.
-            self.app.logger.error("worker cannot import '%s': %s", module, traceback_text(error))
+            self.app.logger.error("%s failed: %s", what, traceback_text(error))
 
     def watch_parent(self) -> None:
         """Hurry when the parent says so; stop when standard input ends."""

@@ -39,6 +39,7 @@ class WorkerRecipe:
         quota: After how many invocations it ends, or None for no bound.
         idle_timeout_s: After how many idle seconds it ends, or None for never.
         queues: Queues that it consumes.
+        set_up: Functions, as `module:name`, to call before the modules with tasks are imported.
     """
 
     app: App
@@ -48,6 +49,7 @@ class WorkerRecipe:
     quota: int | None = None
     idle_timeout_s: float | None = None
     queues: tuple[str, ...] = (DEFAULT_QUEUE,)
+    set_up: tuple[str, ...] = ()
 
     def send(self, stream: BinaryIO) -> None:
         """Write it for the child: the import path first, which the rest needs to be read."""
@@ -68,6 +70,15 @@ class WorkerRecipe:
 def service_of(app: App, queues: Sequence[str]) -> Service:
     """Return what a runner of an app publishes about itself."""
     return Service(queues, sorted(task_id.key for task_id in list(app.tasks)), app.conf.code_version)
+
+
+def set_up_here() -> tuple[str, ...]:
+    """Return what was called in this process before tasks were imported, and a worker must call as well.
+
+    A program of a Django project, such as a management command, sets Django up before it imports tasks.
+    """
+    registry = getattr(sys.modules.get("django.apps"), "apps", None)
+    return ("django:setup",) if getattr(registry, "ready", False) else ()
 
 
 def task_modules(app: App) -> tuple[str, ...]:

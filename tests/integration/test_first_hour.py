@@ -150,6 +150,45 @@ def test_a_django_project_works(folder: Path) -> None:
         assert done.stdout == "result Order\n", kind
 
 
+def test_worker_processes_set_django_up_like_the_program_that_started_them(folder: Path) -> None:
+    write(
+        folder,
+        {
+            "settings.py": "INSTALLED_APPS = ['orders']\nSECRET_KEY = 'x'\n"
+            "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'}}\n",
+            "queueing.py": APP.replace("'sqlite'}", "'sqlite', 'runner_cls': 'PersistentProcessRunner'}"),
+            "orders/__init__.py": "",
+            "orders/models.py": "from django.db import models\nclass Order(models.Model):\n"
+            "    id = models.AutoField(primary_key=True)\n",
+            "orders/tasks.py": "from queueing import app\nfrom orders.models import Order\n"
+            "@app.task\ndef name() -> str:\n    return Order.__name__\n",
+            "command.py": "import os, threading\nos.environ['DJANGO_SETTINGS_MODULE'] = 'settings'\n"
+            "import django\ndjango.setup()\nfrom orders.tasks import app, name\n"
+            "runner = threading.Thread(target=app.runner.run)\nrunner.start()\n"
+            "print('result', name().wait(30))\napp.runner.stop_runner_loop()\nrunner.join()\n",
+        },
+    )
+    done = run(folder, sys.executable, "command.py", PYNENC__NUM_PROCESSES="1", PYNENC__LOGGING_LEVEL="error")
+    assert done.stdout == "result Order\n"
+
+
+def test_doctor_tells_of_a_runner_whose_workers_never_come_up(folder: Path) -> None:
+    other = (
+        "import os, pathlib\nif os.getppid() != int(pathlib.Path('starter').read_text()):\n"
+        "    pathlib.Path('begun').touch()\n    raise RuntimeError('no settings')\n"
+    )
+    app = APP.replace("'sqlite'}", "'sqlite', 'task_modules': ['other']}")
+    write(folder, {"tasks.py": app + ADD, "other.py": other, "starter": str(os.getpid())})
+    with runner(folder, "runner", "start", "--runner", "PersistentProcessRunner", PYNENC__NUM_PROCESSES="1"):
+        while True:
+            done = run(folder, "pynenc", "doctor")
+            told = [line for line in done.stdout.splitlines() if line.startswith("warning  runner")]
+            if told:
+                break
+    assert "none of its worker processes is alive" in told[0]
+    assert (folder / "begun").exists()
+
+
 # --- mistakes ----------------------------------------------------------------------------
 
 MISTAKES: dict[str, tuple[dict[str, str], list[str], dict[str, str], str]] = {

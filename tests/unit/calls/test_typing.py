@@ -152,8 +152,7 @@ def test_a_priority_between_two_numbers_is_kept() -> None:
 
 
 def test_the_program_that_uses_everything_can_be_imported(tmp_path: Path) -> None:
-    code = f"import sys; sys.path.insert(0, {str(PROGRAMS)!r}); import everything; print(len(everything.app.tasks))"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from everything import app; print(len(app.tasks))"
+    command = [sys.executable, "-c", code, str(PROGRAMS)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("7\n", "")
