@@ -45,6 +45,10 @@ class TaskError(PynencError):
     """Base of errors about the definition or lookup of a task."""
 
 
+class NotRunningHereError(RuntimeError, AttributeError):
+    """An attribute of a task was read that exists only inside its body; `hasattr` returns False."""
+
+
 class TaskDefinitionError(TaskError):
     """The function cannot be a task, or an option of the decorator is invalid."""
 

@@ -64,6 +64,8 @@ class TextFormatter(logging.Formatter):
         text = f"{moment} {level} [{self._context(record)}] {visible(record.getMessage())}"
         if record.exc_info:
             text = f"{text}\n{visible(self.formatException(record.exc_info))}"
+        if record.stack_info:
+            text = f"{text}\n{visible(self.formatStack(record.stack_info))}"
         return text
 
     def _context(self, record: logging.LogRecord) -> str:
@@ -96,9 +98,11 @@ class JsonFormatter(logging.Formatter):
                 entry[name] = fields[name]
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            entry["stack"] = self.formatStack(record.stack_info)
         extra = {name: value for name, value in fields.items() if name not in _OF_RECORDS}
         for name, value in extra.items():
-            entry.setdefault(name, _plain(value))
+            entry[f"extra_{name}" if name in entry else name] = _plain(value)
         return json.dumps(entry, default=str)
 
 
@@ -166,7 +170,8 @@ def log_everything(conf: ConfigPynenc) -> None:
         return
     handler = _handler(conf)
     handler.addFilter(_ContextFilter(conf.app_id))
-    handler.addFilter(lambda record: not record.name.startswith(f"{ROOT}."))
+    own = tuple(f"{ROOT}.{part}" for part in ("app", *_PARTS))
+    handler.addFilter(lambda record: not f"{record.name}.".startswith(tuple(f"{each}." for each in own)))
     root.addHandler(handler)
     root.setLevel(conf.logging_level.upper())
 

@@ -28,7 +28,7 @@ from pynenc.client.streaming import submit_stream
 from pynenc.client.submitting import submit_calls
 from pynenc.client.workflow_runtime import workflow_of
 from pynenc.conf.config_task import ConcurrencyControlType, ConfigTask
-from pynenc.exceptions import TaskDefinitionError
+from pynenc.exceptions import NotRunningHereError, TaskDefinitionError
 from pynenc.identifiers.task_id import TaskId
 from pynenc.invocation.arguments import Arguments
 from pynenc.types import Func, Params, Result
@@ -228,11 +228,11 @@ class Task(BaseTask[Params, Result]):
         """The invocation whose body is running.
 
         Raises:
-            RuntimeError: The body of this task is not running here.
+            NotRunningHereError: The body of this task is not running here.
         """
         invocation = current_invocation.get()
         if invocation is None or invocation.task is not self:
-            raise RuntimeError(
+            raise NotRunningHereError(
                 f"task '{self.task_id}' is not running here: 'invocation' is there only inside its body"
             )
         return cast("BaseInvocation[Params, Result]", invocation)

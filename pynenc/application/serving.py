@@ -26,6 +26,7 @@ _FIRST_CHANCE_S = 1.0
 """A runner that the settings select, and that the program starts beside a wait, gets this long."""
 
 _STOP_S = 5.0
+_LOOKED_AT = 1000
 
 
 def executes(provider: ComponentProvider) -> bool:
@@ -72,6 +73,7 @@ class AppServing:
         self._lock = threading.Lock()
         self._is_settled = False
         self._running: list[tuple[BaseRunner, threading.Thread]] = []
+        self._queues: set[str] = set()
 
     @property
     def is_embedded(self) -> bool:
@@ -79,9 +81,17 @@ class AppServing:
         wanted = self._app.conf.embedded_runner
         return self.is_all_in_memory if wanted is None else wanted
 
-    def begin(self) -> None:
-        """Start the embedded runner, if there is to be one and nothing executes yet."""
-        if self._is_settled or running_runner.get() is not None:
+    def begin(self, invocation_ids: Sequence[str] = ()) -> None:
+        """Start the embedded runner, if there is to be one and nothing executes yet.
+
+        Args:
+            invocation_ids: What is waited for; an embedded runner consumes their queues from now on.
+        """
+        if self._running:
+            self._consume_queues_of(invocation_ids)
+            return
+        running = running_runner.get()
+        if self._is_settled or (running is not None and running.app_id == self._app.app_id):
             return
         with self._lock:
             if self._is_settled:
@@ -90,29 +100,28 @@ class AppServing:
             if self._app.conf.embedded_runner is False or not self.is_embedded:
                 return
         if not executes(self._app.component_provider):
-            self._start()
+            self.start(invocation_ids)
             return
-        timer = threading.Timer(_FIRST_CHANCE_S, self._start)
+        timer = threading.Timer(_FIRST_CHANCE_S, self._start_late, [invocation_ids])
         timer.daemon = True
         timer.start()
 
-    def stop(self) -> None:
-        """Stop the embedded runner; the next wait may start it again."""
+    def stop(self, is_patient: bool = False) -> None:
+        """Stop the embedded runner; the next wait may start it again.
+
+        Args:
+            is_patient: Whether what runs has `shutdown_grace_seconds` to finish.
+        """
         with self._lock:
             running, self._running = self._running, []
             self._is_settled = False
+            self._queues.clear()
         for runner, _ in running:
             runner.stop_runner_loop()
-            runner.hurry()
-        for _, thread in running:
-            thread.join(_STOP_S)
-
-    def serve(self, queue: str) -> bool:
-        """Execute what is in a queue, too, if there is an embedded runner; return whether there is."""
-        with self._lock:
-            if self._running:
-                self._add([queue])
-            return bool(self._running)
+            if not is_patient:
+                runner.hurry()
+        for runner, thread in running:
+            thread.join(_STOP_S + (runner.conf.shutdown_grace_seconds if is_patient else 0.0))
 
     def advice(self, queue: str | None = None) -> str:
         """Return how to start a runner that sees what this process submits.
@@ -132,28 +141,46 @@ class AppServing:
             f"{socket.gethostname()}, uses {place or 'a store of its own kind'}"
         )
 
-    # --- inside ------------------------------------------------------------------------
-
-    def _start(self) -> None:
+    def start(self, invocation_ids: Sequence[str] = ()) -> None:
+        """Start the embedded runner, unless a runner is alive; for the arguments see `begin`."""
         app = self._app
         with self._lock:
-            if not self._is_settled or self._running:
+            if self._running:
                 return
+            self._is_settled = True
             if self._is_served():
                 self._is_settled = False  # it may stop before the next wait
                 return
-            queues = [*self._app.broker.queues(), *(task.conf.queue for task in self._app.tasks.values())]
+            queues = [*app.broker.queues(), *(task.conf.queue for task in list(app.tasks.values()))]
             runner = self._add(queues)
         app.logger.debug(
             "nothing executes the invocations of app '%s': %s starts inside this process ('embedded_runner')",
             app.app_id,
             type(runner).__name__,
         )
+        self._consume_queues_of(invocation_ids)
+
+    # --- inside ------------------------------------------------------------------------
+
+    def _start_late(self, invocation_ids: Sequence[str]) -> None:
+        if self._is_settled:  # else the app was closed meanwhile
+            self.start(invocation_ids)
+
+    def _consume_queues_of(self, invocation_ids: Sequence[str]) -> None:
+        """Have a further runner consume the queues of what is waited for, if none here does."""
+        states = self._app.orchestrator.read_states(invocation_ids[:_LOOKED_AT])
+        waiting = {state.queue for state in states if state is not None and state.status.is_available}
+        if waiting <= self._queues:
+            return
+        with self._lock:
+            if self._running and not waiting <= self._queues:
+                self._add(sorted(waiting - self._queues))
 
     def _add(self, queues: Sequence[str]) -> BaseRunner:
         """Start a runner for the queues of the settings, and some more."""
         runner = self._new_runner()
         runner.conf.queues = tuple(dict.fromkeys([*runner.conf.queues, *queues]))
+        self._queues.update(runner.conf.queues)
         thread = threading.Thread(target=self._run, args=(runner,), name="pynenc-embedded", daemon=True)
         thread.start()
         self._running.append((runner, thread))

@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 _SKIPPED = frozenset(
@@ -26,6 +26,30 @@ def place_of_module(path: Path) -> tuple[Path, str]:
         names.insert(0, folder.name)
         folder = folder.parent
     return folder, ".".join(names)
+
+
+def name_below(path: Path, roots: Sequence[Path]) -> tuple[Path, str]:
+    """Return the folder from which a file is imported, and its module, as seen from some roots.
+
+    A folder without `__init__.py` is a package all the same (PEP 420) if it lies below a root.
+    """
+    folder, name = place_of_module(path)
+    for root in () if folder in roots else roots:
+        if folder.is_relative_to(root):
+            parts = folder.relative_to(root).parts
+            if all(part.isidentifier() for part in parts):
+                return root, ".".join([*parts, name])
+    return folder, name
+
+
+def import_root(module: str) -> Path | None:
+    """Return the folder from which an imported module comes, if it comes from a file."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return None
+    path = Path(file).resolve()
+    depth = len(module.split(".")) - (path.name != "__init__.py")
+    return path.parents[depth] if depth < len(path.parents) else None
 
 
 def python_files(root: Path) -> Iterator[Path]:
@@ -58,11 +82,10 @@ def text_of(path: Path) -> str:
 
 def root_of(module: str) -> Path | None:
     """Return where the modules beside an imported one are: its package, or its folder."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    if file is None:
+    folder = import_root(module)
+    if folder is None:
         return None
-    folder, name = place_of_module(Path(file).resolve())
-    root = folder / name.partition(".")[0]
+    root = folder / module.partition(".")[0]
     if root.is_dir():
         return root
     return None if folder.name in _SKIPPED else folder
@@ -75,13 +98,13 @@ def modules_with_tasks(module: str, variable: str) -> list[str]:
         module: The module that makes the app; it is imported.
         variable: The app in it.
     """
-    root = root_of(module)
+    root, folder = root_of(module), import_root(module)
     found: list[str] = []
-    for path in python_files(root) if root is not None else ():
+    for path in python_files(root) if root is not None and folder is not None else ():
         text = text_of(path)
         if not _DECORATES.search(text):
             continue
-        name = place_of_module(path)[1]
+        name = name_below(path, [folder] if folder is not None else [])[1]
         if name != module and _defines_tasks(text, name, path.name == "__init__.py", module, variable):
             found.append(name)
     return found
@@ -139,8 +162,8 @@ def matching_modules(pattern: str, beside: str | None) -> list[str]:
 
 def _names_below(package: str, beside: str | None) -> Iterator[str]:
     if not package:
-        file = getattr(sys.modules.get(beside or ""), "__file__", None)
-        places = [place_of_module(Path(file).resolve())[0]] if file is not None else []
+        root = import_root(beside or "")
+        places = [root] if root is not None else []
     else:
         try:
             spec = importlib.util.find_spec(package)
@@ -163,3 +186,41 @@ def _fits(names: list[str], parts: list[str]) -> bool:
         return False
     one = re.escape(parts[0]).replace(r"\*", "[^.]*")
     return re.fullmatch(one, names[0]) is not None and _fits(names[1:], parts[1:])
+
+
+def makes_app(path: Path) -> bool:
+    """Return whether a module makes an app and names it, or names pynenc and cannot be parsed."""
+    text = text_of(path)
+    if "pynenc" not in text.lower():
+        return False
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    classes = {"Pynenc", "PynencBuilder"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "pynenc":
+            classes |= {each.asname for each in node.names if each.name in classes and each.asname}
+    return any(_makes(node, classes) for node in _statements(tree.body))
+
+
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Return the statements of a module, those in its conditions included, but not those of functions."""
+    for node in body:
+        yield node
+        if isinstance(node, (ast.If, ast.Try, ast.With)):
+            blocks = [getattr(node, name, []) for name in ("body", "orelse", "finalbody")]
+            blocks += [handler.body for handler in getattr(node, "handlers", [])]
+            for block in blocks:
+                yield from _statements(block)
+
+
+def _makes(node: ast.stmt, classes: set[str]) -> bool:
+    if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+        return False
+    called = (each.func for each in ast.walk(node.value) if isinstance(each, ast.Call))
+    return any(
+        (isinstance(func, ast.Name) and func.id in classes)
+        or (isinstance(func, ast.Attribute) and func.attr in classes)
+        for func in called
+    )

@@ -153,9 +153,10 @@ class TaskRegistry:
             for module in modules:
                 try:
                     importlib.import_module(module)
-                except ImportError as error:
+                except Exception as error:
                     raise ConfigError(
-                        f"setting 'task_modules' names '{name}', and '{module}' cannot be imported: {error}"
+                        f"setting 'task_modules' names '{name}', and '{module}' cannot be imported: "
+                        f"{type_name(type(error))}: {error_text(error)}"
                     ) from error
 
     def modules_left_out(self) -> list[str]:

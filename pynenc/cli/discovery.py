@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pynenc.app import Pynenc
-from pynenc.application.source_files import place_of_module, python_files, root_of, text_of
+from pynenc.application.source_files import (
+    import_root,
+    makes_app,
+    name_below,
+    place_of_module,
+    python_files,
+    root_of,
+    text_of,
+)
 from pynenc.conf.loader import nearest_pyproject, project_table
 from pynenc.exceptions import ConfigError
 
-_MAKES_APP = re.compile(
-    r"^\w+\s*(:[^=]+)?=\s*\(?\s*([\w.]+\.)?(Pynenc(Builder)?\(|Pynenc\.from_info\()", re.MULTILINE
-)
 _HOW = "module.app, module:app, a package or file.py"
 
 
@@ -51,10 +56,11 @@ def others_without_id(app: Pynenc) -> list[str]:
     root = root_of(module)
     if app.conf.is_given("app_id") or root is None:
         return []
+    folder = import_root(module) or root
     named = [
-        place_of_module(path)[1]
+        name_below(path, [folder])[1]
         for path in python_files(root)
-        if _makes_app(path) and "app_id" not in text_of(path)
+        if makes_app(path) and "app_id" not in text_of(path)
     ]
     return [each for each in named if each != module]
 
@@ -65,9 +71,9 @@ def _of_name(name: str, place: Path) -> Pynenc:
     if file.endswith(".py"):
         if not path.is_file():
             raise ConfigError(f"file '{file}' does not exist in {place}")
-        return _of_file(path, variable or None)
+        return _of_file(path, variable or None, _roots(place))
     if path.is_dir() and ("/" in file or "\\" in file):
-        return _only_among(list(python_files(path)), f"folder '{file}'")
+        return _only_among(list(python_files(path)), f"folder '{file}'", _roots(place))
     return _named(name, place)
 
 
@@ -76,9 +82,25 @@ def _import_from(folder: Path) -> None:
         sys.path.insert(0, str(folder))
 
 
-def _of_file(path: Path, variable: str | None = None) -> Pynenc:
-    """Return the app of a file, imported as the module of its package that it is."""
+def _roots(place: Path) -> list[Path]:
+    """Return the folders from which modules below a folder may be imported."""
+    return [place / "src", place]
+
+
+def _of_file(
+    path: Path, variable: str | None = None, roots: Sequence[Path] = (), is_found: bool = False
+) -> Pynenc:
+    """Return the app of a file, imported as the module of its package that it is.
+
+    Args:
+        path: The file.
+        variable: The variable, if that was named.
+        roots: From where packages without `__init__.py` may be imported.
+        is_found: Whether it was found below a root, and not named.
+    """
     folder, module = place_of_module(path)
+    if is_found or module in sys.stdlib_module_names:
+        folder, module = name_below(path, roots)
     if module in sys.stdlib_module_names:
         raise ConfigError(
             f"the file {path} has the name of the module '{module}' of the standard library, so Python can "
@@ -98,9 +120,11 @@ def _named(name: str, place: Path) -> Pynenc:
     if not _can_import(name.partition(":")[0].partition(".")[0]) and (place / "src").is_dir():
         _import_from(place / "src")
     module_name, _, variable = name.partition(":")
+    if not module_name or (not name.rpartition(".")[0] and name.startswith(".")):
+        raise ConfigError(f"'{name}' names no module; give --app as {_HOW}")
     if not variable:
         if _can_import(module_name):
-            return _single(module_name, name)
+            return _single(module_name, name, _roots(place))
         module_name, _, variable = name.rpartition(".")
         if not module_name:
             raise ConfigError(f"module '{name}' was not found here; give --app as {_HOW}")
@@ -135,7 +159,7 @@ def _apps_of(module: str) -> dict[str, Pynenc]:
     return {name: value for name, value in variables.items() if isinstance(value, Pynenc)}
 
 
-def _single(module: str, name: str) -> Pynenc:
+def _single(module: str, name: str, roots: Sequence[Path] = ()) -> Pynenc:
     """Return the only app of a module or, if it is a package without one, of the modules below it."""
     apps = _apps_of(module)
     distinct = {id(app): app for app in apps.values()}
@@ -146,32 +170,30 @@ def _single(module: str, name: str) -> Pynenc:
     places = getattr(sys.modules[module], "__path__", None)
     if places is None:
         raise ConfigError(f"'{name}' defines no Pynenc app, such as 'app = Pynenc()'")
-    return _only_among([path for place in places for path in python_files(Path(place))], f"package '{name}'")
+    files = [path for place in places for path in python_files(Path(place))]
+    return _only_among(files, f"package '{name}'", roots)
 
 
 def _only_app(folder: Path) -> Pynenc:
-    top = [path for path in sorted(folder.glob("*.py")) if _makes_app(path)]
-    return _only_among(top or list(python_files(folder)), f"{folder}, and no package below it,")
+    top = [path for path in sorted(folder.glob("*.py")) if makes_app(path)]
+    files = top or list(python_files(folder))
+    return _only_among(files, f"{folder}, and no package below it,", _roots(folder))
 
 
-def _only_among(files: list[Path], what: str) -> Pynenc:
-    makers = [path for path in files if _makes_app(path)]
+def _only_among(files: list[Path], what: str, roots: Sequence[Path]) -> Pynenc:
+    makers = list(dict.fromkeys(path.resolve() for path in files if makes_app(path)))
     if not makers:
         raise ConfigError(
             f"no Python file in {what} makes a Pynenc app; name one with --app as {_HOW}, or with 'app' in "
             f"[tool.pynenc] of pyproject.toml"
         )
     if len(makers) > 1:
-        named = ", ".join(place_of_module(path)[1] for path in makers)
+        named = ", ".join(name_below(path, roots)[1] for path in makers)
         raise ConfigError(
             f"several files make an app: {named}; name one with --app module.app, or with 'app' in "
             f"[tool.pynenc] of pyproject.toml"
         )
-    return _of_file(makers[0].resolve())
-
-
-def _makes_app(path: Path) -> bool:
-    return _MAKES_APP.search(text_of(path)) is not None
+    return _of_file(makers[0], None, roots, is_found=True)
 
 
 def _list(apps: dict[str, Pynenc]) -> str:

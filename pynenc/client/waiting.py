@@ -65,14 +65,20 @@ class _Patience:
         """Return what to enter while a wait blocks: inside a runner of the app it gives up the slot."""
         running = running_runner.get()
         if running is None or running.app_id != self._components.app_id:
-            return _served(self._components)
-        return running.waiting(invocation_ids)
+            return _served(self._components, invocation_ids)
+        return _served(self._components, invocation_ids, running.waiting(invocation_ids))
 
 
 @contextmanager
-def _served(components: Components) -> Iterator[None]:
-    components.serving.begin()
-    yield
+def _served(
+    components: Components,
+    invocation_ids: Sequence[str],
+    pause: AbstractContextManager[None] | None = None,
+) -> Iterator[None]:
+    """Have something execute what is waited for, and pause the body that waits, if one does."""
+    components.serving.begin(invocation_ids)
+    with pause or nullcontext():
+        yield
 
 
 def wait_ended(
@@ -149,7 +155,6 @@ def _warn_in_vain(components: Components, waiting: Sequence[str]) -> bool:
         )
     queues = {state.queue for state in states if state is not None and state.status.is_available}
     unserved = components.runners.unserved(queues, alive_since) if queues else []
-    unserved = [queue for queue in unserved if not components.serving.serve(queue)]
     for queue in unserved:
         components.logger.warning(
             "waiting for invocations in queue '%s', which no live runner of app '%s' consumes: %s",

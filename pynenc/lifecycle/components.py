@@ -37,11 +37,12 @@ class WatchesStatus(Protocol):
 class Serving(Protocol):
     """Knows what executes the invocations of the app."""
 
-    def begin(self) -> None:
-        """Start the embedded runner, if there is to be one and nothing executes yet."""
+    def begin(self, invocation_ids: Sequence[str] = ()) -> None:
+        """Start the embedded runner, if there is to be one and nothing executes yet.
 
-    def serve(self, queue: str) -> bool:
-        """Execute what is in a queue, too, if there is an embedded runner; return whether there is."""
+        Args:
+            invocation_ids: What is waited for.
+        """
 
     def advice(self, queue: str | None = None) -> str:
         """Return how to start a runner that sees what this process submits."""

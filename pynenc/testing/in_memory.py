@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pynenc.app import Pynenc
-from pynenc.exceptions import WorkflowUsageError
 from pynenc.plugins.kinds import STORES
 
-_STOP_S = 30.0
+_BODIES = ("pynenc-worker", "pynenc-body", "pynenc-loop")
+_LEAVING_S = 2.0
 
 
 @contextmanager
@@ -35,36 +35,29 @@ def in_memory(app: Pynenc, **settings: object) -> Iterator[Pynenc]:
 
 @contextmanager
 def working(app: Pynenc) -> Iterator[Pynenc]:
-    """Run a runner of the app in a thread of this process inside the block.
+    """Run a runner of the app in threads of this process inside the block.
 
-    It is the runner that the settings select, if that runs in threads or an event loop.
+    It is the runner that the settings select, if that runs in threads or an event loop, else a
+    ThreadRunner, and it consumes all queues. At the end of the block, bodies that run may finish
+    within `shutdown_grace_seconds`.
 
     Raises:
-        WorkflowUsageError: The settings select one that executes nothing, or it cannot start.
+        AssertionError: A body runs on after that; it would work on what the next test stores.
     """
-    runner, failed = app.runner, list[BaseException]()
-    started = threading.Event()
-
-    def run() -> None:
-        try:
-            runner.run()
-        except BaseException as error:  # noqa: BLE001 - raised in the thread of the test
-            failed.append(error)
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=run, name="pynenc-test-runner", daemon=True)
-    thread.start()
-    while not started.wait(0.005):
-        if app.orchestrator.live_runners(app.components.now() - app.conf.dead_after_seconds, 1):
-            break
-    if failed:
-        raise WorkflowUsageError(
-            f"the {type(runner).__name__} of app '{app.app_id}' cannot work in this process: {failed[0]}"
-        ) from failed[0]
+    before = set(threading.enumerate())
+    embeds, app.conf.embedded_runner = app.conf.embedded_runner, True
+    app.serving.stop()
+    app.serving.start()
     try:
         yield app
     finally:
-        runner.stop_runner_loop()
-        runner.hurry()
-        thread.join(_STOP_S)
+        app.conf.embedded_runner = embeds
+        app.serving.stop(is_patient=True)
+        left = [each for each in threading.enumerate() if each not in before and each.name in _BODIES]
+        for each in left:
+            each.join(_LEAVING_S)
+        if any(each.is_alive() for each in left):
+            raise AssertionError(
+                f"a task of app '{app.app_id}' runs on after the end of the test: give it a timeout and let "
+                "it call check_interruption(), or wait for its result"
+            )

@@ -32,6 +32,7 @@ class Rehearsal:
         app: The app.
         plan: The clock, and for those that explore crashes when the process dies.
         runner_id: The id under which bodies run.
+        skips_time: Whether `run` lets time pass for what only waits for that.
     """
 
     def __init__(self, app: Pynenc, plan: CrashPlan) -> None:
@@ -40,6 +41,7 @@ class Rehearsal:
         self._evaluating = Evaluating(app)
         self._until_tick: float | None = None
         self.runner_id = "rehearsal"
+        self.skips_time = False
 
     @property
     def now(self) -> datetime:
@@ -47,7 +49,20 @@ class Rehearsal:
         return datetime.fromtimestamp(self.app.components.now(), UTC)
 
     def run(self) -> int:
-        """Run all that is due, what follows from it included; return how many bodies ran."""
+        """Run all that is due, what follows from it included; return how many bodies ran.
+
+        A synchronous app lets time pass, too, until nothing but an event or a cron is waited for. The
+        timeout of a wait for an event does not count as something to wait for.
+        """
+        ran = self._run()
+        if self.skips_time:
+            last = self.app.components.now() + _LONGEST.total_seconds()
+            while (due := self._next_due(is_for_time_only=True)) is not None and due < last:
+                self._put_forward(due)
+                ran += self._run()
+        return ran
+
+    def _run(self) -> int:
         ran = 0
         for _ in range(_MOST_STEPS):
             self._until_tick = self._evaluating.work()
@@ -107,20 +122,6 @@ class Rehearsal:
             self._put_forward(due)
             self.run()
         raise AssertionError(f"{invocation!r} has not ended after {_MOST_STEPS} steps")
-
-    def settle(self, invocation_id: str) -> None:
-        """Let time pass until an invocation has ended, or nothing but an event or a cron is waited for.
-
-        The timeout of a wait for an event does not count as something to wait for.
-        """
-        self.run()
-        for _ in range(_MOST_STEPS):
-            (state,) = self.app.orchestrator.read_states([invocation_id])
-            due = None if state is None or state.status.final else self._next_due(is_for_time_only=True)
-            if due is None:
-                return
-            self._put_forward(due)
-            self.run()
 
     def pass_time(self) -> bool:
         """Put the clock forward to what is due next; return whether anything is."""

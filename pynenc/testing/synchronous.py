@@ -22,8 +22,8 @@ class _RunsAtOnce:
         self._is_running = False
 
     @hookimpl
-    def pynenc_after_submit(self, app_id: str, invocation_id: str) -> None:
-        """Run it, and what follows from it, to its end or to a wait for an event."""
+    def pynenc_after_submit(self, app_id: str) -> None:
+        """Run what was submitted, and what follows from it, to its end or to a wait for an event."""
         if app_id != self._rehearsal.app.app_id or current_invocation.get() is not None:
             return
         with self._lock:
@@ -31,7 +31,7 @@ class _RunsAtOnce:
                 return
             self._is_running = True
             try:
-                self._rehearsal.settle(invocation_id)
+                self._rehearsal.run()
             finally:
                 self._is_running = False
 
@@ -43,14 +43,15 @@ def synchronous(app: Pynenc) -> Iterator[Rehearsal]:
     Arguments, results and exceptions go through the serializer, handles have all their members, and
     everything is stored, so that `app.find_invocations`, events, triggers and workflows work. A
     task's `timeout` is in force. Sleeps of workflows, delays and pauses between retries take no time:
-    the clock of the rehearsal is put forward. A workflow that waits for an event goes on when that is
-    sent and `run` is called on the rehearsal.
+    the clock of the rehearsal is put forward. After an event, an update or a cancel that a workflow waits
+    for, call `run` on the rehearsal.
 
     Raises:
         WorkflowUsageError: The components are neither in memory nor SQLite; put `in_memory(app)` around.
     """
     registry = plugin_registry()
     with rehearsing(app) as rehearsal:
+        rehearsal.skips_time = True
         at_once = _RunsAtOnce(rehearsal)
         registry.manager.register(at_once, f"synchronous {app.app_id} {id(at_once)}")
         try:

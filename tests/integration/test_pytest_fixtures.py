@@ -58,6 +58,18 @@ def order(x: int) -> int:
     order.wf.sleep(timedelta(days=30))
     return made + 1
 
+@app.task
+def late(seconds: float) -> None:
+    DONE.append("late begins")
+    time.sleep(seconds)
+    DONE.append("late ends")
+
+@app.workflow
+def shipping() -> str:
+    by = shipping.wf.wait_event("ok", timeout=timedelta(days=2))["by"]
+    shipping.wf.sleep(timedelta(days=30))
+    return str(by)
+
 @app.workflow
 def approval() -> str:
     return str(approval.wf.wait_event("ok")["by"])
@@ -100,18 +112,31 @@ def test_the_next_test_finds_nothing_of_it(pynenc_submitted):
             raise SystemError("no error")
 """,
     "worker": """
-from shop import add, app, direct, double, order
+import pathlib
+from shop import DONE, add, app, direct, double, flaky, late, order
 
 def test_it_runs(pynenc_worker):
     assert double(4).wait(60) == 8
     assert add(1, 2).wait(60) == 3
     assert double.parallelize([(1,), (2,)]).wait(60) == [2, 4]
     assert direct(1) == 2
+    assert flaky.options(queue="anything")(0).status.value == "registered"
+    assert double.options(queue="anything")(3).wait(60) == 6
+
+def test_what_runs_may_finish(pynenc_worker):
+    DONE.clear()
+    late(0.5)
+    while "late begins" not in DONE:
+        pass
+
+def test_it_has_finished():
+    assert DONE == ["late begins", "late ends"]
+    assert not pathlib.Path("real.db").exists()
 """,
     "sync": """
 import pytest
 from pynenc.exceptions import InvocationTimeoutError, SerializationError
-from shop import DONE, Plain, add, approval, app, direct, double, flaky, keys, order, slow
+from shop import DONE, Plain, add, approval, app, shipping, direct, double, flaky, keys, order, slow
 
 def test_it_has_run_when_the_call_returns(pynenc_sync):
     DONE.clear()
@@ -153,6 +178,11 @@ def test_events_triggers_and_updates(pynenc_sync):
     app.send_event(call.invocation_id, "ok", {"by": "Ada"})
     pynenc_sync.run()
     assert call.wait(0) == "Ada"
+    call = shipping()
+    assert not call.status.final
+    app.send_event(call.invocation_id, "ok", {"by": "Bob"})
+    pynenc_sync.run()
+    assert call.wait(0) == "Bob"
 
 def test_the_rest_of_the_surface(pynenc_sync):
     group = double.parallelize([(1,), (2,)])

@@ -174,3 +174,11 @@ async def sleep_for_ever() -> None:
 async def await_for_ever() -> None:
     invocation: Any = current_invocation.get()
     await invocation.task.app.find_task("plain_tasks.sleep_for_ever")().async_result()
+
+
+other_task: Any = None
+
+
+def call_other(x: int, y: int) -> int:
+    """Wait for a task of another app."""
+    return int(other_task(x, y).result)

@@ -12,7 +12,7 @@ import pytest
 from pynenc import Pynenc
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.context import RunnerContext, current_invocation_id, current_runner
-from pynenc.logs import shown_arguments
+from pynenc.logs import log_everything, shown_arguments
 
 
 def logged(capsys: pytest.CaptureFixture[str], **settings: Any) -> str:
@@ -138,3 +138,37 @@ def test_what_is_logged_cannot_drive_the_terminal(capsys: pytest.CaptureFixture[
     app.logger.warning("a task said %s", "\x1b[2J\r\x07\u202eexe")
     line = capsys.readouterr().out
     assert line.endswith("a task said \\x1b[2J\\x0d\\x07\\u202eexe\n")
+
+
+def test_extra_and_stacks_are_on_the_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": "json"})
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    extra = {"order": 5, "level": "mine", "cycle": cycle, "keys": {(1, 2): 3}, "nan": float("nan")}
+    app.logger.warning("x", extra=extra, stack_info=True)
+    entry = json.loads(capsys.readouterr().out)
+    assert (entry["order"], entry["level"], entry["extra_level"], entry["nan"]) == (
+        5,
+        "warning",
+        "mine",
+        "nan",
+    )
+    assert "test_extra_and_stacks" in entry["stack"]
+    assert "(1, 2)" in entry["keys"]
+
+
+def test_a_runner_process_shows_what_all_loggers_log(capsys: pytest.CaptureFixture[str]) -> None:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers = []
+    try:
+        app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": "json"})
+        log_everything(app.conf)
+        log_everything(app.conf)
+        app.logger.info("ours")
+        for name in ("shop.jobs", "pynenc.mine", "pynenc_shop"):
+            logging.getLogger(name).info(name)
+        told = [json.loads(line)["message"] for line in capsys.readouterr().out.splitlines()]
+        assert told == ["ours", "shop.jobs", "pynenc.mine", "pynenc_shop"]
+    finally:
+        root.handlers, root.level = handlers, level

@@ -58,7 +58,7 @@ def test_the_first_wait_starts_a_runner_and_it_is_told_at_debug(
     assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
 
 
-def test_it_consumes_whatever_queue_a_call_is_in(app: Pynenc, impatient: None) -> None:
+def test_it_consumes_whatever_queue_a_call_is_in(app: Pynenc) -> None:
     assert app.task(plain_tasks.add, queue="mail")(1, 2).wait(60) == 3
     assert app.task(plain_tasks.echo).options(queue="later")(5).wait(60) == 5
 
@@ -184,3 +184,24 @@ def run_script(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "script.py"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
     )
+
+
+def test_a_queue_that_is_new_after_the_start_costs_no_time(app: Pynenc) -> None:
+    waiting_s = waiting.REMIND_AFTER_S - 1
+    add = app.task(plain_tasks.add)
+    assert add(1, 2).wait(60) == 3
+    assert add.options(queue="mail")(1, 2).wait(waiting_s) == 3
+    assert app.task(plain_tasks.echo, queue="late")(5).wait(waiting_s) == 5
+    assert len(add.options(queue="third").parallelize([(n,) for n in range(50)]).wait(waiting_s)) == 50
+
+
+def test_a_body_that_waits_for_a_task_of_another_app_starts_its_runner(app: Pynenc) -> None:
+    other = Pynenc({"app_id": "embedded-other"})
+    inner = app.task(plain_tasks.add)
+    outer = other.task(plain_tasks.call_other)
+    plain_tasks.other_task = inner
+    try:
+        assert outer(1, 2).wait(waiting.REMIND_AFTER_S - 1) == 3
+    finally:
+        plain_tasks.other_task = None
+        Pynenc.discard("embedded-other")

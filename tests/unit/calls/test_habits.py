@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from typing import Any
+from unittest import mock
 
 import plain_tasks
 import pytest
@@ -167,3 +169,17 @@ def test_settings_of_a_family_that_nothing_uses_are_told(
     mixed = {"broker_cls": "SQLiteBroker", "allow_partly_in_memory": True, "sqlite_db_path": "x.db"}
     Pynenc({"app_id": "habits-3", **mixed}).task(plain_tasks.add)(1, 2)
     assert caplog.records == []
+
+
+# --- tools that look at everything -------------------------------------------------------
+
+
+def test_tools_that_look_at_every_attribute_work_on_tasks(app: Pynenc) -> None:
+    add = app.task(plain_tasks.add)
+    assert not hasattr(add, "invocation")
+    assert not hasattr(add, "wf")
+    assert dict(inspect.getmembers(add))["task_id"] == add.task_id
+    assert mock.create_autospec(add) is not None
+    assert mock.Mock(spec=add).parallelize is not None
+    with pytest.raises(RuntimeError, match="not running here"):
+        _ = add.invocation

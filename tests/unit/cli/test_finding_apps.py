@@ -98,6 +98,74 @@ def test_environments_and_hidden_folders_are_not_searched(folder: Path) -> None:
         load_app(None)
 
 
+@pytest.mark.parametrize("name", ["fname/queue.py", "fname", "fname.queue", "fname.queue:app", None])
+def test_a_package_without_init_is_one_all_the_same(folder: Path, name: str | None) -> None:
+    write(
+        folder,
+        "fname/queue.py=APP",
+        "fname/sub/tasks.py=from fname.queue import app\n@app.task\ndef f(): ...\n",
+    )
+    app = load_app(name)
+    assert app.info.module == "fname.queue"
+    assert app.modules_left_out() == ["fname.sub.tasks"]
+    app.conf.task_modules = ("fname.**",)
+    app.import_task_modules()
+    assert app.modules_left_out() == []
+
+
+def test_a_folder_without_init_in_a_package_is_imported_by_patterns(folder: Path) -> None:
+    write(folder, "fhalf/__init__.py", "fhalf/core.py=APP", f"fhalf/sub/tasks.py={JOBS.format('fhalf.core')}")
+    app = load_app("fhalf")
+    assert app.modules_left_out() == ["fhalf.sub.tasks"]
+    app.conf.task_modules = ("fhalf.*.tasks",)
+    app.import_task_modules()
+    assert app.modules_left_out() == []
+
+
+def test_what_only_reads_like_an_app_is_none(folder: Path) -> None:
+    write(
+        folder, "freal.py=APP", 'fdoc.py="""Example:\napp = Pynenc()\n"""\n',
+        "finside.py=from pynenc import Pynenc\ndef make():\n    app = Pynenc()\n    return app\n",
+    )  # fmt: skip
+    (folder / "flink.py").symlink_to(folder / "freal.py")
+    assert load_app(None).info.module == "freal"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import pynenc\napp: pynenc.Pynenc = pynenc.Pynenc({'app_id': 'fform'})\n",
+        "from pynenc import Pynenc as P\napp = P({'app_id': 'fform'})\n",
+        "from pynenc import PynencBuilder\napp = PynencBuilder().app_id('fform').memory().build()\n",
+        "from pynenc import Pynenc\ntry:\n    app = Pynenc({'app_id': 'fform'})\nfinally:\n    pass\n",
+    ],
+)
+def test_every_way_to_make_an_app_is_seen(folder: Path, text: str) -> None:
+    write(folder, f"fform.py={text}", "fother.py=x = 1\n")
+    assert load_app(None).app_id == "fform"
+
+
+@pytest.mark.parametrize("name", [":app", "", ":", ".app", "a b:app"])
+def test_a_name_that_names_nothing_is_told(folder: Path, name: str) -> None:
+    with pytest.raises(ConfigError):
+        load_app(name)
+
+
+def test_a_broken_module_of_task_modules_is_told_with_the_setting(folder: Path) -> None:
+    write(
+        folder,
+        "fbroke/__init__.py",
+        "fbroke/core.py=APP",
+        "fbroke/bad.py=def f(:\n",
+        "fbroke/worse.py=1 / 0\n",
+    )
+    app = load_app("fbroke")
+    for name, told in (("fbroke.bad", "SyntaxError"), ("fbroke.w*", "ZeroDivisionError")):
+        app.conf.task_modules = (name,)
+        with pytest.raises(ConfigError, match=f"'task_modules' names '.*cannot be imported: {told}"):
+            app.import_task_modules()
+
+
 # --- the option, wherever it is written ------------------------------------------------------
 
 
