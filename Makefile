@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint check docs bench thorough fuzz soak clean
+.PHONY: demo test lint check docs bench thorough first-hour fuzz soak clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "pynenc needs Python 3.11 or later; name one with PYTHON=..."; exit 1; }
@@ -52,6 +52,14 @@ bench: $(VENV)/.bench
 
 thorough: $(VENV)/.dev
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m thorough
+
+# The README, the quick start and projects of users, word by word, in an environment with nothing else in it.
+first-hour: $(VENV)/.dev
+	rm -rf build/first-hour
+	$(BIN)/python -m venv build/first-hour
+	build/first-hour/bin/python -m pip install --quiet . ipython Django
+	PYNENC_TEST_PYTHON=$(CURDIR)/build/first-hour/bin/python $(BIN)/pytest tests/integration/test_first_hour.py \
+		tests/integration/test_manual.py -k "first_hour or README or quickstart or projects"
 
 fuzz: $(VENV)/.dev
 	PYNENC_TEST_FUZZ_TRIES=1_000_000 $(BIN)/pytest tests/unit/serializer/test_hostile_texts.py -k damaged

@@ -15,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
-BIN = Path(sys.executable).parent
+PYTHON = os.environ.get("PYNENC_TEST_PYTHON", sys.executable)
+"""The Python of the user; `make first-hour` gives that of an empty environment."""
+
+BIN = Path(PYTHON).parent
 APP = "from pynenc import Pynenc\napp = Pynenc({'app_id': 'shop', 'backend': 'sqlite'})\n"
 ADD = "@app.task\ndef add(x: int, y: int) -> int:\n    return x + y\n"
 CALL = "print('result', add(1, 2).wait(30))\n"
@@ -94,7 +97,7 @@ def test_a_layout_works_without_naming_the_app(layout: str, folder: Path) -> Non
     files, module = LAYOUTS[layout]
     write(folder, {**files, "main.py": f"from {module} import add\n{CALL}"})
     with runner(folder, "runner", "start"):
-        done = run(folder, sys.executable, "main.py", PYTHONPATH="src")
+        done = run(folder, PYTHON, "main.py", PYTHONPATH="src")
     assert done.stdout == "result 3\n"
     told = (folder / "runner.log").read_text()
     assert "WARNING" not in told.replace("WARNING  [shop] a signal to stop", "")
@@ -118,7 +121,7 @@ def test_a_notebook_works_in_one_process_and_with_a_file_for_the_tasks(folder: P
     )
     write(folder, {"tasks.py": APP + ADD})
     with runner(folder, "runner", "start"):
-        done = run(folder, sys.executable, "-c", notebook)
+        done = run(folder, PYTHON, "-c", notebook)
     assert "in memory 4" in done.stdout
     assert "result 3" in done.stdout
     assert "%%writefile tasks.py" in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
@@ -146,7 +149,7 @@ def test_a_django_project_works(folder: Path) -> None:
     )
     for kind in ("ThreadRunner", "PersistentProcessRunner"):
         with runner(folder, "runner", "start", "--runner", kind, PYNENC__NUM_PROCESSES="1"):
-            done = run(folder, sys.executable, "-c", "import site_.queueing\nimport call")
+            done = run(folder, PYTHON, "-c", "import site_.queueing\nimport call")
         assert done.stdout == "result Order\n", kind
 
 
@@ -168,7 +171,7 @@ def test_worker_processes_set_django_up_like_the_program_that_started_them(folde
             "print('result', name().wait(30))\napp.runner.stop_runner_loop()\nrunner.join()\n",
         },
     )
-    done = run(folder, sys.executable, "command.py", PYNENC__NUM_PROCESSES="1", PYNENC__LOGGING_LEVEL="error")
+    done = run(folder, PYTHON, "command.py", PYNENC__NUM_PROCESSES="1", PYNENC__LOGGING_LEVEL="error")
     assert done.stdout == "result Order\n"
 
 
@@ -203,27 +206,27 @@ MISTAKES: dict[str, tuple[dict[str, str], list[str], dict[str, str], str]] = {
         {"queue.py": APP}, ["pynenc", "--app", "queue.py", "doctor"], {}, "rename it",
     ),
     "tasks in the script": (
-        {"main.py": APP + ADD + CALL}, [sys.executable, "main.py"], {}, "from tasks import add",
+        {"main.py": APP + ADD + CALL}, [PYTHON, "main.py"], {}, "from tasks import add",
     ),
     "a lambda": (
-        {"tasks.py": APP + "f = app.task(lambda: 1)\n"}, [sys.executable, "-c", "import tasks"], {},
+        {"tasks.py": APP + "f = app.task(lambda: 1)\n"}, [PYTHON, "-c", "import tasks"], {},
         "with 'def'",
     ),
     "a generator": (
-        {"tasks.py": APP + "@app.task\ndef f():\n    yield 1\n"}, [sys.executable, "-c", "import tasks"], {},
+        {"tasks.py": APP + "@app.task\ndef f():\n    yield 1\n"}, [PYTHON, "-c", "import tasks"], {},
         "Return a list",
     ),
     "the call of another framework": (
-        {"tasks.py": APP + ADD}, [sys.executable, "-c", "from tasks import add; add.delay(1, 2)"], {},
+        {"tasks.py": APP + ADD}, [PYTHON, "-c", "from tasks import add; add.delay(1, 2)"], {},
         "call the task itself: add(1, 2)",
     ),
     "the result of another framework": (
-        {"tasks.py": APP + ADD}, [sys.executable, "-c", "from tasks import add; add(1, 2).get()"], {},
+        {"tasks.py": APP + ADD}, [PYTHON, "-c", "from tasks import add; add(1, 2).get()"], {},
         "write 'result'",
     ),
     "an option of another framework": (
         {"tasks.py": APP + "@app.task(bind=True)\ndef f(self): ...\n"},
-        [sys.executable, "-c", "import tasks"], {}, "invocation",
+        [PYTHON, "-c", "import tasks"], {}, "invocation",
     ),
     "one underscore": (
         {"tasks.py": APP}, ["pynenc", "doctor"], {"PYNENC_BACKEND": "redis"}, "write PYNENC__BACKEND",
@@ -234,18 +237,18 @@ MISTAKES: dict[str, tuple[dict[str, str], list[str], dict[str, str], str]] = {
     ),
     "a section for a setting": (
         {"tasks.py": "from pynenc import Pynenc\napp = Pynenc({'runner': 'ThreadRunner'})\n"},
-        [sys.executable, "-c", "import tasks"], {}, "write 'runner_cls'",
+        [PYTHON, "-c", "import tasks"], {}, "write 'runner_cls'",
     ),
     "a cron that nobody imports": (
         {"shop/__init__.py": "", "shop/app.py": APP, "shop/jobs.py": "from shop.app import app\n" + ADD},
         ["pynenc", "doctor"], {}, "shop.jobs",
     ),
     "a runner that executes nothing": (
-        {"tasks.py": APP}, [sys.executable, "-c", "from tasks import app; app.runner.run()"], {},
+        {"tasks.py": APP}, [PYTHON, "-c", "from tasks import app; app.runner.run()"], {},
         "PYNENC__RUNNER_CLS=ThreadRunner",
     ),
     "an argument too few": (
-        {"tasks.py": APP + ADD}, [sys.executable, "-c", "from tasks import add; add(1)"], {},
+        {"tasks.py": APP + ADD}, [PYTHON, "-c", "from tasks import add; add(1)"], {},
         "missing a required argument: 'y'",
     ),
 }  # fmt: skip
@@ -264,7 +267,7 @@ def test_a_runner_in_another_folder_is_easy_to_see(folder: Path) -> None:
     there = folder / "elsewhere"
     with runner(there, "--app", "../tasks.py", "runner", "start"):
         quick = CALL.replace("30", "7")
-        done = run(folder, sys.executable, "-c", "from tasks import add\n" + quick)
+        done = run(folder, PYTHON, "-c", "from tasks import add\n" + quick)
     assert str(folder / "pynenc.db") in done.stdout
     assert "pynenc --app tasks.app runner start" in done.stdout
 
@@ -290,7 +293,7 @@ def test_a_second_signal_ends_every_runner_in_order(kind: str, number: signal.Si
     )
     write(folder, {"tasks.py": APP + slow})
     with runner(folder, "runner", "start", "--runner", kind, PYNENC__NUM_PROCESSES="1") as process:
-        assert run(folder, sys.executable, "-c", "from tasks import slow; slow()").stdout == ""
+        assert run(folder, PYTHON, "-c", "from tasks import slow; slow()").stdout == ""
         while not (folder / "begun").exists():
             time.sleep(0.02)
         process.send_signal(number)
@@ -317,7 +320,7 @@ def test_what_users_log_is_shown_like_what_we_log(kind: str, folder: Path) -> No
     with runner(
         folder, "runner", "start", "--runner", kind, PYNENC__LOG_FORMAT="json", PYNENC__NUM_PROCESSES="1"
     ):
-        assert run(folder, sys.executable, "main.py").stdout == ""
+        assert run(folder, PYTHON, "main.py").stdout == ""
     entries = {}
     for line in (folder / "runner.log").read_text().splitlines():
         entry = json.loads(line)

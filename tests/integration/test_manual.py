@@ -20,6 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<code>.*?)^```$', re.M | re.S)
+PYTHON = os.environ.get("PYNENC_TEST_PYTHON", sys.executable)
 _LEFT_OUT = ("pip ", "make ")
 _RUNNER = re.compile(r"pynenc( --app \w+)? runner start")
 
@@ -46,7 +47,7 @@ def runner_of(command: str, folder: Path, environment: dict[str, str]) -> Iterat
     "page", [page for page in PAGES if has_code(page)], ids=lambda page: str(page.relative_to(ROOT))
 )
 def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(PYTHON).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYNENC__LOGGING_LEVEL": "error"}
     del environment["PYNENC__EMBEDDED_RUNNER"]
     scripts: list[list[str]] = []
@@ -56,7 +57,7 @@ def test_the_code_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         elif block["language"] == "python":
             name = f"block_{len(scripts)}.py"
             (tmp_path / name).write_text(block["code"], encoding="utf-8")
-            scripts.append([sys.executable, name])
+            scripts.append([PYTHON, name])
         elif block["language"] == "bash":
             lines = [line for line in block["code"].replace("\\\n", " ").splitlines() if line]
             scripts += [["bash", "-ec", line] for line in lines if not line.startswith(_LEFT_OUT)]
