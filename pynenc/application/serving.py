@@ -8,7 +8,7 @@ import shlex
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -62,6 +62,9 @@ class AppServing:
 
     Args:
         app: The app.
+
+    Attributes:
+        instead: Called with what a wait is for, in place of starting a runner; for tests.
     """
 
     def __init__(self, app: ServedApp) -> None:
@@ -74,6 +77,7 @@ class AppServing:
         self._is_settled = False
         self._running: list[tuple[BaseRunner, threading.Thread]] = []
         self._queues: set[str] = set()
+        self.instead: Callable[[Sequence[str]], None] | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -87,6 +91,9 @@ class AppServing:
         Args:
             invocation_ids: What is waited for; an embedded runner consumes their queues from now on.
         """
+        if self.instead is not None:
+            self.instead(invocation_ids)
+            return
         if self._running:
             self._consume_queues_of(invocation_ids)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from pynenc.app import Pynenc
@@ -20,11 +20,33 @@ class _RunsAtOnce:
         self._rehearsal = rehearsal
         self._lock = threading.RLock()
         self._is_running = False
+        self._thread = threading.get_ident()
 
     @hookimpl
     def pynenc_after_submit(self, app_id: str) -> None:
         """Run what was submitted, and what follows from it, to its end or to a wait for an event."""
-        if app_id != self._rehearsal.app.app_id or current_invocation.get() is not None:
+        if app_id == self._rehearsal.app.app_id:
+            self._run()
+
+    def wait_for(self, invocation_ids: Sequence[str]) -> None:
+        """Run what a wait is for; if it has not ended then, nothing will end it while the test waits.
+
+        Raises:
+            AssertionError: Says what it waits for.
+        """
+        if current_invocation.get() is not None:
+            return
+        self._run()
+        states = self._rehearsal.app.orchestrator.read_states(invocation_ids)
+        open_ = [state for state in states if state is not None and not state.status.final]
+        if open_ and threading.get_ident() == self._thread:  # a coroutine of the test may still bring it
+            raise AssertionError(
+                f"invocation {open_[0].invocation_id} of task {open_[0].task_id} has not ended: it is "
+                f"{open_[0].status} and waits for {open_[0].waits_for or 'nothing that is due'}"
+            )
+
+    def _run(self) -> None:
+        if current_invocation.get() is not None:
             return
         with self._lock:
             if self._is_running:
@@ -54,7 +76,9 @@ def synchronous(app: Pynenc) -> Iterator[Rehearsal]:
         rehearsal.skips_time = True
         at_once = _RunsAtOnce(rehearsal)
         registry.manager.register(at_once, f"synchronous {app.app_id} {id(at_once)}")
+        app.serving.instead = at_once.wait_for
         try:
             yield rehearsal
         finally:
+            app.serving.instead = None
             registry.manager.unregister(at_once)

@@ -180,6 +180,8 @@ def test_events_triggers_and_updates(pynenc_sync):
     assert call.wait(0) == "Ada"
     call = shipping()
     assert not call.status.final
+    with pytest.raises(AssertionError, match="waits for event 'ok'"):
+        call.result
     app.send_event(call.invocation_id, "ok", {"by": "Bob"})
     pynenc_sync.run()
     assert call.wait(0) == "Bob"
