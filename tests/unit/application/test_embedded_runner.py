@@ -182,7 +182,12 @@ def test_a_fork_has_a_runner_of_its_own(tmp_path: Path) -> None:
 def run_script(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "script.py").write_text("\n".join(line[8:] for line in text.splitlines()), "utf-8")
     return subprocess.run(
-        [sys.executable, "script.py"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-W", "ignore::DeprecationWarning", "script.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
 
