@@ -138,10 +138,14 @@ class Pynenc(TaskApi, InvocationApi, AnswersHabits):
             self._logger,
             self.task_registry,
             self._forget_components,
-            lambda serializer: register_handles(serializer, self, self._instances.get),
+            self._prepare_serializer,
             self.serving,
             is_for_tests,
         )
+
+    def _prepare_serializer(self, serializer: BaseSerializer) -> None:
+        register_handles(serializer, self, self._instances.get)
+        serializer.allows_main = self.serving.is_all_in_memory
 
     def _forget_components(self) -> None:
         self.__dict__.pop("components", None)

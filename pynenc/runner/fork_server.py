@@ -98,6 +98,7 @@ def main() -> None:
     channel = _Server(control).serve()
     if channel is not None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+        sys.modules["__main__"] = worker_process  # as in a worker that is a new Python
         worker_process.work_for(channel)
 
 

@@ -21,10 +21,13 @@ class BaseSerializer(Component):
 
     Attributes:
         executes_code: Whether reading a text can execute code that its writer has chosen.
+        allows_main: Whether all that it writes is read in this process, where classes of the script that
+            is being run, or of a notebook, are found.
     """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigSerializer
     executes_code: ClassVar[bool] = False
+    allows_main: bool = False
 
     @abstractmethod
     def serialize(self, value: Any) -> str:
@@ -66,7 +69,8 @@ class BaseSerializer(Component):
             ValueError: Other processes cannot find the class, because it is defined in the script that is
                 being run or inside a function.
         """
-        if cls.__module__ == "__main__" or "<locals>" in cls.__qualname__:
+        is_main = cls.__module__ == "__main__" and not self.allows_main
+        if is_main or "<locals>" in cls.__qualname__:
             raise ValueError(
                 f"the class {cls.__qualname__} must be defined at the top level of a module that all "
                 f"processes import"

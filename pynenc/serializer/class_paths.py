@@ -13,8 +13,12 @@ from pynenc.serializer.kinds import RefusedError, user_call
 from pynenc.serializer.stored_names import STORED_NAMES, present_path
 
 
-def path_of(cls: type) -> str:
+def path_of(cls: type, allows_main: bool = False) -> str:
     """Return the path by which a reader finds a class.
+
+    Args:
+        cls: The class.
+        allows_main: Whether all readers are in this process, so that a class of its script is found.
 
     Raises:
         RefusedError: No other process could find it.
@@ -23,7 +27,7 @@ def path_of(cls: type) -> str:
     qualname: str = type.__getattribute__(cls, "__qualname__")
     if "<locals>" in qualname:
         raise RefusedError(f"the class {qualname} is defined inside a function; define it in a module")
-    if module == "__main__":
+    if module == "__main__" and not allows_main:
         raise RefusedError(
             f"the class {qualname} is defined in the script that is being run, where no runner finds it; "
             f"move it to a module"

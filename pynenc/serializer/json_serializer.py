@@ -80,7 +80,7 @@ class JsonSerializer(BaseSerializer):
         except (ValueError, RuntimeError):  # a float or int that is not JSON, or another thread changes it
             pass
         try:
-            return _encode(_Writer(self._converters).plain(value))
+            return _encode(_Writer(self._converters, self.allows_main).plain(value))
         except BaseException as error:
             if is_key_press(error):
                 raise
@@ -160,8 +160,9 @@ def _is_plain(value: Any, depth: int) -> bool:
 class _Writer:
     """One run of writing; finds what plain JSON lacks, values that hold themselves, and their paths."""
 
-    def __init__(self, converters: Mapping[str, tuple[ToPlain, FromPlain]]) -> None:
+    def __init__(self, converters: Mapping[str, tuple[ToPlain, FromPlain]], allows_main: bool) -> None:
         self._converters = converters
+        self._allows_main = allows_main
         self._open: set[int] = set()
 
     def plain(self, value: Any) -> Any:
@@ -238,7 +239,7 @@ class _Writer:
         return found
 
     def path_of(self, cls: type) -> str:
-        return path_of(cls)
+        return path_of(cls, self._allows_main)
 
 
 def _is_plain_key(key: object) -> bool:

@@ -148,3 +148,44 @@ print(f(1).result)
 """
     done = run(tmp_path, "", "-c", text)
     assert done.stdout == "3\n", done.stderr
+
+
+def test_classes_of_a_script_are_carried_where_nothing_is_imported(tmp_path: Path) -> None:
+    text = """
+from dataclasses import dataclass
+from enum import Enum
+from pynenc import Pynenc
+app = Pynenc(SETTINGS)
+
+class Size(Enum):
+    BIG = 1
+
+@dataclass
+class Order:
+    name: str
+    size: Size
+
+class SoldOutError(Exception):
+    pass
+
+@app.task
+def ship(order: Order) -> Order:
+    if not order.name:
+        raise SoldOutError("all gone")
+    return Order(order.name.upper(), order.size)
+
+if __name__ == "__main__":
+    print(ship(Order("tea", Size.BIG)).result)
+    try:
+        ship(Order("", Size.BIG)).result
+    except SoldOutError as error:
+        print(repr(error))
+"""
+    done = run(tmp_path, text.replace("SETTINGS", ""), "script.py")
+    assert done.stdout.splitlines() == [
+        "Order(name='TEA', size=<Size.BIG: 1>)",
+        "SoldOutError('all gone')",
+    ], done.stderr
+    text = text.replace("SETTINGS", "{'backend': 'sqlite', 'embedded_runner': True}")
+    done = run(tmp_path, text, "script.py")
+    assert "is defined in the script that is being run" in done.stderr

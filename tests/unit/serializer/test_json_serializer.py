@@ -242,6 +242,7 @@ def test_a_class_that_no_reader_finds_is_refused(app: Pynenc, monkeypatch: pytes
     with pytest.raises(SerializationError, match="is not what a reader finds"):
         app.serializer.serialize(local(1))
     monkeypatch.setattr(classes.Order, "__module__", "__main__")
+    app.serializer.allows_main = False  # as for an app whose components are shared
     with pytest.raises(SerializationError, match="in the script that is being run"):
         app.serializer.serialize(classes.Order(1))
 
