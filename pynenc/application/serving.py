@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import socket
@@ -210,7 +209,7 @@ class AppServing:
         cls = selected if issubclass(selected, in_process) else threads
         runner = cls(provider.context)
         runner.attach(self._app)
-        runner.life_level = logging.DEBUG
+        runner.is_embedded = True
         return runner
 
     def _run(self, runner: BaseRunner) -> None:

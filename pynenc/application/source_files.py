@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 _SKIPPED = frozenset(
@@ -80,15 +81,15 @@ def text_of(path: Path) -> str:
         return ""
 
 
-def root_of(module: str) -> Path | None:
-    """Return where the modules beside an imported one are: its package, or its folder."""
+def modules_beside(module: str) -> Iterator[tuple[Path, str]]:
+    """Return the files beside an imported module, of its package or its folder, each with its module."""
     folder = import_root(module)
     if folder is None:
-        return None
-    root = folder / module.partition(".")[0]
-    if root.is_dir():
-        return root
-    return None if folder.name in _SKIPPED else folder
+        return
+    package = folder / module.partition(".")[0]
+    if package.is_dir() or folder.name not in _SKIPPED:
+        for path in python_files(package if package.is_dir() else folder):
+            yield path, name_below(path, [folder])[1]
 
 
 def modules_with_tasks(module: str, variable: str) -> list[str]:
@@ -98,23 +99,26 @@ def modules_with_tasks(module: str, variable: str) -> list[str]:
         module: The module that makes the app; it is imported.
         variable: The app in it.
     """
-    root, folder = root_of(module), import_root(module)
     found: list[str] = []
-    for path in python_files(root) if root is not None and folder is not None else ():
+    for path, name in modules_beside(module):
         text = text_of(path)
-        if not _DECORATES.search(text):
-            continue
-        name = name_below(path, [folder] if folder is not None else [])[1]
-        if name != module and _defines_tasks(text, name, path.name == "__init__.py", module, variable):
+        is_other = name != module and _DECORATES.search(text) is not None
+        if is_other and _defines_tasks(text, name, path.name == "__init__.py", module, variable):
             found.append(name)
     return found
 
 
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
 def _defines_tasks(text: str, name: str, is_package: bool, module: str, variable: str) -> bool:
     """Return whether a file decorates functions with the app, by whatever name it has imported that."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = _parsed(text)
+    if tree is None:
         return False
     parents = module.split(".")
     apps = {".".join([*parents[:end], variable]) for end in range(len(parents) + 1)}
@@ -152,12 +156,12 @@ def matching_modules(pattern: str, beside: str | None) -> list[str]:
         beside: That other module.
     """
     parts = pattern.split(".")
-    head: list[str] = []
-    for part in parts:
-        if "*" in part:
-            break
-        head.append(part)
-    return [name for name in _names_below(".".join(head), beside) if _fits(name.split("."), parts)]
+    return [name for name in _names_below(literal_head(pattern), beside) if _fits(name.split("."), parts)]
+
+
+def literal_head(pattern: str) -> str:
+    """Return the package that all modules which fit a pattern lie below; empty if that is open."""
+    return ".".join(takewhile(lambda part: "*" not in part, pattern.split(".")))
 
 
 def _names_below(package: str, beside: str | None) -> Iterator[str]:
@@ -193,9 +197,8 @@ def makes_app(path: Path) -> bool:
     text = text_of(path)
     if "pynenc" not in text.lower():
         return False
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = _parsed(text)
+    if tree is None:
         return True
     classes = {"Pynenc", "PynencBuilder"}
     for node in ast.walk(tree):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from pynenc.application.source_files import matching_modules, modules_with_tasks
+from pynenc.application.source_files import literal_head, matching_modules, modules_with_tasks
 from pynenc.calls.definitions import is_defined_twice, place_of
 from pynenc.calls.interfaces import App
 from pynenc.calls.task_traits import NOT_RENAMED, TaskNaming
@@ -45,6 +45,11 @@ def _are_neighbours(own: str, other: str) -> bool:
     return Path(file).parent.samefile(place.parent if spec.submodule_search_locations else place)
 
 
+def _specification(module: str) -> object:
+    """Return the specification of a module, a new one for each import of it."""
+    return getattr(sys.modules.get(module), "__spec__", None)
+
+
 Triggers = TriggerBuilder | Sequence[TriggerBuilder]
 
 
@@ -65,7 +70,7 @@ class TaskRegistry:
         self._app_module = app_module
         self.tasks: dict[TaskId, Task[..., Any]] = {}
         self._by_key: dict[str, Task[..., Any]] = {}
-        self._specs: dict[str, object] = {}  # an import anew gives a module a new specification
+        self._specs: dict[str, object] = {}
         self.deferred_triggers: dict[TaskId, list[TriggerDefinition]] = {}
 
     def add(
@@ -82,7 +87,7 @@ class TaskRegistry:
             self._check_free(key, known)
         for key in task.keys:
             self._by_key[key] = known
-            self._specs[key] = getattr(sys.modules.get(func.__module__), "__spec__", None)
+            self._specs[key] = _specification(func.__module__)
         self.tasks[task.task_id] = known
         return task
 
@@ -92,8 +97,8 @@ class TaskRegistry:
         if found is None or found.task_id not in self.tasks:
             return
         before, now = found.func, task.func
-        spec = getattr(sys.modules.get(now.__module__), "__spec__", None)
-        if before.__name__ == now.__name__ and self._specs.get(key) is spec and is_defined_twice(before, now):
+        is_same_run = self._specs.get(key) is _specification(now.__module__)
+        if before.__name__ == now.__name__ and is_same_run and is_defined_twice(before, now):
             raise TaskDefinitionError(
                 f"two functions of module '{now.__module__}' are named '{now.__name__}', at "
                 f"{place_of(before)} and {place_of(now)}, so the second would take the place of the first. "
@@ -135,7 +140,7 @@ class TaskRegistry:
         own = (self._app_module() or "").partition(".")[0]
         conf = self._app.conf
         allowed = [own, *conf.modules_to_import, *conf.allowed_task_packages]
-        roots = [each.partition("*")[0].rstrip(".") for each in allowed]
+        roots = [literal_head(each) for each in allowed]
         if any(root and f"{module}.".startswith(f"{root}.") for root in roots):
             return True
         return own == self._app_module() and _are_neighbours(own, module.partition(".")[0])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pynenc.conf.base_config import PynencConfig
 from pynenc.plugins.component import ComponentSpec
 from pynenc.plugins.kinds import STORES, ComponentKind
-from pynenc.plugins.registry import PluginRegistry, import_object
+from pynenc.plugins.registry import PluginRegistry, settings_of
 
 
 def unused_settings(
@@ -37,9 +36,4 @@ def _told(alias: str, names: Mapping[str, str]) -> str:
 
 
 def _fields(spec: ComponentSpec) -> list[str]:
-    found: list[str] = []
-    for path in spec.settings:
-        cls = import_object(path)
-        if isinstance(cls, type) and issubclass(cls, PynencConfig):
-            found += cls.model_fields
-    return found
+    return [name for cls in settings_of(spec) for name in cls.model_fields]

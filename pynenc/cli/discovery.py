@@ -10,12 +10,11 @@ from pathlib import Path
 
 from pynenc.app import Pynenc
 from pynenc.application.source_files import (
-    import_root,
     makes_app,
+    modules_beside,
     name_below,
     place_of_module,
     python_files,
-    root_of,
     text_of,
 )
 from pynenc.conf.loader import nearest_pyproject, project_table
@@ -52,17 +51,13 @@ def load_app(name: str | None, folder: Path | None = None) -> Pynenc:
 
 def others_without_id(app: Pynenc) -> list[str]:
     """Return the modules beside that of an app without an `app_id` that make such an app, too."""
-    module = app.info.module or ""
-    root = root_of(module)
-    if app.conf.is_given("app_id") or root is None:
+    if app.conf.is_given("app_id"):
         return []
-    folder = import_root(module) or root
-    named = [
-        name_below(path, [folder])[1]
-        for path in python_files(root)
-        if makes_app(path) and "app_id" not in text_of(path)
+    return [
+        name
+        for path, name in modules_beside(app.info.module or "")
+        if name != app.info.module and makes_app(path) and "app_id" not in text_of(path)
     ]
-    return [each for each in named if each != module]
 
 
 def _of_name(name: str, place: Path) -> Pynenc:

@@ -206,13 +206,7 @@ class PluginRegistry:
 
     def settings_classes(self) -> list[type[PynencConfig]]:
         """Return every settings class that a loaded plugin declares."""
-        paths = dict.fromkeys(path for _, spec in self.components() for path in spec.settings)
-        found: list[type[PynencConfig]] = []
-        for path in paths:
-            cls = import_object(path)
-            if isinstance(cls, type) and issubclass(cls, PynencConfig):
-                found.append(cls)
-        return found
+        return list(dict.fromkeys(cls for _, spec in self.components() for cls in settings_of(spec)))
 
     def known_settings(self) -> list[type[PynencConfig]]:
         """Return every settings class there is, those of apps and tasks first."""
@@ -237,6 +231,12 @@ class PluginRegistry:
         """Return commands that plugins add to the command line, by name."""
         offered: list[Iterable[CommandSpec]] = self.manager.hook.pynenc_cli_commands()
         return {command.name: command for commands in offered for command in commands}
+
+
+def settings_of(spec: ComponentSpec) -> list[type[PynencConfig]]:
+    """Return the settings classes that a component reads."""
+    found = [import_object(path) for path in dict.fromkeys(spec.settings)]
+    return [cls for cls in found if isinstance(cls, type) and issubclass(cls, PynencConfig)]
 
 
 def _specs_of(plugin: object) -> Iterable[ComponentSpec]:

@@ -27,7 +27,8 @@ class BaseRunner(Component):
 
     Attributes:
         runner_context: Who this runner is.
-        life_level: At which level of the log it tells that it starts and stops.
+        is_embedded: Whether a wait in a program has started it: then it tells of itself at debug only,
+            and does not read the files of the project for tasks that are not imported.
     """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigRunner
@@ -36,7 +37,7 @@ class BaseRunner(Component):
     def __init__(self, context: ComponentContext) -> None:
         super().__init__(context)
         self.runner_context = RunnerContext(type(self).__name__)
-        self.life_level = logging.INFO
+        self.is_embedded = False
         self._app: App | None = None
         self._stopping = threading.Event()
 
@@ -86,20 +87,20 @@ class BaseRunner(Component):
         self._check_serializer()
         self.check_start()
         app.register_core_tasks()
-        if left_out := left_out_text(app.modules_left_out()):
+        if not self.is_embedded and (left_out := left_out_text(app.modules_left_out())):
             self.logger.warning("%s", left_out)
         app.register_deferred_triggers()
         app.components.runners.ensure_runner_registered(
             self.runner_context, service_of(app, self.conf.queues)
         )
-        hooks = app.components.hooks
+        hooks, level = app.components.hooks, logging.DEBUG if self.is_embedded else logging.INFO
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)
-            self.logger.log(self.life_level, "%s %s started", type(self).__name__, self.runner_id)
+            self.logger.log(level, "%s %s started", type(self).__name__, self.runner_id)
             try:
                 self.execute()
             finally:
-                self.logger.log(self.life_level, "%s %s stopped", type(self).__name__, self.runner_id)
+                self.logger.log(level, "%s %s stopped", type(self).__name__, self.runner_id)
                 hooks.call("runner_stopped", runner=self.runner_context)
 
     def check_start(self) -> None:

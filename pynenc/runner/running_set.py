@@ -89,11 +89,7 @@ class RunningSet:
         for body in bodies:
             if body.soft_at is not None and now >= body.soft_at:
                 body.soft_at = None
-                error = InvocationTimeoutError(
-                    f"invocation {body.invocation_id} of task {body.claim.data.task_id} took longer than "
-                    f"its timeout of {body.claim.data.timeout} s"
-                )
-                if body.interruption.request(error):
+                if body.interruption.request(timed_out(body.claim)):
                     body.hard_at = now + self._grace_s(body.claim)
         return [body for body in bodies if body.hard_at is not None and now >= body.hard_at]
 
@@ -102,6 +98,15 @@ class RunningSet:
         with self._lock:
             times = [at for body in self._bodies.values() for at in (body.soft_at, body.hard_at) if at]
         return max(0.0, min(times) - time.monotonic()) if times else None
+
+
+def timed_out(claim: Claim) -> InvocationTimeoutError:
+    """Return the error of a run whose time is over."""
+    data = claim.data
+    return InvocationTimeoutError(
+        f"invocation {data.invocation_id} of task {data.task_id} took longer than its timeout of "
+        f"{data.timeout} s"
+    )
 
 
 def grace_s(app: App, claim: Claim) -> float:

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 from pynenc.app import Pynenc
 from pynenc.context import RunnerContext
-from pynenc.exceptions import InvocationTimeoutError
 from pynenc.interruption import Interruption
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import finish_and_start
 from pynenc.runner.invoking import current_claim, invoke
 from pynenc.runner.pausing import paused
+from pynenc.runner.running_set import timed_out
 from pynenc.testing.crash_scenarios import QUEUES
 
 
@@ -84,11 +84,7 @@ def _time_limit(claimed: Claim, interruption: Interruption) -> Iterator[None]:
     if limit_s is None:
         yield
         return
-    error = InvocationTimeoutError(
-        f"invocation {claimed.data.invocation_id} of task {claimed.data.task_id} took longer than its "
-        f"timeout of {limit_s} s"
-    )
-    timer = threading.Timer(limit_s, lambda: interruption.request(error))
+    timer = threading.Timer(limit_s, lambda: interruption.request(timed_out(claimed)))
     timer.daemon = True
     timer.start()
     try:

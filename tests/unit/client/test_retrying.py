@@ -141,7 +141,8 @@ def test_one_that_continued_as_new_keeps_its_arguments(app: Pynenc) -> None:
     assert bodies.DONE == {"tick 3": 1, "tick 2": 1, "tick 1": 1}
 
 
-def test_wrong_code_neither_compensates_nor_records(app: Pynenc) -> None:
+def blocked_by_other_code(app: Pynenc) -> tuple[Any, Any]:
+    """Return a workflow that code in another order has blocked, and its task."""
     app.task(bodies.refund)
     root = app.workflow(bodies.saga_that_waits)
     call = root("o1")
@@ -149,6 +150,11 @@ def test_wrong_code_neither_compensates_nor_records(app: Pynenc) -> None:
     root.func = bodies.saga_in_another_order
     app.send_event(call.invocation_id, "go")
     run(app)
+    return root, call
+
+
+def test_wrong_code_neither_compensates_nor_records(app: Pynenc) -> None:
+    root, call = blocked_by_other_code(app)
     (state,) = app.orchestrator.read_states([call.invocation_id])
     assert state is not None
     assert "the code no longer fits" in (state.waits_for or "")
@@ -161,13 +167,7 @@ def test_wrong_code_neither_compensates_nor_records(app: Pynenc) -> None:
 
 
 def test_a_blocked_one_goes_on_from_a_step(app: Pynenc) -> None:
-    app.task(bodies.refund)
-    root = app.workflow(bodies.saga_that_waits)
-    call = root("o1")
-    run(app)
-    root.func = bodies.saga_in_another_order
-    app.send_event(call.invocation_id, "go")
-    run(app)
+    _, call = blocked_by_other_code(app)
     call.retry(from_step="charge")
     app.send_event(call.invocation_id, "go")
     run(app)
