@@ -10,7 +10,7 @@ from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.config_client_data_store import ConfigClientDataStore
 from pynenc.conf.config_sealing import ConfigSealing
 from pynenc.conf.loader import SettingsLoader
-from pynenc.invocation.data import InvocationData, OutcomeData
+from pynenc.invocation.data import LATER_FIELDS, InvocationData, OutcomeData
 from pynenc.plugins.component import Component
 from pynenc.plugins.registry import PluginRegistry, import_object
 from pynenc.state_backend.base_state_backend import INVOCATION, OUTCOME, BaseStateBackend
@@ -29,7 +29,7 @@ from pynenc.trigger.records import EventWait, Occurrence, Part, TriggerProblem, 
 from pynenc.trigger.stored_records import StoredDefinition
 
 SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
-    InvocationData: SealedFields(INVOCATION, ("arguments",)),
+    InvocationData: SealedFields(INVOCATION, ("arguments",), later=LATER_FIELDS),
     OutcomeData: SealedFields(OUTCOME, ("payload",)),
     Step: SealedFields(STEP, ("payload",)),
     WorkflowValue: SealedFields(WORKFLOW_VALUE, ("payload",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypedDict, get_args
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from pynenc.conf.base_config import unknown_setting
 from pynenc.conf.config_task import OPTION_TYPES, ConfigTask
+from pynenc.conf.tags import packed_tags, tags_of
 from pynenc.identifiers.texts import is_storable, shown
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -41,6 +43,7 @@ class CallOptionValues(TypedDict, total=False):
         if_exists: What becomes of a call whose `workflow_id` a stored workflow has: `return` gives the
             handle on that, the default; `refuse` raises a `WorkflowExistsError`; `replace` cancels it
             if it has not ended, and starts the new one.
+        tags: Names and values by which `app.search` finds the invocation, besides those of the task.
     """
 
     delay: float | timedelta | None
@@ -53,6 +56,7 @@ class CallOptionValues(TypedDict, total=False):
     invocation_id: str | None
     workflow_id: str | None
     if_exists: IfExists | None
+    tags: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class CallOptions:
         workflow_id: See `CallOptionValues`.
         if_exists: See `CallOptionValues`.
         idempotency_ttl: See `CallOptionValues`; in seconds.
+        tags: JSON text: the tags; None if there are none.
     """
 
     queue: str
@@ -82,6 +87,7 @@ class CallOptions:
     workflow_id: str | None = None
     if_exists: IfExists = "return"
     idempotency_ttl: float | None = None
+    tags: str | None = None
 
     @property
     def is_named(self) -> bool:
@@ -98,7 +104,7 @@ class CallOptions:
     @classmethod
     def of(cls, conf: ConfigTask) -> CallOptions:
         """Return what the task says."""
-        return cls(conf.queue, conf.priority, conf.timeout)
+        return cls(conf.queue, conf.priority, conf.timeout, tags=packed_tags(conf.tags))
 
     @classmethod
     def given(cls, conf: ConfigTask, options: CallOptionValues) -> CallOptions:
@@ -128,7 +134,19 @@ class CallOptions:
             *_names(options.get("idempotency_key"), options.get("invocation_id"), options.get("workflow_id")),
             _policy(conf, options),
             _time_to_live(options),
+            _tags(conf, options.get("tags")),
         )
+
+
+def _tags(conf: ConfigTask, given: Mapping[str, str] | None) -> str | None:
+    if given is None:
+        return packed_tags(conf.tags)
+    if isinstance(given, str):
+        raise ValueError(f"tags={shown(given, 80)} is not a mapping of names to texts")
+    try:
+        return packed_tags(tags_of({**conf.tags, **tags_of(given)}))
+    except ValueError as error:
+        raise ValueError(f"tags={shown(given, 80)} is not valid: {error}") from None
 
 
 def _time_to_live(options: CallOptionValues) -> float | None:

@@ -59,6 +59,7 @@ class CommonTaskOptions(TypedDict, total=False):
     debounce: float | None
     pin_version: bool | None
     cancel_children: bool | None
+    tags: Mapping[str, str] | None
 
 
 class TaskOptions(CommonTaskOptions, total=False):

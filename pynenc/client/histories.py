@@ -111,7 +111,7 @@ def _children(components: Components, steps: list[Step]) -> dict[str, RecordedCh
         if state is None or not state.status.final:
             continue
         outcome: OutcomeData | None = None
-        if state.outcome_id is not None:
+        if state.outcome_id is not None and state.status.has_outcome:
             (outcome,) = components.state_backend.read_outcomes([state.outcome_id])
         if outcome is None:
             found[state.invocation_id] = RecordedChild(state.status.value)

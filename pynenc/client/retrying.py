@@ -159,6 +159,7 @@ def _submit_again(
         parent_invocation_id=caller.invocation_id if caller is not None else None,
         submitter_id=components.runners.ensure_runner_registered(runner),
         triggered_by=None,
+        family=data.parent_workflow_id if is_root else workflow_id,
     )
     new_state = InvocationState(
         invocation_id,
@@ -177,6 +178,8 @@ def _submit_again(
         cancels_children=state.cancels_children,
         is_pinned=state.is_pinned,
         code_version=state.code_version if steps else None,
+        workflow_status=_S.REGISTERED.value if state.is_workflow else None,
+        is_tagged=state.is_tagged,
     )
     if steps:
         _copy_record(components, data, new_data, steps)

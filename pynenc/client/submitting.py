@@ -17,7 +17,7 @@ from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.context import current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError, PartlySubmittedError
 from pynenc.identifiers.ids import IdSeries, new_id
-from pynenc.invocation.data import InvocationData
+from pynenc.invocation.data import DECLARED, InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -179,6 +179,9 @@ def _new_invocation(
         given.options.timeout,
         identity.run_id if identity is not None else None,
         depth or None,
+        workflow.parent_id if workflow.workflow_id == invocation_id else workflow.workflow_id,
+        DECLARED if conf.force_new_workflow else None,
+        given.options.tags,
     )
     state = InvocationState(
         invocation_id,
@@ -199,6 +202,8 @@ def _new_invocation(
             conf.force_new_workflow if conf.cancel_children is None else conf.cancel_children
         ),
         group=identity.group if identity is not None else None,
+        workflow_status=InvocationStatus.REGISTERED.value if conf.force_new_workflow else None,
+        is_tagged=int(given.options.tags is not None),
     )
     return NewInvocation(data, state), workflow
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.queues import DEFAULT_QUEUE
+from pynenc.conf.tags import tags_of
 from pynenc.exceptions import RetryError
 from pynenc.identifiers.texts import is_storable
 
@@ -97,6 +98,7 @@ OPTION_TYPES: dict[str, TypeAdapter[Any]] = {
 }
 """The types of what a single call may say; most are settings of the task as well."""
 
+Tags = Annotated[dict[str, str], BeforeValidator(tags_of)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names_from_text)]
 ExceptionClasses = Annotated[tuple[type[BaseException], ...], BeforeValidator(_exception_classes)]
 ConcurrencyControl = Annotated[ConcurrencyControlType, BeforeValidator(lower_case)]
@@ -173,4 +175,7 @@ class ConfigTask(PynencConfig):
     cancel_children: bool | None = Field(
         None,
         description="Whether what an invocation has started is cancelled with it; unset: of a workflow only.",
+    )
+    tags: Tags = Field(
+        {}, description="Names and values by which its invocations are found, such as `team=billing`."
     )

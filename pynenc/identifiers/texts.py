@@ -11,6 +11,7 @@ import traceback
 _MOST = 100_000
 _MOST_FRAMES = 200
 _SHORT = 80
+_LONGEST_NAME = 200
 
 
 def storable(text: str) -> str:
@@ -46,6 +47,11 @@ def type_name(cls: type) -> str:
         return storable(f"{module}.{name}").removeprefix("builtins.")
     except BaseException:  # noqa: BLE001 - a class may lie about its name
         return "<a class without a name>"
+
+
+def class_name(cls: type) -> str:
+    """Return the name of a class without its module, cut if it is very long."""
+    return type_name(cls).rpartition(".")[2][:_LONGEST_NAME]
 
 
 def error_text(error: BaseException) -> str:
@@ -105,7 +111,12 @@ def _exact(text: str) -> str:
 
 
 def _bounded(text: str) -> str:
-    if len(text) <= _MOST:
+    return shortened(text, _MOST)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text with its middle left out, if it has more than so many characters."""
+    if len(text) <= most:
         return text
-    half = _MOST // 2
+    half = most // 2
     return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"

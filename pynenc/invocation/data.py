@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+DECLARED = "1"
+"""What the root of a workflow is whose task was declared as one."""
+
+LATER_FIELDS = ("family", "workflow_kind", "tags")
+"""The fields that records of earlier versions do not have."""
+
 
 class InvocationData(msgspec.Struct, frozen=True):
     """The unchanging part of an invocation, written once.
@@ -21,6 +27,10 @@ class InvocationData(msgspec.Struct, frozen=True):
         timeout: Seconds after which a run is asked to end, or None.
         triggered_by: The run of a trigger that started it, if one did.
         trigger_depth: How many triggers in a row led to it.
+        family: The workflow that it is a member of without being its root; of the root of a workflow that
+            another has started, that one.
+        workflow_kind: `DECLARED` for the root of a declared workflow.
+        tags: JSON text: its tags; None if it has none.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -35,6 +45,9 @@ class InvocationData(msgspec.Struct, frozen=True):
     timeout: float | None = None
     triggered_by: str | None = None
     trigger_depth: int | None = None
+    family: str | None = None
+    workflow_kind: str | None = None
+    tags: str | None = None
 
 
 class OutcomeData(msgspec.Struct, frozen=True):

@@ -27,7 +27,8 @@ class InvocationState(msgspec.Struct, frozen=True):
         priority: Higher goes first.
         retries: How often the body asked for another run.
         recoveries: How often it was taken from a dead runner.
-        outcome_id: For SUCCESS and FAILED: which outcome counts.
+        outcome_id: For SUCCESS and FAILED: which outcome counts. Before that: the outcome of the last
+            failed attempt, if one has failed.
         slot_key: The slot that it needs to run, if running concurrency is controlled.
         waits_for_slot: Whether it waits for the slot instead of ending when that is taken.
         registration_key: Under which an equal call finds it while it waits, if at all.
@@ -47,6 +48,11 @@ class InvocationState(msgspec.Struct, frozen=True):
         retried_as: The invocation that goes on from its record, if one does.
         group: The ids that were made together with its own, as text; see `IdSeries`.
         kept_until: Before this moment it is not deleted, in seconds since the epoch.
+        failed_task: For FAILED: the key of its task.
+        error_type: For FAILED, and RETRY after a failure: the name of the exception's class, without
+            its module.
+        workflow_status: For the root of a declared workflow: its status, but while it is PENDING.
+        is_tagged: Whether it has tags.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -79,6 +85,10 @@ class InvocationState(msgspec.Struct, frozen=True):
     retried_as: str | None = None
     group: str | None = None
     kept_until: float = 0.0
+    failed_task: str | None = None
+    error_type: str | None = None
+    workflow_status: str | None = None
+    is_tagged: int = 0
 
     @property
     def is_parked(self) -> bool:
@@ -158,6 +168,9 @@ class HistoryEntry(msgspec.Struct, frozen=True):
     claim: int
 
 
+KEPT_ATTEMPTS = 20
+"""The failures of so many claims are kept, and that of the last."""
+
 WHOLE_HISTORY = 100
 """Up to which claim number every status goes into the history."""
 
@@ -185,6 +198,9 @@ def changed(
     """
     owner, claim = decide(state.status, state.runner_id, state.claim, wanted, runner_id)
     not_before = float(fields.get("not_before", state.not_before) or 0.0)
+    if wanted != InvocationStatus.PENDING:  # claimed by what the message tells, which is not all of it
+        fields.setdefault("error_type", None)
+        fields["workflow_status"] = wanted.value if state.is_workflow else None
     target = msgspec.structs.replace(
         state,
         status=wanted,
@@ -192,6 +208,7 @@ def changed(
         claim=claim,
         changed_at=now,
         since=max(now, not_before),
+        failed_task=state.task_id if wanted == InvocationStatus.FAILED else None,
         **fields,
     )
     return Change(state, target)
@@ -211,6 +228,17 @@ def is_done(change: Change, reply: ChangeOutcome) -> bool:
 def outcome_id(invocation_id: str, claim: int) -> str:
     """Return the id of the outcome of one claim."""
     return f"{invocation_id}:{claim}"
+
+
+def claim_of_outcome(outcome_id: str) -> int:
+    """Return the number of the claim whose outcome an id names; 0 if it is of another form."""
+    number = outcome_id.rpartition(":")[2]
+    return int(number) if number.isascii() and number.isdecimal() else 0
+
+
+def is_kept_attempt(claim: int) -> bool:
+    """Return whether the failure of a claim is kept although a later claim has ended, too."""
+    return claim <= KEPT_ATTEMPTS
 
 
 def recovery_outcome_id(invocation_id: str, claim: int) -> str:

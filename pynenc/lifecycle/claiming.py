@@ -13,6 +13,7 @@ import msgspec
 
 from pynenc.broker.base_broker import Delivery
 from pynenc.exceptions import InvocationError
+from pynenc.identifiers.texts import class_name
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import InvocationData, OutcomeData
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed, outcome_id
@@ -142,7 +143,8 @@ def _end_bare(components: Components, states: Sequence[InvocationState], runner_
         components.logger.error("%s", error)
         key = outcome_id(state.invocation_id, state.claim)
         running = changed(state, InvocationStatus.RUNNING, runner_id, now)
-        failed = changed(running.target, InvocationStatus.FAILED, runner_id, now, outcome_id=key)
+        fields = {"error_type": class_name(type(error)), "outcome_id": key}
+        failed = changed(running.target, InvocationStatus.FAILED, runner_id, now, **fields)
         outcome = OutcomeData(key, 1, components.values.pack_error(error))
         components.state_backend.stage_save_outcomes(group, [outcome])
         components.stage_change(group, [running, failed], runner_id)

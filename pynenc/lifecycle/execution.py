@@ -9,6 +9,7 @@ its ownership can save what it likes: nobody sees it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,7 +17,15 @@ from pynenc.exceptions import WaitCycleError
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import OutcomeData
 from pynenc.invocation.packed_text import REFERENCE
-from pynenc.invocation.state import Change, InvocationState, changed, is_done, outcome_id
+from pynenc.invocation.state import (
+    Change,
+    InvocationState,
+    changed,
+    claim_of_outcome,
+    is_done,
+    is_kept_attempt,
+    outcome_id,
+)
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import deadlocks as deadlocks
 from pynenc.lifecycle import slots
@@ -25,7 +34,7 @@ from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_inv
 from pynenc.lifecycle.submission import index_cached_results, message_for
 from pynenc.state_backend.base_state_backend import OUTCOME
 from pynenc.storage.group import Group
-from pynenc.storage.record_store import Save
+from pynenc.storage.record_store import Remove, Save
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -34,10 +43,11 @@ class Finished(msgspec.Struct, frozen=True):
     Attributes:
         claim: What ran.
         status: SUCCESS, FAILED, CANCELLED or RETRY.
-        payload: The packed result or exception.
+        payload: The packed result or exception; for RETRY after a failure its record, else empty.
         not_before: For RETRY: when to run again, in seconds since the epoch; 0 for at once.
         parking: For RETRY: that the body has not failed, but waits.
         has_steps: Whether the body has recorded steps.
+        error_type: For FAILED, and RETRY after a failure: the name of the exception's class.
     """
 
     claim: Claim
@@ -46,6 +56,7 @@ class Finished(msgspec.Struct, frozen=True):
     not_before: float = 0.0
     parking: Parking | None = None
     has_steps: bool = False
+    error_type: str | None = None
 
 
 class StepResult(msgspec.Struct, frozen=True):
@@ -74,14 +85,25 @@ def finish_and_start(
     if any(change.target.cache_key for change in ends):
         index_cached_results(components, [change.target for change in ends])
     outcomes = [
-        OutcomeData(key, int(each.status != InvocationStatus.SUCCESS), each.payload)
+        OutcomeData(
+            outcome_id(each.claim.state.invocation_id, each.claim.state.claim),
+            int(each.status != InvocationStatus.SUCCESS),
+            each.payload,
+        )
+        for each in finished
+        if each.payload or each.status.has_outcome
+    ]
+    stale = [
+        each.claim.state.outcome_id
         for each, change in zip(finished, ends, strict=True)
-        if each.status.has_outcome and (key := change.target.outcome_id) is not None
+        if each.claim.state.outcome_id not in (None, change.target.outcome_id)
     ]
     if any(REFERENCE in each.payload for each in outcomes):
         components.state_backend.note_uses(OUTCOME, outcomes, group=group)
     if outcomes:
         components.state_backend.stage_write(group, [Save(each) for each in outcomes])
+    if stale:
+        _drop_attempts(components, group, stale)
     replies = components.stage_change(group, [*ends, *starts], runner_id)
     again = [
         change.target
@@ -121,6 +143,17 @@ def finish_and_start(
     if any(change.target.is_workflow for change in ends):
         _tell_parents(components, finished, ends, applied, runner_id)
     return StepResult(started, lost)
+
+
+def _drop_attempts(components: Components, group: Group, outcome_ids: Sequence[str | None]) -> None:
+    """Delete what failed attempts have left, as a step of a group; those of the first claims are kept."""
+    removes = [
+        Remove(OutcomeData, each)
+        for each in outcome_ids
+        if each is not None and not is_kept_attempt(claim_of_outcome(each))
+    ]
+    if removes:
+        components.state_backend.stage_write(group, removes)
 
 
 def _with_version(start: Change, version: str) -> Change:
@@ -240,12 +273,19 @@ def _end(each: Finished, runner_id: str, now: float) -> Change:
     if each.parking is not None:
         return park(state, each.parking, runner_id, now)
     if each.status == InvocationStatus.RETRY:
-        fields = {"retries": state.retries + 1, "not_before": each.not_before, "blocked_since": 0.0}
+        fields: dict[str, Any] = {
+            "retries": state.retries + 1,
+            "not_before": each.not_before,
+            "blocked_since": 0.0,
+            "outcome_id": outcome_id(state.invocation_id, state.claim) if each.payload else None,
+            "error_type": each.error_type,
+        }
         return changed(state, each.status, runner_id, now, **fields, **steps)
     if not each.status.has_outcome:
         return changed(state, each.status, runner_id, now, **steps)
     key = outcome_id(state.invocation_id, state.claim)
-    return changed(state, each.status, runner_id, now, outcome_id=key, **steps)
+    fields = {"outcome_id": key, "error_type": each.error_type}
+    return changed(state, each.status, runner_id, now, **fields, **steps)
 
 
 def _report(

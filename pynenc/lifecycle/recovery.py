@@ -156,7 +156,8 @@ def _way_back(components: Components, state: InvocationState, actor_id: str, now
     current = way[-1].target if way else state
     if current.status == _S.RUNNING_RECOVERY and current.recoveries > components.conf.max_recoveries:
         key = recovery_outcome_id(current.invocation_id, current.claim)
-        way.append(changed(current, _S.FAILED, actor_id, now, outcome_id=key))
+        fields = {"error_type": RecoveryLimitError.__name__, "outcome_id": key}
+        way.append(changed(current, _S.FAILED, actor_id, now, **fields))
         return way
     way.append(changed(current, _S.REROUTED, actor_id, now))
     if state.cancel_requested and not state.ends_by_itself:

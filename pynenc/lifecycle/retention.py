@@ -132,7 +132,11 @@ def _purge(components: Components, over: Sequence[InvocationState]) -> None:
     components.orchestrator.change(
         [Change(state, target) for state, target in zip(over, bare, strict=True)], None
     )
+    components.state_backend.delete_tags([state.invocation_id for state in over if state.is_tagged])
     components.state_backend.delete([(state.invocation_id, state.claim) for state in over])
+    left = [state.outcome_id for state in over if state.outcome_id and not state.status.has_outcome]
+    if left:  # of attempts that failed before they were cancelled
+        components.state_backend.delete_outcomes(left)
     components.orchestrator.delete(over)
 
 

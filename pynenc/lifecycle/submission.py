@@ -23,7 +23,7 @@ from pynenc.invocation.state import InvocationState, Registration, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
-from pynenc.state_backend.base_state_backend import INVOCATION
+from pynenc.state_backend.base_state_backend import INVOCATION, tag_saves
 from pynenc.storage.group import Group
 from pynenc.storage.record_store import Save
 
@@ -49,7 +49,10 @@ def submit(components: Components, new: Sequence[NewInvocation]) -> None:
     data = [each.data for each in new]
     if any(REFERENCE in each.arguments for each in data):
         components.state_backend.note_uses(INVOCATION, data, "arguments", group)
-    components.state_backend.stage_write(group, [Save(each) for each in data])
+    saves = [Save(each) for each in data]
+    if any(each.tags for each in data):
+        saves += tag_saves(data)
+    components.state_backend.stage_write(group, saves)
     if time.monotonic() >= components.watch.quiet_until:
         components.watch.stage(group, states)
     submitter = new[0].data.submitter_id if new else None

@@ -13,7 +13,7 @@ from pynenc.exceptions import ClientDataNotFoundError, SerializationError
 from pynenc.identifiers.texts import error_text, type_name
 from pynenc.invocation.packed_text import LITERAL, Announce, same_content
 from pynenc.serializer.base_serializer import BaseSerializer
-from pynenc.serializer.exception_data import pack_exception, unpack_exception
+from pynenc.serializer.exception_data import pack_exception, pack_failure, unpack_exception
 from pynenc.serializer.kinds import is_passed_on
 from pynenc.storage.codecs import ELSEWHERE, too_large
 from pynenc.storage.sealing import SEALED
@@ -22,6 +22,7 @@ PackedArguments = dict[str, str]
 """Parameter name to packed text."""
 
 ALL_ARGUMENTS = "*"
+_LONGEST_MESSAGE, _LONGEST_TRACE = 500, 4000
 _SEALED_TEXT = "they are signed or encoded, and this process has no 'signing_keys' and no 'codec'"
 
 
@@ -176,6 +177,10 @@ class ValueCodec:
     def pack_error(self, error: BaseException) -> str:
         """Return an exception in its stored form."""
         return self._store.pack([pack_exception(self._serializer, error)], self._announce, self._now())[0]
+
+    def pack_attempt(self, error: BaseException) -> str:
+        """Return what is kept of the exception of an attempt that is made again, in its stored form."""
+        return pack_failure(error, _LONGEST_MESSAGE, _LONGEST_TRACE)
 
     def unpack_results(self, stored: Sequence[str]) -> list[Any]:
         """Return results out of their stored form."""

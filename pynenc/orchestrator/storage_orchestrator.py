@@ -42,7 +42,17 @@ from pynenc.storage.subscription import Subscription
 
 _HISTORY = "history"
 _STATES: RecordCodec[InvocationState] = RecordCodec(
-    RecordSpec(InvocationState, "status", (Index(("status",), "since"),), append_only=(_HISTORY,))
+    RecordSpec(
+        InvocationState,
+        "status",
+        (
+            Index(("status",), "since"),
+            Index(("failed_task",), "since", is_sparse=True),
+            Index(("error_type",), "since", is_sparse=True),
+            Index(("workflow_status",), "since", is_sparse=True),
+        ),
+        append_only=(_HISTORY,),
+    )
 )
 _APPLIED = ChangeOutcome(True)
 

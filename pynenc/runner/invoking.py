@@ -27,7 +27,7 @@ from pynenc.context import (
     running_runner,
 )
 from pynenc.exceptions import InvocationCancelledError, SerializationError, StorageUnavailableError
-from pynenc.identifiers.texts import error_text, shown, traceback_text
+from pynenc.identifiers.texts import class_name, error_text, shown, traceback_text
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
@@ -68,7 +68,7 @@ def ended_oddly(app: App, claim: Claim, error: BaseException) -> Finished:
         app.logger.error("invocation cannot be ended in order: %s", traceback_text(error))
     with contextlib.suppress(BaseException):
         payload = app.components.values.pack_error(error)
-    return Finished(claim, InvocationStatus.FAILED, payload)
+    return Finished(claim, InvocationStatus.FAILED, payload, error_type=class_name(type(error)))
 
 
 def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption) -> None:
@@ -121,7 +121,7 @@ def _unable(app: App, claim: Claim, error: BaseException) -> Finished:
     if left is not None:
         return left
     app.logger.error("invocation cannot run: %s", error_text(error))
-    return Finished(claim, InvocationStatus.FAILED, app.components.values.pack_error(error))
+    return _as_failed(app, claim, error)
 
 
 def _ids(claim: Claim) -> dict[str, str]:
@@ -327,9 +327,14 @@ def _failed(
         due = components.now() + delay if delay > 0 else 0.0
         if invocation.body_record is not None:
             invocation.body_record.forget_failure(error)
-        return Finished(claim, InvocationStatus.RETRY, "", due, has_steps=has_steps)
-    payload = components.values.pack_error(error)
-    return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps)
+        payload, kind = components.values.pack_attempt(error), class_name(type(error))
+        return Finished(claim, InvocationStatus.RETRY, payload, due, has_steps=has_steps, error_type=kind)
+    return _as_failed(app, claim, error, has_steps)
+
+
+def _as_failed(app: App, claim: Claim, error: BaseException, has_steps: bool = False) -> Finished:
+    payload, kind = app.components.values.pack_error(error), class_name(type(error))
+    return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps, error_type=kind)
 
 
 def ended_by_force(app: App, body: RunningBody) -> Finished:
@@ -338,4 +343,4 @@ def ended_by_force(app: App, body: RunningBody) -> Finished:
     if error is None or isinstance(error, InvocationCancelledError):
         end_children(app.components, body.claim.data.invocation_id, body.claim.state.runner_id or "")
         return Finished(body.claim, InvocationStatus.CANCELLED, "")
-    return Finished(body.claim, InvocationStatus.FAILED, app.components.values.pack_error(error))
+    return _as_failed(app, body.claim, error)

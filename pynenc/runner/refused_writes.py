@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from pynenc.exceptions import InvocationError, StorageUnavailableError
-from pynenc.identifiers.texts import error_text
+from pynenc.identifiers.texts import class_name, error_text
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
@@ -46,18 +44,23 @@ def _finish(components: Components, runner_id: str, end: Finished) -> list[Finis
     invocation_id = end.claim.state.invocation_id
     components.logger.error("the storage refuses the end of %s: %s", invocation_id, error_text(reason))
     try:
-        failed = _failed(end, components.values.pack_error(reason))
+        failed = _failed(end, components.values.pack_error(reason), reason)
         return finish_and_start(components, runner_id, [failed], []).lost
     except StorageUnavailableError:
         raise
     except Exception as error:  # noqa: BLE001 - see above
         components.logger.error("the storage refuses the failure of %s: %s", invocation_id, error_text(error))
-    return finish_and_start(components, runner_id, [_failed(end, LAST_RESORT)], []).lost
+    return finish_and_start(components, runner_id, [_failed(end, LAST_RESORT, InvocationError())], []).lost
 
 
-def _failed(end: Finished, payload: str) -> Finished:
-    failed = InvocationStatus.FAILED
-    return msgspec.structs.replace(end, status=failed, payload=payload, parking=None, not_before=0.0)
+def _failed(end: Finished, payload: str, error: Exception) -> Finished:
+    return Finished(
+        end.claim,
+        InvocationStatus.FAILED,
+        payload,
+        has_steps=end.has_steps,
+        error_type=class_name(type(error)),
+    )
 
 
 def _start(components: Components, runner_id: str, claim: Claim) -> list[Claim]:

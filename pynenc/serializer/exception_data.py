@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pynenc.exceptions import RemoteTaskError, RemoteTraceback, SerializationError
-from pynenc.identifiers.texts import error_text, traceback_text, type_name
+from pynenc.identifiers.texts import error_text, shortened, traceback_text, type_name
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.kinds import is_passed_on
 
@@ -39,6 +39,15 @@ def pack_exception(serializer: BaseSerializer, error: BaseException) -> str:
             raise
         payload = None
     data = ExceptionData(type_name(type(error)), error_text(error), traceback_text(error), payload)
+    return msgspec.json.encode(data).decode()
+
+
+def pack_failure(error: BaseException, most_message: int, most_trace: int) -> str:
+    """Return what people read of an exception as text, cut to so many characters. Never raises."""
+    message, trace = error_text(error), traceback_text(error)
+    data = ExceptionData(
+        type_name(type(error)), shortened(message, most_message), shortened(trace, most_trace), None
+    )
     return msgspec.json.encode(data).decode()
 
 

@@ -9,9 +9,10 @@ import msgspec
 
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_state_backend import ConfigStateBackend
+from pynenc.conf.tags import tag_texts
 from pynenc.invocation.data import InvocationData, OutcomeData
 from pynenc.invocation.packed_text import value_ids_in
-from pynenc.invocation.state import outcome_id, recovery_outcome_id
+from pynenc.invocation.state import KEPT_ATTEMPTS, outcome_id, recovery_outcome_id
 from pynenc.plugins.component import DataComponent
 from pynenc.state_backend.large_values import LARGE_VALUE_RECORDS, LargeValueUse
 from pynenc.state_backend.workflow_records import (
@@ -61,6 +62,34 @@ class RunnerData(msgspec.Struct, frozen=True):
     code_version: str | None = None
 
 
+class Tag(msgspec.Struct, frozen=True):
+    """A tag of an invocation.
+
+    Attributes:
+        tag_id: The tag and the invocation.
+        tag: The name and the value, as `name=value`.
+        invocation_id: Whose.
+        at: When the invocation was made, in seconds since the epoch.
+    """
+
+    tag_id: str = msgspec.field(name="key")
+    tag: str
+    invocation_id: str
+    at: float
+
+
+def _tags(data: InvocationData) -> list[Tag]:
+    return [
+        Tag(f"{text}/{data.invocation_id}", text, data.invocation_id, data.created_at)
+        for text in tag_texts(data.tags)
+    ]
+
+
+def tag_saves(invocations: Sequence[InvocationData]) -> list[Save]:
+    """Return the writes that make invocations be found by their tags."""
+    return [Save(tag) for each in invocations if each.tags for tag in _tags(each)]
+
+
 _REFERRING: dict[str, tuple[type[msgspec.Struct], str]] = {
     INVOCATION: (InvocationData, "arguments"),
     OUTCOME: (OutcomeData, "payload"),
@@ -86,10 +115,13 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
                 Index((), "created_at"),
                 Index(("task_id",), "created_at"),
                 Index(("parent_invocation_id",), "created_at", is_sparse=True),
+                Index(("family",), "created_at", is_sparse=True),
+                Index(("workflow_kind",), "created_at", is_sparse=True),
             ),
         ),
         RecordSpec(OutcomeData, OUTCOME),
         RecordSpec(RunnerData, "runner", (Index((), "seen_at"),)),
+        RecordSpec(Tag, "tag", (Index(("tag",), "at"),)),
         *WORKFLOW_RECORDS,
         *LARGE_VALUE_RECORDS,
     )
@@ -97,12 +129,12 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:
         """Store invocations; one that is there already is left alone."""
         self.note_uses(INVOCATION, invocations, "arguments")
-        self.write([Save(each) for each in invocations])
+        self.write([*(Save(each) for each in invocations), *tag_saves(invocations)])
 
     def stage_save_invocations(self, group: Group, invocations: Sequence[InvocationData]) -> None:
         """Save invocations as a step of a group."""
         self.note_uses(INVOCATION, invocations, "arguments", group)
-        self.stage_write(group, [Save(each) for each in invocations])
+        self.stage_write(group, [*(Save(each) for each in invocations), *tag_saves(invocations)])
 
     def read_invocations(self, invocation_ids: Sequence[str]) -> list[InvocationData | None]:
         """Return invocations in order, None where there is none."""
@@ -155,6 +187,19 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
                 return
             after = Cursor(page[-1].created_at, page[-1].invocation_id)
 
+    def find_tagged(
+        self, tag: str, since: float | None, until: float | None, limit: int, after: Cursor | None = None
+    ) -> list[Tag]:
+        """Return the uses of a tag, given as `name=value`, by invocations made in a time, newest first."""
+        return self.find(Tag, Lookup(Tag, {"tag": tag}, since, until, newest_first=True), limit, after)
+
+    def delete_tags(self, invocation_ids: Sequence[str]) -> None:
+        """Make invocations that are still stored be found by their tags no more."""
+        if invocation_ids:
+            known = self.read_invocations(invocation_ids)
+            removes = [Remove(Tag, tag.tag_id) for each in known if each is not None for tag in _tags(each)]
+            self.write_many(removes)
+
     def save_outcomes(self, outcomes: Sequence[OutcomeData]) -> None:
         """Store outcomes; one that is there already is left alone."""
         self.note_uses(OUTCOME, outcomes)
@@ -180,15 +225,16 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         self.write([Remove(OutcomeData, each) for each in outcome_ids])
 
     def delete(self, claims: Sequence[tuple[str, int]]) -> None:
-        """Delete invocations with the outcomes of their last claims, of which the others have none.
+        """Delete invocations with the outcomes of their first and last claims, of which the others have none.
 
         Args:
             claims: Id and last claim number of each.
         """
         removes = [Remove(InvocationData, invocation_id) for invocation_id, _ in claims]
         for invocation_id, last in claims:
-            claims_back = range(max(1, last - _MOST_CLAIMS), last + 1)
-            keys = [outcome_id(invocation_id, claim) for claim in claims_back]
+            first = max(1, last - _MOST_CLAIMS)
+            with_outcomes = [*range(1, min(first, KEPT_ATTEMPTS + 1)), *range(first, last + 1)]
+            keys = [outcome_id(invocation_id, claim) for claim in with_outcomes]
             keys.append(recovery_outcome_id(invocation_id, last))
             removes += [Remove(OutcomeData, key) for key in keys]
         self.write_many(removes)

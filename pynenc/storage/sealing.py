@@ -47,12 +47,14 @@ class SealedFields(msgspec.Struct, frozen=True):
         texts: The fields that hold user data. All are encoded; the first carries the signature.
         changing: The fields that are not signed, because they change while the record lives.
         loose: Those of them that hold text in which user data may stand; they are encoded.
+        later: Fields that records of earlier versions do not have; one that is None is not signed.
     """
 
     table: str
     texts: tuple[str, ...]
     changing: tuple[str, ...] = ()
     loose: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 class Seal:
@@ -138,10 +140,16 @@ class Seal:
     def _signature(
         self, key: bytes, fields: SealedFields, record: msgspec.Struct, header: str, texts: Mapping[str, str]
     ) -> str:
-        content = [self._app_id, fields.table, header]
+        content: list[Any] = [self._app_id, fields.table, header]
         for name in record.__struct_fields__:
-            if name not in fields.changing:
-                content.append(_canonical(texts.get(name, getattr(record, name))))
+            if name in fields.changing:
+                continue
+            value = texts.get(name, getattr(record, name))
+            if name in fields.later:
+                if value is not None:
+                    content.append([name, _canonical(value)])
+            else:
+                content.append(_canonical(value))
         digest = hmac.new(key, msgspec.msgpack.encode(content), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
