@@ -225,6 +225,10 @@ class RemoteTraceback(Exception):
 # --- storage and runners -------------------------------------------------------------
 
 
+class SearchError(PynencError, ValueError):
+    """A search cannot be understood, or its cursor belongs to another one."""
+
+
 class StorageError(PynencError):
     """The storage engine could not do what was asked."""
 

@@ -11,9 +11,10 @@ from pynenc.calls.interfaces import AnyInvocation, App
 from pynenc.client.retrying import retry_invocation
 from pynenc.client.workflow_messages import WorkflowView, query_workflow, update_workflow, view_of
 from pynenc.client.workflow_runtime import send_event
-from pynenc.invocation.data import InvocationData
-from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
+from pynenc.search.filters import Filter
+from pynenc.search.page import PRESS, Budget, FoundInvocation, SearchCount, SearchPage
+from pynenc.search.streams import Order
 from pynenc.storage.beside_loop import beside_loop, submitted_beside_loop
 
 
@@ -40,6 +41,42 @@ class InvocationApi:
         """
         return self.invocation_finder.get_invocation(invocation_id)
 
+    def search(
+        self,
+        filter: Filter | str = "",
+        limit: int = 50,
+        cursor: str | None = None,
+        budget: Budget = PRESS,
+        order: Order | None = None,
+    ) -> SearchPage:
+        """Return a page of the invocations that fit a filter; their tasks need not be importable here.
+
+        It is answered from an index where one fits, and else by looking at one after another, until
+        the page is full or the budget is used up; the page says how far it has come.
+
+        Args:
+            filter: What to look for; as text, a line such as `status:failed task:shop.* since:2h`.
+            limit: The largest number of rows, up to 10,000.
+            cursor: That of the page before, with the same filter.
+            budget: How much to look at before it returns what it has.
+            order: The order to prefer where two ways are equally short.
+
+        Raises:
+            SearchError: The line cannot be understood, or the cursor belongs to another search.
+            ValueError: The limit is not a number from 1 to 10,000.
+        """
+        return self.invocation_finder.search(filter, limit, cursor, budget, order)
+
+    def search_count(self, filter: Filter | str = "", budget: Budget = PRESS) -> SearchCount:
+        """Return how many invocations fit a filter, as far as the budget goes.
+
+        Statuses alone, and tasks with times at which invocations were made, are counted in an index.
+
+        Raises:
+            SearchError: The line cannot be understood.
+        """
+        return self.invocation_finder.search_count(filter, budget)
+
     def find_invocations(
         self,
         task: TaskFilter = None,
@@ -48,6 +85,9 @@ class InvocationApi:
         limit: int = 100,
     ) -> list[AnyInvocation]:
         """Return handles on invocations, newest first.
+
+        That is by the time at which they were made; with statuses, where an index of those is the
+        shorter way, by that since which their status counts. `search` says which, and is bounded.
 
         Args:
             task: Only those of this task.
@@ -80,7 +120,7 @@ class InvocationApi:
         limit: int = 100,
         only_workflows: bool = False,
         code_version: str | None = None,
-    ) -> list[tuple[InvocationData, InvocationState]]:
+    ) -> list[FoundInvocation]:
         """Return what is stored of invocations, newest first; their tasks need not be importable here."""
         return self.invocation_finder.find_records(task, statuses, since, limit, only_workflows, code_version)
 
@@ -93,7 +133,7 @@ class InvocationApi:
         """Return how many invocations are stored; parameters as of `find_invocations`.
 
         Statuses alone, or a task and a time without statuses, are counted in an index. Statuses
-        together with one of those are counted by reading the invocations.
+        together with one of those are counted by reading the invocations; `search_count` bounds that.
         """
         return self.invocation_finder.count(task, statuses, since)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from pynenc.calls.inline_records import KEPT, InlineRecords
+from pynenc.calls.inline_records import InlineRecords
 from pynenc.calls.interfaces import AnyInvocation, BaseTask
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.workflow_names import latest_of, resolved
@@ -19,15 +19,26 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
+from pynenc.search import inline
+from pynenc.search.counting import count
+from pynenc.search.filters import Filter, names_of
+from pynenc.search.page import (
+    UNBOUNDED,
+    Budget,
+    FoundInvocation,
+    SearchCount,
+    SearchPage,
+    time_of,
+)
+from pynenc.search.query_text import parse_query
+from pynenc.search.scan import MOST_ROWS, search
+from pynenc.search.streams import Order
 from pynenc.state_backend.base_state_backend import INVOCATION
-from pynenc.storage.operations import Cursor
 from pynenc.storage.records import why_unreadable
 from pynenc.workflow.updates import INTERNAL
 
 TaskFilter = BaseTask[..., Any] | TaskId | str | None
 StatusFilter = Iterable[InvocationStatus | str] | InvocationStatus | str | None
-
-_PAGE = 200
 
 
 class InvocationFinder:
@@ -83,6 +94,37 @@ class InvocationFinder:
         (parent,) = self._components().state_backend.read_invocations([data.parent_invocation_id])
         return None if parent is None else self._handles([parent], [None])[0]
 
+    def search(
+        self,
+        wanted: Filter | str,
+        limit: int,
+        cursor: str | None,
+        budget: Budget,
+        order: Order | None,
+    ) -> SearchPage:
+        """Return a page of invocations; see `Pynenc.search`."""
+        if self._conf().dev_mode_force_sync_tasks:
+            return inline.search(
+                self._inline.latest(), self._parsed(wanted, cursor, time.time()), limit, cursor
+            )
+        components = self._components()
+        now = components.now()
+        return search(components, self._parsed(wanted, cursor, now), limit, cursor, budget, order, now)
+
+    @staticmethod
+    def _parsed(wanted: Filter | str, cursor: str | None, now: float) -> Filter:
+        if isinstance(wanted, Filter):
+            return wanted
+        return parse_query(wanted, now if cursor is None else time_of(cursor))
+
+    def search_count(self, wanted: Filter | str, budget: Budget) -> SearchCount:
+        """Return how many invocations fit a filter; see `Pynenc.search_count`."""
+        if self._conf().dev_mode_force_sync_tasks:
+            found = self.search(wanted, MOST_ROWS, None, budget, None)
+            return SearchCount(len(found.rows), found.searched, True)
+        components = self._components()
+        return count(components, self._parsed(wanted, None, components.now()), budget)
+
     def count(
         self,
         task: TaskFilter = None,
@@ -90,15 +132,7 @@ class InvocationFinder:
         since: datetime | float | None = None,
     ) -> int:
         """Return how many invocations there are; see `Pynenc.count`."""
-        if self._conf().dev_mode_force_sync_tasks:
-            return len(self._find_inline(task, statuses, since, KEPT, False))
-        components, wanted = self._components(), _status_set(statuses)
-        if task is None and since is None and wanted is not None:
-            return sum(components.orchestrator.count_states(status) for status in wanted)
-        if wanted is None:
-            start = since.timestamp() if isinstance(since, datetime) else since
-            return components.state_backend.count_invocations(_task_key(task), start)
-        return len(self.find_records(task, statuses, since, sys.maxsize))
+        return self.search_count(_filter(task, statuses, since), UNBOUNDED).count
 
     def find_invocations(
         self,
@@ -109,9 +143,10 @@ class InvocationFinder:
         only_workflows: bool = False,
     ) -> list[AnyInvocation]:
         """Return handles on invocations, newest first; see `Pynenc.find_invocations`."""
-        if self._conf().dev_mode_force_sync_tasks:
-            return self._find_inline(task, statuses, since, limit, only_workflows)
         chosen = self.find_records(task, statuses, since, limit, only_workflows)
+        if self._conf().dev_mode_force_sync_tasks:
+            handles = [self._inline.find(data.invocation_id) for data, _ in chosen]
+            return [each for each in handles if each is not None]
         return self._handles([data for data, _ in chosen], [state for _, state in chosen])
 
     def find_records(
@@ -122,28 +157,19 @@ class InvocationFinder:
         limit: int = 100,
         only_workflows: bool = False,
         code_version: str | None = None,
-    ) -> list[tuple[InvocationData, InvocationState]]:
+    ) -> list[FoundInvocation]:
         """Return what is stored of invocations, newest first; see `Pynenc.find_records`."""
-        components = self._components()
-        start = since.timestamp() if isinstance(since, datetime) else since
-        key = _task_key(task)
-        wanted = _status_set(statuses)
-        found: list[tuple[InvocationData, InvocationState]] = []
-        after: Cursor | None = None
+        wanted = _filter(task, statuses, since, only_workflows, code_version)
+        found: list[FoundInvocation] = []
+        cursor: str | None = None
         while len(found) < limit:
-            page = components.state_backend.find_invocations(key, start, None, _PAGE, after)
-            states = components.orchestrator.read_states([data.invocation_id for data in page])
-            for data, state in zip(page, states, strict=True):
-                if state is None or (only_workflows and not state.is_workflow):
-                    continue
-                if code_version is not None and state.code_version != code_version:
-                    continue
-                if wanted is None or state.status in wanted:
-                    found.append((data, state))
-            if len(page) < _PAGE:
+            size = min(MOST_ROWS, limit - len(found))
+            page = self.search(wanted, size, cursor, UNBOUNDED, "changed" if statuses else "created")
+            found += page.rows
+            cursor = page.cursor
+            if cursor is None:
                 break
-            after = Cursor(page[-1].created_at, page[-1].invocation_id)
-        return found[:limit]
+        return found
 
     def workflow_data(self, workflow_id: str) -> dict[str, Any]:
         """Return the values that the invocations of a workflow share, by name."""
@@ -166,35 +192,24 @@ class InvocationFinder:
             for each, kwargs, state in zip(data, arguments, states, strict=True)
         ]
 
-    def _find_inline(
-        self,
-        task: TaskFilter,
-        statuses: StatusFilter,
-        since: datetime | float | None,
-        limit: int,
-        only_workflows: bool,
-    ) -> list[AnyInvocation]:
-        start = since.timestamp() if isinstance(since, datetime) else since
-        key, wanted = _task_key(task), _status_set(statuses)
-        handles: list[AnyInvocation] = self._inline.latest()
-        return [
-            each
-            for each in handles
-            if (key is None or each.task.task_id.key == key)
-            and (wanted is None or each.status in wanted)
-            and (start is None or each.history[0].timestamp.timestamp() >= start)
-            and (not only_workflows or each.task.conf.force_new_workflow)
-        ][:limit]
+
+def _filter(
+    task: TaskFilter,
+    statuses: StatusFilter,
+    since: datetime | float | None,
+    only_workflows: bool = False,
+    code_version: str | None = None,
+) -> Filter:
+    return Filter(
+        tasks=() if task is None else (_task_key(task),),
+        statuses=names_of(statuses),
+        created_since=since.timestamp() if isinstance(since, datetime) else since,
+        is_workflow=True if only_workflows else None,
+        code_version=code_version,
+    )
 
 
-def _task_key(task: TaskFilter) -> str | None:
-    if task is None or isinstance(task, str):
+def _task_key(task: BaseTask[..., Any] | TaskId | str) -> str:
+    if isinstance(task, str):
         return task
     return task.key if isinstance(task, TaskId) else task.task_id.key
-
-
-def _status_set(statuses: StatusFilter) -> frozenset[InvocationStatus] | None:
-    if statuses is None:
-        return None
-    given = [statuses] if isinstance(statuses, str) else list(statuses)
-    return frozenset(InvocationStatus(each.lower()) for each in given)

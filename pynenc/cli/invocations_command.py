@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from pynenc.app import Pynenc
-from pynenc.cli.options import as_json, limit_option, statuses_option
+from pynenc.cli.options import as_json, filter_options, limit_option, line_of, statuses_option
+from pynenc.cli.searching import counted, end_of, searched
 from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
 from pynenc.client.workflow_names import resolved, stored_under
+from pynenc.conf.tags import stored_tags
 from pynenc.context import get_current_runner
 from pynenc.identifiers.texts import visible
 from pynenc.invocation.data import InvocationData
@@ -45,20 +47,43 @@ def row_of(data: InvocationData, state: InvocationState) -> dict[str, Any]:
         "due_at": moment(state.not_before) if 0 < state.not_before < NEVER else None,
         "runner_id": state.runner_id,
         "code_version": state.code_version,
+        "error_type": state.error_type,
+        "tags": stored_tags(data.tags),
     }
 
 
+_WORDS = click.argument("words", metavar="[SEARCH]...", nargs=-1)
+_OPTIONS = filter_options(
+    "task", "queue", "workflow", "parent", "runner", "since", "until", "error", "tag", "arg", "trigger"
+)
+_MAX_SEARCHED = click.option(
+    "--max-searched", type=click.IntRange(1), help="Look at so many at most. Without it, at all."
+)
+
+
 @invocations.command("list")
-@click.option("--task", help="Only those of this task, as module.function.")
+@_WORDS
 @statuses_option
+@_OPTIONS
 @limit_option
+@_MAX_SEARCHED
 @as_json
 @click.pass_obj
 def list_invocations(
-    state: CliState, task: str | None, statuses: tuple[str, ...], limit: int, as_json: bool
+    state: CliState,
+    /,
+    words: tuple[str, ...],
+    statuses: tuple[str, ...],
+    limit: int,
+    max_searched: int | None,
+    as_json: bool,
+    **given: Any,
 ) -> None:
-    """Print invocations, newest first."""
-    found = state.app().find_records(task, statuses or None, limit=limit)
+    """Print invocations, newest first.
+
+    SEARCH is a line such as: status:failed,retry task:shop.* since:2h tag:customer=42 -queue:bulk
+    """
+    found, page = searched(state.app(), line_of(words, statuses, given), limit, max_searched)
     rows = [row_of(data, record) for data, record in found]
     if as_json:
         print_json(rows)
@@ -68,7 +93,35 @@ def list_invocations(
         table.add_row(
             row["invocation_id"], row["task"], row["status"], row["created_at"], str(row["retries"])
         )
-    console().print(table if rows else "there are none")
+    if rows:
+        console().print(table)
+    click.echo(end_of(page, len(rows)), err=bool(rows), nl=bool(end_of(page, len(rows))))
+
+
+@invocations.command("count")
+@_WORDS
+@statuses_option
+@_OPTIONS
+@_MAX_SEARCHED
+@as_json
+@click.pass_obj
+def count_invocations(
+    state: CliState,
+    /,
+    words: tuple[str, ...],
+    statuses: tuple[str, ...],
+    max_searched: int | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Print how many invocations there are; SEARCH as for `list`."""
+    result = counted(state.app(), line_of(words, statuses, given), max_searched)
+    if as_json:
+        print_json({"count": result.count, "searched": result.searched, "is_complete": result.is_complete})
+    elif result.is_complete:
+        click.echo(result.count)
+    else:
+        click.echo(f"{result.count} or more: {result.searched:,} were looked at")
 
 
 @invocations.command("show")

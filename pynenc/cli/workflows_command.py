@@ -9,7 +9,8 @@ import click
 
 from pynenc.app import Pynenc
 from pynenc.cli.invocations_command import row_of
-from pynenc.cli.options import as_json, limit_option, statuses_option
+from pynenc.cli.options import as_json, filter_options, limit_option, line_of, statuses_option
+from pynenc.cli.searching import end_of, searched
 from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
 from pynenc.client.histories import export_history
 from pynenc.client.workflow_names import stored_under
@@ -27,24 +28,27 @@ def workflows() -> None:
 
 
 @workflows.command("list")
-@click.option("--type", "workflow_type", help="Only those of this task, as module.function.")
+@click.argument("words", metavar="[SEARCH]...", nargs=-1)
+@click.option("--type", "task", help="Only those of this task, as module.function; with * a pattern.")
 @statuses_option
-@click.option("--version", "code_version", help="Only those that began with this version of the code.")
+@filter_options("version", "since", "until", "error", "tag", "arg")
 @limit_option
+@click.option("--max-searched", type=click.IntRange(1), help="Look at so many at most.")
 @as_json
 @click.pass_obj
 def list_workflows(
     state: CliState,
-    workflow_type: str | None,
+    /,
+    words: tuple[str, ...],
     statuses: tuple[str, ...],
-    code_version: str | None,
     limit: int,
+    max_searched: int | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
-    """Print workflows, newest first."""
-    found = state.app().find_records(
-        workflow_type, statuses or None, limit=limit, only_workflows=True, code_version=code_version
-    )
+    """Print workflows, newest first; SEARCH is a line as for `pynenc invocations list`."""
+    line = line_of([*words, "is:workflow"], statuses, given)
+    found, page = searched(state.app(), line, limit, max_searched)
     rows = [row_of(data, record) for data, record in found]
     if as_json:
         print_json(rows)
@@ -57,7 +61,9 @@ def list_workflows(
         version = row["code_version"] or ""
         cells = (row["invocation_id"], row["task"], row["status"], row["created_at"], version, waits_for)
         table.add_row(*cells)
-    console().print(table if rows else "there are none")
+    if rows:
+        console().print(table)
+    click.echo(end_of(page, len(rows)), err=bool(rows), nl=bool(end_of(page, len(rows))))
 
 
 @workflows.command("show")

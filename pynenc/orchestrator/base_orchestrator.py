@@ -6,8 +6,8 @@ An orchestrator compares and sets; what may be set is decided in the core.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -70,6 +70,15 @@ class Waiter(msgspec.Struct, frozen=True):
     at: float
 
 
+def _statuses_of(lookup: StateLookup) -> Sequence[InvocationStatus]:
+    """Return the statuses of the records that a lookup may find."""
+    if lookup.field == "failed_task":
+        return (InvocationStatus.FAILED,)
+    if lookup.field == "error_type":
+        return (InvocationStatus.FAILED, InvocationStatus.RETRY, InvocationStatus.PENDING)
+    return (InvocationStatus(lookup.value),)
+
+
 def waiter(state: InvocationState, slot_key: str, at: float) -> Waiter:
     """Return the place in line of an invocation that was blocked under its current claim."""
     key = f"{slot_key}:{state.invocation_id}:{state.claim}"
@@ -81,6 +90,24 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
     runner_id: str = msgspec.field(name="key")
     at: float
+
+
+class StateLookup(msgspec.Struct, frozen=True):
+    """A question for status records, by the time since which their status counts.
+
+    Attributes:
+        field: Which field has the value; what each holds, `InvocationState` says.
+        value: The value.
+        low: The smallest time (inclusive), in seconds since the epoch.
+        high: The bound of the time (exclusive).
+        newest_first: Whether the latest come first.
+    """
+
+    field: Literal["status", "failed_task", "error_type", "workflow_status"]
+    value: str
+    low: float | None = None
+    high: float | None = None
+    newest_first: bool = True
 
 
 class BaseOrchestrator(DataComponent, RecordStore):
@@ -144,6 +171,43 @@ class BaseOrchestrator(DataComponent, RecordStore):
     def history(self, invocation_id: str) -> list[HistoryEntry]:
         """Return all statuses that a record has had, oldest first; nothing if it is unknown."""
         return self.histories([invocation_id])[0]
+
+    def look_up(self, lookup: StateLookup, limit: int, after: Cursor | None = None) -> list[InvocationState]:
+        """Return the first records that a lookup finds.
+
+        Args:
+            lookup: The question.
+            limit: The largest number to return.
+            after: Continue behind this one (its `since` and id).
+        """
+        found = [
+            state for status in _statuses_of(lookup) for state in self._walk(status, lookup, limit, after)
+        ]
+        found.sort(key=lambda each: (each.since, each.invocation_id), reverse=lookup.newest_first)
+        return found[:limit]
+
+    def _walk(
+        self, status: InvocationStatus, lookup: StateLookup, limit: int, after: Cursor | None
+    ) -> Iterator[InvocationState]:
+        """Return the records with a status that a lookup finds, looking at one after another."""
+        while limit:
+            page = self.find_states(status, lookup.high, _PAGE, after, lookup.newest_first)
+            for state in page:
+                is_below = lookup.low is not None and state.since < lookup.low
+                if is_below and lookup.newest_first:
+                    return
+                if not is_below and getattr(state, lookup.field) == lookup.value:
+                    yield state
+                    limit -= 1
+                    if not limit:
+                        return
+            if len(page) < _PAGE:
+                return
+            after = Cursor(page[-1].since, page[-1].invocation_id)
+
+    def count_many_states(self, lookups: Sequence[StateLookup], limit: int) -> list[int]:
+        """Return how many records each lookup finds; each count stops at `limit`."""
+        return [len(self.look_up(each, limit)) for each in lookups]
 
     def count_states(self, status: InvocationStatus) -> int:
         """Return how many records have a status."""

@@ -20,7 +20,7 @@ from pynenc.invocation.state import (
     is_in_history,
 )
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Slot
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Slot, StateLookup
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import (
@@ -31,6 +31,7 @@ from pynenc.storage.operations import (
     Operation,
     Outcome,
     Patch,
+    Query,
     Read,
     Record,
     Reply,
@@ -97,6 +98,12 @@ class StorageOrchestrator(StorageRecords, BaseOrchestrator):
         lookup = Lookup(InvocationState, {"status": status.value}, high=before, newest_first=newest_first)
         return _STATES.found(self.storage, _STATES.query(lookup, _STATES.fetched), limit, after)
 
+    def look_up(self, lookup: StateLookup, limit: int, after: Cursor | None = None) -> list[InvocationState]:
+        return _STATES.found(self.storage, _query(lookup), limit, after)
+
+    def count_many_states(self, lookups: Sequence[StateLookup], limit: int) -> list[int]:
+        return self.storage.count_many([_query(each) for each in lookups], limit)
+
     def count_states(self, status: InvocationStatus) -> int:
         return self.storage.count(_STATES.query(Lookup(InvocationState, {"status": status.value})))
 
@@ -122,6 +129,12 @@ class StorageOrchestrator(StorageRecords, BaseOrchestrator):
 
     def now(self) -> float:
         return self.storage.now()
+
+
+def _query(lookup: StateLookup) -> Query:
+    equals: dict[str, Scalar] = {lookup.field: lookup.value}
+    asked = Lookup(InvocationState, equals, lookup.low, lookup.high, lookup.newest_first)
+    return _STATES.query(asked, _STATES.fetched)
 
 
 def _operation(change: StateChange, actor_id: str | None) -> Operation:

@@ -74,6 +74,14 @@ class Storage(ABC):
     def count(self, query: Query) -> int:
         """Return how many records the query matches."""
 
+    def count_many(self, queries: Sequence[Query], limit: int | None = None) -> list[int]:
+        """Return how many records each query matches; each count stops at `limit`.
+
+        A driver overrides it where the engine can answer in one round trip, or stop counting.
+        """
+        counts = [self.count(query) for query in queries]
+        return counts if limit is None else [min(count, limit) for count in counts]
+
     def write(self, writes: Sequence[Write]) -> list[Outcome]:
         """Insert, patch or delete records; atomic for each, one round trip for all."""
         return cast(list[Outcome], self.execute(writes))

@@ -154,6 +154,10 @@ class RecordStore(ABC):
         """Return how many records a lookup finds."""
         return len(self.find_all(lookup.record_type, lookup))
 
+    def count_many(self, lookups: Sequence[Lookup], limit: int) -> list[int]:
+        """Return how many records each lookup finds; each count stops at `limit`."""
+        return [len(self.find(each.record_type, each, limit)) for each in lookups]
+
     def order_of(self, lookup: Lookup) -> str:
         """Return the field by which the records of a lookup are ordered."""
         spec = next(each for each in self.records if each.record_type is lookup.record_type)

@@ -214,6 +214,10 @@ class StorageRecords(StorageComponent, RecordStore):
     def count(self, lookup: Lookup) -> int:
         return self.storage.count(self._codecs[lookup.record_type].query(lookup))
 
+    def count_many(self, lookups: Sequence[Lookup], limit: int) -> list[int]:
+        queries = [self._codecs[each.record_type].query(each) for each in lookups]
+        return self.storage.count_many(queries, limit)
+
 
 def _applied(replies: list[Reply]) -> list[bool]:
     return [reply.applied if isinstance(reply, Outcome) else True for reply in replies]

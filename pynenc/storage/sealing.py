@@ -233,6 +233,11 @@ class SealedRecords(RecordStore):
             return len(self.find_all(lookup.record_type, lookup))  # those that others have made do not count
         return super().count(lookup)
 
+    def count_many(self, lookups: Sequence[Lookup], limit: int) -> list[int]:
+        if self.seal.signs and any(each.record_type in self.sealed for each in lookups):
+            return [len(self.find(each.record_type, each, limit)) for each in lookups]
+        return super().count_many(lookups, limit)
+
     def _healed(self, writes: Sequence[RecordWrite], done: list[bool]) -> list[bool]:
         """Save what was refused only because somebody else has made a record in its place.
 

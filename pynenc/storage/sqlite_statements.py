@@ -100,6 +100,12 @@ class TableStatements:
         where, values = self._where(query)
         return f"SELECT count(*) FROM {self.name}{_all(where)}", values
 
+    def count_up_to(self, query: Query, limit: int | None) -> tuple[str, list[Scalar]]:
+        """Return an expression for a count that stops at a limit, with its parameters."""
+        where, values = self._where(query)
+        rows = f"SELECT 1 FROM {self.name}{_all(where)} LIMIT ?"
+        return f"(SELECT count(*) FROM ({rows}))", [*values, -1 if limit is None else limit]
+
     @staticmethod
     def _where(query: Query) -> tuple[list[str], list[Scalar]]:
         where: list[str] = []

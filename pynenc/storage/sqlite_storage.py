@@ -215,6 +215,19 @@ class SQLiteStorage(Storage):
         sql, values = self._statements(query.table).count(query)
         return int(self._file.read(lambda connection: connection.execute(sql, values).fetchone()[0]))
 
+    def count_many(self, queries: Sequence[Query], limit: int | None = None) -> list[int]:
+        if not queries:
+            return []
+        counts: list[str] = []
+        parameters: list[Scalar] = []
+        for query in queries:
+            check_query(query)
+            expression, values = self._statements(query.table).count_up_to(query, limit)
+            counts.append(expression)
+            parameters += values
+        sql = f"SELECT {', '.join(counts)}"
+        return list(self._file.read(lambda connection: connection.execute(sql, parameters).fetchone()))
+
     # --- queues ------------------------------------------------------------------------
 
     def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:

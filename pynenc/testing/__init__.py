@@ -21,6 +21,7 @@ from pynenc.testing.record_suite import RecordSuite
 from pynenc.testing.rehearsal import Rehearsal, rehearsing
 from pynenc.testing.replaying import assert_replays
 from pynenc.testing.retention_suite import RetentionSuite
+from pynenc.testing.search_suite import SearchSuite
 from pynenc.testing.serializer_suite import SerializerSuite
 from pynenc.testing.signal_suite import SignalSuite
 from pynenc.testing.state_backend_suite import StateBackendSuite
@@ -50,6 +51,7 @@ class EverydaySuite(
     CancelChildrenSuite,
     WorkflowSuite,
     RetentionSuite,
+    SearchSuite,
 ):
     """The promises of the components of one backend while no process dies."""
 
@@ -81,6 +83,7 @@ __all__ = [
     "RecordSuite",
     "Rehearsal",
     "RetentionSuite",
+    "SearchSuite",
     "SerializerSuite",
     "SignalSuite",
     "StateBackendSuite",

@@ -242,6 +242,17 @@ class RecordSuite(StorageFixtures):
         storage.write([Delete(TABLE, "with"), Delete(TABLE, "k00000")])
         assert (_keys(storage.find(query, 5)), storage.count(query)) == (["k00001"], 1)
 
+    def test_counts_stop_at_their_limit(self, storage: Storage) -> None:
+        insert_many(storage, 7)
+        queries = [
+            Query(TABLE, BY_KIND, ("a",)),
+            Query(TABLE, BY_TIME, (), 5.0),
+            Query(TABLE, BY_OTHER, ("x",)),
+        ]
+        assert storage.count_many(queries) == [7, 2, 0]
+        assert storage.count_many(queries, 5) == [5, 2, 0]
+        assert storage.count_many([], 5) == []
+
     def test_an_index_that_was_not_declared_is_refused(self, storage: Storage) -> None:
         with pytest.raises(StorageError, match="declares no index"):
             storage.find(Query(TABLE, Index(("value",), "at"), (1,)), 5)

@@ -208,15 +208,19 @@ class TriggerRecords(RecordStore):
         return self.read(TriggerRun, run_ids)
 
     def find_runs(
-        self, trigger_id: str | None = None, state: RunState | str | None = None, limit: int = 100
+        self,
+        trigger_id: str | None = None,
+        state: RunState | str | None = None,
+        limit: int = 100,
+        after: Cursor | None = None,
     ) -> list[TriggerRun]:
-        """Return runs of a trigger, or those in a state, newest first."""
+        """Return runs of a trigger, or those in a state, newest first, behind `after` if given."""
         equals: dict[str, Scalar] = {}
         if trigger_id is not None:
             equals = {"trigger_id": trigger_id}
         elif state is not None:
             equals = {"state": RunState(state).value}
-        return self.find(TriggerRun, Lookup(TriggerRun, equals, newest_first=True), limit)
+        return self.find(TriggerRun, Lookup(TriggerRun, equals, newest_first=True), limit, after)
 
     def count_runs(self, trigger_id: str, since: float) -> int:
         """Return how many runs of a trigger there were since a moment."""

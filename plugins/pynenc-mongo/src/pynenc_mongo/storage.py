@@ -139,6 +139,12 @@ class MongoStorage(Storage):
         return [decode(each, query.table, query.fields) for each in found[:limit]]
 
     def count(self, query: Query) -> int:
+        return self._count_up_to(query, None)
+
+    def count_many(self, queries: Sequence[Query], limit: int | None = None) -> list[int]:
+        return [self._count_up_to(query, limit) for query in queries]
+
+    def _count_up_to(self, query: Query, limit: int | None) -> int:
         check_query(query)
         connection = self._connected()
         only: dict[str, Any] = {
@@ -150,8 +156,10 @@ class MongoStorage(Storage):
         bounds = {name: value for name, value in bounds.items() if value is not None}
         if bounds:
             only[query.index.order] = bounds
-        hint = schema.index_name(query.table, query.index)
-        return self._endpoint.carry_out(lambda: connection.records.count_documents(only, hint=hint))
+        options: dict[str, Any] = {"hint": schema.index_name(query.table, query.index)}
+        if limit is not None:
+            options["limit"] = limit
+        return self._endpoint.carry_out(lambda: connection.records.count_documents(only, **options))
 
     @staticmethod
     def _equals(query: Query) -> dict[str, Any]:

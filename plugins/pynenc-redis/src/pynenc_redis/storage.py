@@ -157,12 +157,19 @@ class RedisStorage(Storage):
         ]
 
     def count(self, query: Query) -> int:
-        check_query(query)
+        return self.count_many([query])[0]
+
+    def count_many(self, queries: Sequence[Query], limit: int | None = None) -> list[int]:
         client = self._connected()
-        low = "-inf" if query.low is None else repr(query.low)
-        high = "+inf" if query.high is None else f"({query.high!r}"
         with explained(self._endpoint.location):
-            return client.zcount(self._index(query), low, high)
+            pipeline = client.pipeline(transaction=False)
+            for query in queries:
+                check_query(query)
+                low = "-inf" if query.low is None else repr(query.low)
+                high = "+inf" if query.high is None else f"({query.high!r}"
+                pipeline.zcount(self._index(query), low, high)
+            counts = pipeline.execute()
+        return counts if limit is None else [min(count, limit) for count in counts]
 
     def _index(self, query: Query) -> str:
         number = query.table.indexes.index(query.index) + 1

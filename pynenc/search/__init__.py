@@ -1,0 +1,1 @@
+"""Finding invocations among any number of them."""
