@@ -1,8 +1,8 @@
-"""Searching among a million invocations: `python -m benchmarks.search_run [--count N] [--engines sqlite,redis]`.
+"""Searching among a million invocations: `python -m benchmarks.search_run [--count N]`.
 
-The population: 60 % ended well, 5 % failed with 40 kinds of errors, 10 % wait, the others are in every other
-status; 200 tasks, one in 200 the root of a workflow with members, one in 20 with tags. Each search is made
-many times, of different values where it has some; the figures are milliseconds for the first page of 50.
+The population: 60 % ended well, 5 % failed with 40 kinds of errors, 10 % wait, the others are in every
+other status; 200 tasks, one in 200 the root of a workflow with members, one in 20 with tags. Each search is
+made many times, of different values where it has some; the figures are milliseconds for the first page of 50.
 """
 
 from __future__ import annotations
@@ -158,6 +158,9 @@ def main() -> None:
             )
             results[name] = measure(app, options.count, options.times)
             Pynenc.discard(app.app_id)
+            for search, (middle, most, page) in results[name].items():
+                found = f"{len(page.rows)} of {page.searched:,}"
+                print(f"{name}: {search}: {middle:.1f} / {most:.1f} ms, {found}, {page.plan}", flush=True)
     table = Table("search", *(f"{name}, p50 / p95 ms" for name in results), "rows", "looked at")
     for search in _searches(options.count):
         cells = [f"{results[name][search][0]:.1f} / {results[name][search][1]:.1f}" for name in results]

@@ -11,6 +11,8 @@ from pynenc.calls.interfaces import AnyInvocation, App
 from pynenc.client.retrying import retry_invocation
 from pynenc.client.workflow_messages import WorkflowView, query_workflow, update_workflow, view_of
 from pynenc.client.workflow_runtime import send_event
+from pynenc.explaining.explanation import explain
+from pynenc.explaining.findings import Explanation
 from pynenc.lifecycle.components import Components
 from pynenc.search.filters import Filter
 from pynenc.search.page import PRESS, Budget, FoundInvocation, SearchCount, SearchPage
@@ -76,6 +78,14 @@ class InvocationApi:
             SearchError: The line cannot be understood.
         """
         return self.invocation_finder.search_count(filter, budget)
+
+    def explain(self, invocation_id: str) -> Explanation:
+        """Return why an invocation waits, failed, ran again, or is where it is.
+
+        Nothing that is stored is deserialized, and no module is imported. A part of the system that
+        does not answer is a finding, not an error.
+        """
+        return explain(cast(App, self), invocation_id)
 
     def find_invocations(
         self,

@@ -12,7 +12,7 @@ from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_broker import ConfigBroker
 from pynenc.plugins.component import DataComponent
 from pynenc.storage.group import Group
-from pynenc.storage.operations import QueueDepth
+from pynenc.storage.operations import QueueDepth, QueuedItem
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -88,6 +88,18 @@ class BaseBroker(DataComponent):
     @abstractmethod
     def queues(self) -> list[str]:
         """Return names of the queues that hold anything."""
+
+    def look(self, messages: Sequence[Message], limit: int = 10_000) -> list[QueuedItem | None] | None:
+        """Return where messages stand in their queues, None for those that are not queued.
+
+        Args:
+            messages: The messages.
+            limit: The number at which counts may stop.
+
+        Returns:
+            None if this broker cannot tell.
+        """
+        return None
 
     # A broker on a storage overrides these, so that they travel with the writes of others.
 

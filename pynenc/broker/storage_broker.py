@@ -9,7 +9,7 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.plugins.component import ComponentContext
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver, StorageComponent
 from pynenc.storage.group import Group
-from pynenc.storage.operations import Ack, Push, QueueDepth, QueueItem
+from pynenc.storage.operations import Ack, Push, QueueDepth, QueuedItem, QueueItem
 
 
 class StorageBroker(StorageComponent, BaseBroker):
@@ -45,6 +45,12 @@ class StorageBroker(StorageComponent, BaseBroker):
 
     def depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         return self.storage.queue_depth(queues)
+
+    def look(self, messages: Sequence[Message], limit: int = 10_000) -> list[QueuedItem | None] | None:
+        try:
+            return self.storage.find_items([each.message_id for each in messages], limit)
+        except NotImplementedError:
+            return None
 
     def queues(self) -> list[str]:
         return self.storage.queue_names()

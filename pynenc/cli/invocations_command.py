@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import click
+import msgspec
 
 from pynenc.app import Pynenc
 from pynenc.cli.options import as_json, filter_options, limit_option, line_of, statuses_option
@@ -173,6 +174,24 @@ def _cause(app: Pynenc, data: InvocationData) -> str | None:
         return None
     (run,) = app.trigger.read_runs([data.triggered_by])
     return f"{run.cause}, trigger {run.trigger_id}" if run else f"trigger run {data.triggered_by}"
+
+
+@invocations.command("why")
+@click.argument("invocation_id", metavar="ID")
+@as_json
+@click.pass_obj
+def why(state: CliState, invocation_id: str, as_json: bool) -> None:
+    """Print why an invocation waits, failed, ran again, or is where it is: the answer, then the evidence."""
+    app = state.app()
+    explanation = app.explain(resolved(app.components, invocation_id))
+    if as_json:
+        print_json(msgspec.to_builtins(explanation))
+        return
+    click.echo(visible(explanation.verdict))
+    for finding in explanation.findings[1:]:
+        click.echo(visible(f"- {finding.sentence}"))
+    for advice in dict.fromkeys(each.advice for each in explanation.findings if each.advice):
+        click.echo(visible(f"-> {advice}"))
 
 
 @invocations.command("cancel")

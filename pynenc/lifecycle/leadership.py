@@ -28,6 +28,17 @@ def lead(components: Components, runner_id: str) -> bool:
     return orchestrator.swap_slots([SlotSwap(lease, taken)])[0]
 
 
+def leader(components: Components) -> str | None:
+    """Return the runner that holds the lease and is alive, None if there is none."""
+    orchestrator = components.orchestrator
+    (lease,) = orchestrator.read_slots([_LEASE])
+    if lease is None or lease.invocation_id == _NOBODY:
+        return None
+    (beat,) = orchestrator.last_heartbeats([lease.invocation_id])
+    is_alive = beat is not None and beat >= orchestrator.now() - components.conf.dead_after_seconds
+    return lease.invocation_id if is_alive else None
+
+
 def resign(components: Components, runner_id: str) -> None:
     """Release the lease, if this runner holds it."""
     (lease,) = components.orchestrator.read_slots([_LEASE])

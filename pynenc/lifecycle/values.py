@@ -13,7 +13,13 @@ from pynenc.exceptions import ClientDataNotFoundError, SerializationError
 from pynenc.identifiers.texts import error_text, type_name
 from pynenc.invocation.packed_text import LITERAL, Announce, same_content
 from pynenc.serializer.base_serializer import BaseSerializer
-from pynenc.serializer.exception_data import pack_exception, pack_failure, unpack_exception
+from pynenc.serializer.exception_data import (
+    ExceptionData,
+    pack_exception,
+    pack_failure,
+    read_exception,
+    unpack_exception,
+)
 from pynenc.serializer.kinds import is_passed_on
 from pynenc.storage.codecs import ELSEWHERE, too_large
 from pynenc.storage.sealing import SEALED
@@ -181,6 +187,16 @@ class ValueCodec:
     def pack_attempt(self, error: BaseException) -> str:
         """Return what is kept of the exception of an attempt that is made again, in its stored form."""
         return pack_failure(error, _LONGEST_MESSAGE, _LONGEST_TRACE)
+
+    def failures(self, stored: Sequence[str]) -> list[ExceptionData | None]:
+        """Return what people read of exceptions, out of their stored form, None where that is damaged.
+
+        Nothing is deserialized.
+
+        Raises:
+            ClientDataNotFoundError: A large one is gone.
+        """
+        return [read_exception(text) for text in self._store.unpack(stored)] if stored else []
 
     def unpack_results(self, stored: Sequence[str]) -> list[Any]:
         """Return results out of their stored form."""

@@ -51,6 +51,14 @@ def pack_failure(error: BaseException, most_message: int, most_trace: int) -> st
     return msgspec.json.encode(data).decode()
 
 
+def read_exception(text: str) -> ExceptionData | None:
+    """Return what people read of an exception; None if the text is damaged. Deserializes nothing."""
+    try:
+        return msgspec.json.decode(text, type=ExceptionData)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
 def unpack_exception(serializer: BaseSerializer, text: str) -> Exception:
     """Return the exception of a task, with the remote traceback at the end of its causes.
 

@@ -22,6 +22,7 @@ from pynenc.storage.operations import (
     Push,
     Query,
     QueueDepth,
+    QueuedItem,
     QueueItem,
     Read,
     Record,
@@ -108,6 +109,18 @@ class Storage(ABC):
     @abstractmethod
     def queue_names(self) -> list[str]:
         """Return the queues that hold anything, sorted."""
+
+    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+        """Return where items stand in their queues, in order, None for those that are not queued.
+
+        Args:
+            item_ids: The ids of the items.
+            limit: The number at which counts stop, where the engine has to count.
+
+        Raises:
+            NotImplementedError: The driver cannot tell.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not tell where items stand")
 
     def push(self, queue: str, items: Sequence[QueueItem]) -> None:
         """Queue items and wake who waits; an item id that is queued already is left alone."""

@@ -21,6 +21,7 @@ from pynenc.storage.operations import (
     Push,
     Query,
     QueueDepth,
+    QueuedItem,
     QueueItem,
     Read,
     Record,
@@ -120,6 +121,16 @@ class MemoryStorage(Storage):
                 name: self._queues[name].depth(now) if name in self._queues else QueueDepth(0, 0)
                 for name in queues
             }
+
+    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+        now = self.now()
+        with self._lock:
+            names = {id(queue): name for name, queue in self._queues.items()}
+            found = [self._queue_of.get(item_id) for item_id in item_ids]
+            return [
+                None if queue is None else queue.place(names[id(queue)], item_id, now)
+                for queue, item_id in zip(found, item_ids, strict=True)
+            ]
 
     def queue_names(self) -> list[str]:
         with self._lock:

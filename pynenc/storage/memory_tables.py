@@ -18,6 +18,7 @@ from pynenc.storage.operations import (
     Patch,
     Query,
     QueueDepth,
+    QueuedItem,
     QueueItem,
     Record,
     Scalar,
@@ -210,6 +211,17 @@ class MemoryQueue:
             self.ready.discard((priority, tick, item_id))
         else:
             self.delayed.discard((due, item_id))
+
+    def place(self, queue: str, item_id: str, now: float) -> QueuedItem | None:
+        """Return where an item stands, None if it is not here."""
+        known = self.items.get(item_id)
+        if known is None:
+            return None
+        self._promote(now)
+        rank, tick, item = known
+        before = self.ready.bisect_left((rank, tick, item_id))
+        better = self.ready.bisect_left((rank, 0, ""))
+        return QueuedItem(queue, item.priority, self._due.get(item_id, 0.0), before, better)
 
     def next_due(self) -> float:
         """Return when the first of those that wait becomes ready."""

@@ -156,6 +156,24 @@ class Taken(msgspec.Struct, frozen=True):
     next_due: float | None = None
 
 
+class QueuedItem(msgspec.Struct, frozen=True):
+    """The place of an item in its queue.
+
+    Attributes:
+        queue: The queue.
+        priority: Its priority.
+        held_until: Until when it is not taken, in seconds since the epoch; 0 if it is ready.
+        before: The number of ready items that are taken before it; a driver may stop counting at a limit.
+        before_by_priority: The number of those that have a higher priority, likewise.
+    """
+
+    queue: str
+    priority: float
+    held_until: float
+    before: int
+    before_by_priority: int
+
+
 class QueueDepth(msgspec.Struct, frozen=True):
     """The number of items in a queue.
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from pynenc.identifiers.ids import monotonic_tick
-from pynenc.storage.operations import Push, QueueDepth, QueueItem, Taken
+from pynenc.storage.operations import Push, QueueDepth, QueuedItem, QueueItem, Taken
 from pynenc.storage.sqlite_statements import quoted
 
 
@@ -38,6 +38,10 @@ class SQLiteQueue:
         self._lease = f"UPDATE {table} SET held = 1, due = ? WHERE id = ?"
         self._next = f"SELECT min(due) FROM {table} WHERE held = 1"
         self._count = f"SELECT count(*), sum(held = 1 AND due > ?) FROM {table} WHERE queue = ?"
+        self._place = f"SELECT queue, priority, held, due, rank, age FROM {table} WHERE id = ?"
+        ready = f"SELECT 1 FROM {table} WHERE queue = ? AND held = 0"
+        self._before = f"SELECT count(*) FROM ({ready} AND (rank, age) < (?, ?) LIMIT ?)"
+        self._better = f"SELECT count(*) FROM ({ready} AND rank < ? LIMIT ?)"
         self._names = f"SELECT DISTINCT queue FROM {table} ORDER BY queue"
 
     def create(self) -> list[str]:
@@ -101,6 +105,18 @@ class SQLiteQueue:
             total, waiting = connection.execute(self._count, (now, queue)).fetchone()
             depths[queue] = QueueDepth(total - (waiting or 0), waiting or 0)
         return depths
+
+    def place(
+        self, connection: sqlite3.Connection, item_id: str, now: float, limit: int
+    ) -> QueuedItem | None:
+        """Return where an item stands, None if it is not queued."""
+        row = connection.execute(self._place, (item_id,)).fetchone()
+        if row is None:
+            return None
+        queue, priority, held, due, rank, age = row
+        (before,) = connection.execute(self._before, (queue, rank, age, limit)).fetchone()
+        (better,) = connection.execute(self._better, (queue, rank, limit)).fetchone()
+        return QueuedItem(queue, priority, due if held and due > now else 0.0, before, better)
 
     def names(self, connection: sqlite3.Connection) -> list[str]:
         """Return the queues that hold anything."""

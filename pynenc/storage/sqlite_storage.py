@@ -27,6 +27,7 @@ from pynenc.storage.operations import (
     Push,
     Query,
     QueueDepth,
+    QueuedItem,
     Read,
     Record,
     Reply,
@@ -239,6 +240,13 @@ class SQLiteStorage(Storage):
         self._prepare()
         now = self.now()
         return self._file.read(lambda connection: self._queue.depth(connection, queues, now))
+
+    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+        self._prepare()
+        now = self.now()
+        return self._file.read(
+            lambda connection: [self._queue.place(connection, each, now, limit) for each in item_ids]
+        )
 
     def queue_names(self) -> list[str]:
         self._prepare()

@@ -15,6 +15,7 @@ from pynenc.storage.operations import (
     Operation,
     Query,
     QueueDepth,
+    QueuedItem,
     Read,
     Record,
     Reply,
@@ -124,9 +125,16 @@ class FaultyStorage(Storage):
     def count(self, query: Query) -> int:
         return self.inner.count(query)
 
+    def count_many(self, queries: Sequence[Query], limit: int | None = None) -> list[int]:
+        return self.inner.count_many(queries, limit)
+
     def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         self.plan.check()
         return self.inner.queue_depth(queues)
+
+    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+        self.plan.check()
+        return self.inner.find_items(item_ids, limit)
 
     def queue_names(self) -> list[str]:
         return self.inner.queue_names()

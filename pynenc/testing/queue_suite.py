@@ -8,7 +8,7 @@ import pytest
 
 from pynenc.storage import blocking_take
 from pynenc.storage.base_storage import Storage
-from pynenc.storage.operations import QueueDepth, QueueItem
+from pynenc.storage.operations import QueueDepth, QueuedItem, QueueItem
 from pynenc.testing.storage_fixtures import MakeStorage, StorageFixtures, in_processes
 
 _LEASE_S = 60.0
@@ -36,6 +36,32 @@ class QueueSuite(StorageFixtures):
         storage.push("q", [QueueItem("old"), QueueItem("high", priority=5), QueueItem("low", priority=-5)])
         storage.push("q", [QueueItem("new"), QueueItem("high2", priority=5)])
         assert _ids(storage, ["q"], 10) == ["high", "high2", "old", "new", "low"]
+
+    def test_an_item_tells_its_place_in_the_queue(self, storage: Storage) -> None:
+        """Tell where an item stands, if the driver can."""
+        storage.push("q", [QueueItem("old"), QueueItem("high", priority=5), QueueItem("low", priority=-5)])
+        storage.push(
+            "q", [QueueItem("new"), QueueItem("due", not_before=1.0), QueueItem("later", not_before=4e9)]
+        )
+        storage.push("other", [QueueItem("alone", priority=0.5)])
+        try:
+            places = storage.find_items(["low", "old", "high", "new", "later", "alone", "absent"], 100)
+        except NotImplementedError:
+            pytest.skip("the driver does not tell where items stand")
+        low, old, high, new, later, alone, absent = places
+        assert (old, new) == (QueuedItem("q", 0, 0.0, 1, 1), QueuedItem("q", 0, 0.0, 2, 1))
+        assert (high, alone) == (QueuedItem("q", 5, 0.0, 0, 0), QueuedItem("other", 0.5, 0.0, 0, 0))
+        assert absent is None
+        assert low is not None
+        assert low.before in (3, 4)  # an item that has just become due may be counted or not
+        assert low.before_by_priority == low.before
+        assert later is not None
+        assert (later.held_until, later.before_by_priority) == (4e9, 1)
+        assert _ids(storage, ["q"], 1) == ["high"]
+        (taken, old) = storage.find_items(["high", "old"], 100)
+        assert taken is not None
+        assert taken.held_until > storage.now()
+        assert old == QueuedItem("q", 0, 0.0, 0, 0)
 
     def test_a_priority_may_lie_between_two_whole_numbers(self, storage: Storage) -> None:
         priorities = (0, 0.5, 1, -0.5, 0.25, 2**53, -(2**53), 0.1 + 0.2)

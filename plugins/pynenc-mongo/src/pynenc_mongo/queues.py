@@ -12,7 +12,7 @@ from typing import Any
 from pymongo.collection import Collection
 
 from pynenc.identifiers.ids import new_id
-from pynenc.storage.operations import QueueDepth, Taken
+from pynenc.storage.operations import QueueDepth, QueuedItem, Taken
 from pynenc_mongo.connection import LOOSE, Document
 from pynenc_mongo.documents import HELD, QUEUED, READY, Names, as_item
 from pynenc_mongo.schema import HELD_INDEX, READY_INDEX, RECORDS
@@ -107,6 +107,19 @@ class Queues:
         due = self._records.count_documents({**held, "due": {"$lte": now}}, hint=HELD_INDEX)
         waiting = self._records.count_documents({**held, "due": {"$gt": now}}, hint=HELD_INDEX)
         return QueueDepth(ready + due, waiting)
+
+    def place(self, item_id: str, now: float, limit: int) -> QueuedItem | None:
+        """Return where an item stands, None if it is not queued."""
+        item = self._records.find_one({"_id": self._names.item(item_id)})
+        if item is None:
+            return None
+        ready, rank = self._items(item["queue"], READY), item["rank"]
+        ahead = {**ready, "rank": {"$lt": rank}}
+        better = self._records.count_documents(ahead, limit=limit, hint=READY_INDEX)
+        equal = {**ready, "rank": rank, "tick": {"$lt": item["tick"]}}
+        before = better + self._records.count_documents(equal, limit=limit, hint=READY_INDEX)
+        held_until = item["due"] if item["held"] == HELD and item["due"] > now else 0.0
+        return QueuedItem(item["queue"], 0.0 - rank, held_until, before, better)
 
     def names(self) -> list[str]:
         """Return the queues that hold anything."""

@@ -22,6 +22,7 @@ from pynenc.storage.operations import (
     Operation,
     Query,
     QueueDepth,
+    QueuedItem,
     Record,
     Reply,
     Table,
@@ -181,6 +182,13 @@ class MongoStorage(Storage):
             name: self._endpoint.carry_out(lambda name=name: connection.queues.depth(name, now))  # type: ignore[misc]
             for name in queues
         }
+
+    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+        connection, now = self._connected(), self.now()
+        return [
+            self._endpoint.carry_out(lambda each=each: connection.queues.place(each, now, limit))  # type: ignore[misc]
+            for each in item_ids
+        ]
 
     def queue_names(self) -> list[str]:
         connection = self._connected()

@@ -22,6 +22,7 @@ from pynenc.storage.operations import (
     Operation,
     Query,
     QueueDepth,
+    QueuedItem,
     QueueItem,
     Record,
     Reply,
@@ -62,6 +63,7 @@ class RedisStorage(Storage):
         self._take = Script("take")
         self._find = Script("find")
         self._queues = Script("queues")
+        self._look = Script("look")
         self._lock = threading.Lock()
         self._reset()
         _open_storages.add(self)
@@ -197,6 +199,11 @@ class RedisStorage(Storage):
             counts = iter(pipeline.execute())
         return {queue: QueueDepth(next(counts) + next(counts), next(counts)) for queue in queues}
 
+    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+        now = self.now()
+        found = unpack(self._run(self._look, [self._prefix], repr(now), *item_ids))
+        return [None if each is False else _placed(now, *each) for each in found]
+
     def queue_names(self) -> list[str]:
         return sorted(name.decode() for name in self._run(self._queues, [self._prefix]))
 
@@ -307,6 +314,11 @@ class RedisStorage(Storage):
         self._lock = threading.Lock()
         self.blocking = BlockingTake(self)
         self._reset()
+
+
+def _placed(now: float, queue: str, rank: str, due: str, before: int, better: int) -> QueuedItem:
+    held_until = float(due)
+    return QueuedItem(queue, 0.0 - float(rank), held_until if held_until > now else 0.0, before, better)
 
 
 def _bound(value: float | None) -> str | bool:
