@@ -9,12 +9,21 @@ import click
 import msgspec
 
 from pynenc.app import Pynenc
-from pynenc.cli.options import as_json, filter_options, limit_option, line_of, statuses_option
+from pynenc.cli.options import (
+    WORDS_WITH_DASHES,
+    as_json,
+    filter_options,
+    limit_option,
+    line_of,
+    statuses_option,
+)
 from pynenc.cli.searching import counted, end_of, searched
 from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
 from pynenc.client.workflow_names import resolved, stored_under
 from pynenc.conf.tags import stored_tags
 from pynenc.context import get_current_runner
+from pynenc.exceptions import ClientDataNotFoundError
+from pynenc.explaining.facts import who
 from pynenc.identifiers.texts import visible
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
@@ -23,6 +32,7 @@ from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.parking import NEVER
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.logs import shown_arguments
+from pynenc.serializer.exception_data import ExceptionData
 
 _IDS = click.argument("invocation_ids", metavar="ID...", nargs=-1, required=True)
 
@@ -62,7 +72,7 @@ _MAX_SEARCHED = click.option(
 )
 
 
-@invocations.command("list")
+@invocations.command("list", context_settings=WORDS_WITH_DASHES)
 @_WORDS
 @statuses_option
 @_OPTIONS
@@ -99,7 +109,7 @@ def list_invocations(
     click.echo(end_of(page, len(rows)), err=bool(rows), nl=bool(end_of(page, len(rows))))
 
 
-@invocations.command("count")
+@invocations.command("count", context_settings=WORDS_WITH_DASHES)
 @_WORDS
 @statuses_option
 @_OPTIONS
@@ -133,12 +143,15 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     """Print all that is known of an invocation: its arguments, its history and what came of it."""
     app = state.app()
     data, record = stored_under(app.components, invocation_id)
+    invocation_id = data.invocation_id
     (arguments,) = app.components.values.unpack_arguments([data.arguments])
     shown: dict[str, Any] = {
         **row_of(data, record),
         "arguments": shown_arguments(app.conf, arguments),
         "workflow_id": data.workflow_id,
+        "parent_id": data.parent_invocation_id,
         "triggered_by": _cause(app, data),
+        "owner": _owner(app, record.runner_id),
         "history": [
             {
                 "status": entry.status.value,
@@ -149,7 +162,11 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
             for entry in app.orchestrator.history(invocation_id)
         ],
     }
-    if record.status.final:
+    failure = _failure(app, record)
+    if failure is not None:
+        shown["error" if record.status.final else "last_error"] = f"{failure.type_name}: {failure.message}"
+        shown["traceback"] = failure.traceback
+    elif record.status.final:
         (outcome,) = load_results(app.components, [Ended(record)])
         if isinstance(outcome, RaisedError):
             shown["error"] = f"{type(outcome.error).__name__}: {outcome.error}"
@@ -158,7 +175,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     if as_json:
         print_json(shown)
         return
-    history = shown.pop("history")
+    history, traceback = shown.pop("history"), shown.pop("traceback", "")
     for name, value in shown.items():
         if value is not None:
             console().print(visible(f"{name:<14} {value}"), markup=False)
@@ -166,6 +183,30 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     for entry in history:
         table.add_row(entry["at"], entry["status"], str(entry["claim"]), entry["runner_id"] or "")
     console().print(table)
+    if traceback:
+        click.echo(visible(traceback.rstrip("\n")))
+
+
+def _owner(app: Pynenc, runner_id: str | None) -> str | None:
+    """Return the owner of a record in words: class, process and host."""
+    if runner_id is None:
+        return None
+    (data,) = app.state_backend.read_runners([runner_id])
+    return who(data, runner_id)
+
+
+def _failure(app: Pynenc, record: InvocationState) -> ExceptionData | None:
+    """Return what is kept of the exception of the last attempt, if it failed; deserializes nothing."""
+    is_kept = record.status == InvocationStatus.FAILED or not record.status.final
+    if record.outcome_id is None or not is_kept:
+        return None
+    (outcome,) = app.state_backend.read_outcomes([record.outcome_id])
+    if outcome is None or not outcome.is_error:
+        return None
+    try:
+        return app.components.values.failures([outcome.payload])[0]
+    except ClientDataNotFoundError:
+        return None
 
 
 def _cause(app: Pynenc, data: InvocationData) -> str | None:

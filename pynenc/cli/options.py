@@ -35,6 +35,10 @@ _FILTERS = {
 _BARE = ("since", "until", "arg", "trigger", "version", "workflow", "parent", "runner")
 
 
+WORDS_WITH_DASHES = {"ignore_unknown_options": True}
+"""The settings of a command that takes words such as `-task:noise`."""
+
+
 def filter_options(*names: str) -> Callable[[F], F]:
     """Give a command the options for searching, each as an argument of the same name."""
 
@@ -49,6 +53,9 @@ def filter_options(*names: str) -> Callable[[F], F]:
 
 def line_of(words: Sequence[str], statuses: Sequence[str], given: Mapping[str, Any]) -> str:
     """Return the line of a search, from words of it and the options of `filter_options`."""
+    for word in words:
+        if word.startswith("--"):
+            raise click.NoSuchOption(word.partition("=")[0])
     parts = [*words, *(f"status:{','.join(statuses)}" for _ in statuses[:1])]
     for name, value in given.items():
         values = [value] if isinstance(value, str) else list(value or ())

@@ -10,7 +10,7 @@ from pynenc.app import Pynenc
 from pynenc.search.page import Budget, FoundInvocation, SearchCount, SearchPage
 from pynenc.search.query_text import parse_query
 
-_PRESS = Budget(5_000, 0.5)
+_PRESS_ROWS, _PRESS_S = 5_000, 0.5
 
 
 def searched(
@@ -22,12 +22,12 @@ def searched(
     candidates, or by Ctrl-C, with what was found.
     """
     wanted = parse_query(line, app.orchestrator.now())
-    page = app.search(wanted, limit, None, _PRESS)
+    page = app.search(wanted, limit, None, _press(0, most_searched))
     rows = list(page.rows)
     try:
         while page.cursor and len(rows) < limit and not _is_enough(page.searched, most_searched):
             _tell(f"looked at {page.searched:,}, found {len(rows):,}; Ctrl-C ends the search")
-            page = app.search(wanted, limit - len(rows), page.cursor, _PRESS)
+            page = app.search(wanted, limit - len(rows), page.cursor, _press(page.searched, most_searched))
             rows += page.rows
     except KeyboardInterrupt:
         pass
@@ -47,6 +47,11 @@ def end_of(page: SearchPage, found: int) -> str:
     if found:
         return f"there may be more; looked at {page.searched:,} so far, {page.plan}"
     return f"nothing yet: {page.searched:,} looked at, {page.plan}; raise --max-searched to look further"
+
+
+def _press(searched: int, most: int | None) -> Budget:
+    rows = _PRESS_ROWS if most is None else max(1, min(_PRESS_ROWS, most - searched))
+    return Budget(rows, _PRESS_S)
 
 
 def _is_enough(searched: int, most: int | None) -> bool:

@@ -9,7 +9,14 @@ import click
 
 from pynenc.app import Pynenc
 from pynenc.cli.invocations_command import row_of
-from pynenc.cli.options import as_json, filter_options, limit_option, line_of, statuses_option
+from pynenc.cli.options import (
+    WORDS_WITH_DASHES,
+    as_json,
+    filter_options,
+    limit_option,
+    line_of,
+    statuses_option,
+)
 from pynenc.cli.searching import end_of, searched
 from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
 from pynenc.client.histories import export_history
@@ -27,7 +34,7 @@ def workflows() -> None:
     """Look at workflows, and send them events."""
 
 
-@workflows.command("list")
+@workflows.command("list", context_settings=WORDS_WITH_DASHES)
 @click.argument("words", metavar="[SEARCH]...", nargs=-1)
 @click.option("--type", "task", help="Only those of this task, as module.function; with * a pattern.")
 @statuses_option

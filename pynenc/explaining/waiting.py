@@ -114,7 +114,7 @@ def _no_consumer(facts: Facts, state: InvocationState) -> Finding:
         f"{len(alive)} {verb} alive, and none consumes queue '{state.queue}' "
         f"(they consume: {', '.join(known) or 'none'})."
     )
-    advice = f"start a runner for it: 'pynenc runner start --queues {state.queue}'"
+    advice = f"start a runner for it: 'pynenc runner start --queue {state.queue}'"
     return Finding("no_consumer", "error", sentence, {"queue": state.queue, "consumed": known}, advice)
 
 

@@ -22,7 +22,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r'^```(?P<language>\w+)(?: title="(?P<title>[^"]+)")?\n(?P<code>.*?)^```$', re.M | re.S)
 PYTHON = os.environ.get("PYNENC_TEST_PYTHON", sys.executable)
 _LEFT_OUT = ("pip ", "make ")
-_RUNNER = re.compile(r"pynenc( --app \w+)? runner start")
+_RUNNER = re.compile(r"pynenc( --app \w+)? runner start( --[\w-]+ \S+)*")
 
 
 def blocks(page: Path) -> list[dict[str, str]]:

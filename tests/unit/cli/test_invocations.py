@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from pynenc import Pynenc
 from pynenc.cli.main import cli
 from pynenc.exceptions import InvocationNotFoundError
+from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import running
 
 TASKS = """
@@ -22,6 +23,10 @@ app = Pynenc({"app_id": "cli_invocations", "runner_cls": "ThreadRunner"})
 
 @app.task
 def divide(x, y):
+    return x / y
+
+@app.task(max_retries=5, retry_for=(ZeroDivisionError,), retry_delay=3600)
+def patient(x, y):
     return x / y
 """
 
@@ -120,3 +125,77 @@ def test_a_task_is_called_with_plain_json(tasks: Any) -> None:
     refused = call("invocations", "call", "cli_invocations.divide", '{"x": 6}')
     assert refused.exit_code == 1
     assert isinstance(refused.exception, TypeError)
+
+
+def test_invocations_are_searched_and_counted(tasks: Any) -> None:
+    good, bad = tasks.divide(6, 3), tasks.divide.options(tags={"customer": "42"})(1, 0)
+    with running(tasks.app):
+        good.wait()
+        with pytest.raises(ZeroDivisionError):
+            bad.wait()
+    for search in (
+        ["status:failed", "since:1h"],
+        ["--error", "ZeroDivisionError"],
+        ["--tag", "customer=42", "task:cli_*"],
+        ["--task", "cli_invocations.divide", "--status", "failed", "--queue", "default"],
+        ["--since", "1h", "--status", "failed", "--status", "retry"],
+        [bad.invocation_id],
+        ["-status:success"],
+    ):
+        rows = answer("invocations", "list", *search)
+        assert [row["invocation_id"] for row in rows] == [bad.invocation_id], search
+        assert call("invocations", "count", *search).output == "1\n"
+    (row,) = rows
+    assert (row["error_type"], row["tags"]) == ("ZeroDivisionError", {"customer": "42"})
+    assert answer("invocations", "count", "--status", "success") == {
+        "count": 1,
+        "searched": 0,
+        "is_complete": True,
+    }
+    nothing = call("invocations", "list", "arg:nowhere")
+    assert nothing.output == "nothing matches (all 2 looked at)\n"
+    for _ in range(300):
+        tasks.divide(1, 1)
+    far = call("invocations", "list", "arg:nowhere", "--max-searched", "100")
+    assert "nothing yet: 220 looked at, by the time at which they were made" in far.output
+    assert (
+        "or more: 200 were looked at" in call("invocations", "count", "arg:1", "--max-searched", "100").output
+    )
+    more = call("invocations", "list", "--limit", "5")
+    assert "there may be more; looked at 5 so far" in more.stderr
+    for wrong in (["stauts:failed"], ["--since", "yesterday"]):
+        refused = call("invocations", "list", *wrong)
+        assert refused.exit_code == 1
+        assert "cannot be understood" in str(refused.exception)
+    assert call("invocations", "list", "--arg", 'a"b').exit_code == 2
+    assert "No such option '--stauts'" in call("invocations", "list", "--stauts", "failed").output
+
+
+def test_why_an_invocation_failed_or_waits_is_told(tasks: Any) -> None:
+    bad = tasks.divide(1, 0)
+    with running(tasks.app), pytest.raises(ZeroDivisionError):
+        bad.wait()
+    told = call("invocations", "why", bad.invocation_id)
+    assert told.output.startswith("It failed with ZeroDivisionError in cli_invocations.py:8 in `divide`:")
+    waiting = tasks.divide(1, 1)
+    told = call("invocations", "why", waiting.invocation_id)
+    assert told.output.splitlines()[-1] == "-> start one with 'pynenc runner start'"
+    found = answer("invocations", "why", waiting.invocation_id)
+    assert (found["status"], found["findings"][0]["code"]) == ("registered", "no_runner")
+    assert "Nothing is stored under this id" in call("invocations", "why", "no-such-id").output
+
+
+def test_a_failure_is_shown_with_its_traceback_and_an_owner_with_its_host(tasks: Any) -> None:
+    retried, bad = tasks.patient(1, 0), tasks.divide(1, 0)
+    with running(tasks.app):
+        with pytest.raises(ZeroDivisionError):
+            bad.wait()
+        while tasks.app.orchestrator.count_states(InvocationStatus.RETRY) == 0:
+            tasks.app.orchestrator.subscribe([retried.invocation_id]).wait(0.01)
+    for invocation, name in ((bad, "error"), (retried, "last_error")):
+        shown = answer("invocations", "show", invocation.invocation_id)
+        assert shown[name] == "ZeroDivisionError: division by zero"
+        assert f"in {invocation.task.func.__name__}\n" in shown["traceback"]
+        assert (
+            call("invocations", "show", invocation.invocation_id).output.rstrip().endswith("division by zero")
+        )
