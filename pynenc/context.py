@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pynenc.identifiers.ids import new_id
 
@@ -44,6 +44,22 @@ current_invocation_id: ContextVar[str | None] = ContextVar("pynenc_invocation_id
 
 current_task_key: ContextVar[str | None] = ContextVar("pynenc_task_key", default=None)
 """The name of the task whose body runs in this context, as it is stored."""
+
+
+class RunContext(NamedTuple):
+    """Facts about the run of a body, for its log records.
+
+    Attributes:
+        workflow_id: The workflow that it belongs to.
+        attempt: The number of the attempt, from 1.
+    """
+
+    workflow_id: str
+    attempt: int
+
+
+current_run: ContextVar[RunContext | None] = ContextVar("pynenc_run", default=None)
+"""The run of the body in this context."""
 
 current_trigger_depth: ContextVar[int] = ContextVar("pynenc_trigger_depth", default=0)
 """How many triggers in a row led to the invocation whose body runs in this context."""

@@ -5,20 +5,29 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
-from pynenc.context import current_invocation_id, current_runner, current_task_key
+from pynenc.context import (
+    current_invocation_id,
+    current_run,
+    current_runner,
+    current_task_key,
+    running_runner,
+)
 from pynenc.identifiers.texts import error_text, shown, storable, type_name, visible
 from pynenc.interruption import is_key_press
 
 ROOT = "pynenc"
 _PARTS = ("storage", "security", "plugins", "conf")
-_SHORT = 8
-_CONTEXT = ("app_id", "runner_cls", "runner_id", "invocation_id", "task_id")
-_OF_RECORDS = {*vars(logging.makeLogRecord({})), *_CONTEXT, "message", "asctime"}
+_SHORT, _LONGEST = 8, 8192
+_CONTEXT = ("app_id", "runner_cls", "runner_id", "invocation_id", "task_id", "workflow_id", "attempt")
+_REMOTE_ERROR = "remote_error"
+_OF_RECORDS = {*vars(logging.makeLogRecord({})), *_CONTEXT, _REMOTE_ERROR, "message", "asctime", "taskName"}
 """What a record has besides the `extra` of whoever logs."""
 
 _RESET = "\033[0m"
@@ -31,20 +40,31 @@ _COLOURS = {
 }
 
 
-class _ContextFilter(logging.Filter):
-    """Adds what the running code is part of to each record."""
+class InvocationFilter(logging.Filter):
+    """Adds to each record what the running code is part of; what is there already stays.
 
-    def __init__(self, app_id: str) -> None:
+    Put it on a handler of your own, and its format may name `app_id`, `runner_cls`, `runner_id`,
+    `invocation_id`, `task_id`, `workflow_id` and `attempt`; each is None where there is none.
+
+    Args:
+        app_id: The app of records that are made outside of any runner.
+    """
+
+    def __init__(self, app_id: str | None = None) -> None:
         super().__init__()
         self._app_id = app_id
 
     def filter(self, record: logging.LogRecord) -> bool:
-        runner = current_runner.get()
-        record.app_id = self._app_id
-        record.runner_cls = runner.runner_cls if runner else None
-        record.runner_id = runner.runner_id if runner else None
-        record.invocation_id = current_invocation_id.get()
-        record.task_id = current_task_key.get()
+        runner, run, running = current_runner.get(), current_run.get(), running_runner.get()
+        fields = vars(record)
+        app_id = self._app_id if self._app_id is not None or running is None else running.app_id
+        fields.setdefault("app_id", app_id)
+        fields.setdefault("runner_cls", runner.runner_cls if runner else None)
+        fields.setdefault("runner_id", runner.runner_id if runner else None)
+        fields.setdefault("invocation_id", current_invocation_id.get())
+        fields.setdefault("task_id", current_task_key.get())
+        fields.setdefault("workflow_id", run.workflow_id if run else None)
+        fields.setdefault("attempt", run.attempt if run else None)
         return True
 
 
@@ -64,6 +84,8 @@ class TextFormatter(logging.Formatter):
         text = f"{moment} {level} [{self._context(record)}] {visible(record.getMessage())}"
         if record.exc_info:
             text = f"{text}\n{visible(self.formatException(record.exc_info))}"
+        elif record.exc_text:
+            text = f"{text}\n{visible(record.exc_text)}"
         if record.stack_info:
             text = f"{text}\n{visible(self.formatStack(record.stack_info))}"
         return text
@@ -96,33 +118,69 @@ class JsonFormatter(logging.Formatter):
         for name in _CONTEXT:
             if fields.get(name) is not None:
                 entry[name] = fields[name]
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+        exception = self._exception(record)
+        if exception is not None:
+            entry["exception"] = exception
         if record.stack_info:
             entry["stack"] = self.formatStack(record.stack_info)
         extra = {name: value for name, value in fields.items() if name not in _OF_RECORDS}
         for name, value in extra.items():
-            entry[f"extra_{name}" if name in entry else name] = _plain(value)
+            entry[f"{name}_" if name in entry else name] = _plain(value)
         return json.dumps(entry, default=str)
+
+    def _exception(self, record: logging.LogRecord) -> dict[str, str] | None:
+        remote = vars(record).get(_REMOTE_ERROR)
+        if remote is not None:
+            return {"type": remote.type_name, "message": remote.message, "stack": remote.traceback}
+        if not record.exc_info:
+            return None
+        _, error, _ = record.exc_info
+        if error is None:
+            return None
+        stack = self.formatException(record.exc_info)
+        return {"type": type_name(type(error)), "message": error_text(error), "stack": stack}
 
 
 def _plain(value: object) -> object:
     """Return a value of `extra` as JSON can carry it."""
     try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        return shown(value)
-    return value
+        text = json.dumps(value, allow_nan=False)
+    except BaseException as error:
+        if is_key_press(error):
+            raise
+        return shown(value, _LONGEST)
+    return value if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _reaches_root(name: str) -> bool:
+    """Return whether the root logger has handlers that show the records of a logger."""
+    root = logging.getLogger()
+    logger: logging.Logger | None = logging.getLogger(name)
+    while logger is not None and logger is not root:
+        if not logger.propagate:
+            return False
+        logger = logger.parent
+    return bool(root.handlers)
 
 
 class _CurrentStreamHandler(logging.Handler):
-    """Writes to what `sys.stderr` or `sys.stdout` is at the moment of writing."""
+    """Writes to what `sys.stderr` or `sys.stdout` is at the moment of writing.
 
-    def __init__(self, stream_name: str) -> None:
+    Args:
+        stream_name: Which of them.
+
+    Attributes:
+        yields: Whether it is silent while the root logger has handlers, which show the record as well.
+    """
+
+    def __init__(self, stream_name: str, yields: bool) -> None:
         super().__init__()
         self._stream_name = stream_name
+        self.yields = yields
 
     def emit(self, record: logging.LogRecord) -> None:
+        if self.yields and _reaches_root(record.name):
+            return
         try:
             text = self._text(record)
             stream = getattr(sys, self._stream_name)
@@ -150,10 +208,10 @@ class _CurrentStreamHandler(logging.Handler):
 def app_logger(conf: ConfigPynenc) -> logging.Logger:
     """Return the logger of an app, set up as its settings say.
 
-    It hands records on to the root logger as well only where that has handlers of its own.
+    While the root logger has handlers, whoever set them up sees its records there, and there only.
     """
     logger = logging.getLogger(f"{ROOT}.app.{conf.app_id}")
-    handler = _handler(conf)
+    handler = _handler(conf, yields=True)
     _set_up(logger, conf, handler)
     for part in _PARTS:  # they serve all apps of a process; the latest says how they are shown
         _set_up(logging.getLogger(f"{ROOT}.{part}"), conf, handler)
@@ -164,30 +222,47 @@ def log_everything(conf: ConfigPynenc) -> None:
     """Show what all loggers of this process log, as the settings say, unless it shows that itself.
 
     For processes that are runners and nothing else: there the loggers of users have no handler yet.
+    Warnings are logged, too, and exceptions that end a thread or the process.
     """
     root = logging.getLogger()
+    logging.captureWarnings(True)
+    sys.excepthook = _log_end_of_process
+    threading.excepthook = _log_end_of_thread
     if root.handlers:
         return
-    handler = _handler(conf)
-    handler.addFilter(_ContextFilter(conf.app_id))
-    own = tuple(f"{ROOT}.{part}" for part in ("app", *_PARTS))
-    handler.addFilter(lambda record: not f"{record.name}.".startswith(tuple(f"{each}." for each in own)))
-    root.addHandler(handler)
+    root.addHandler(_handler(conf, yields=False))
     root.setLevel(conf.logging_level.upper())
+
+
+def _log_end_of_process(
+    cls: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    if issubclass(cls, Exception):
+        logging.getLogger(ROOT).critical("the process ends", exc_info=(cls, error, traceback))
+    else:
+        sys.__excepthook__(cls, error, traceback)
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is not None and not issubclass(ended.exc_type, SystemExit):
+        name = ended.thread.name if ended.thread is not None else "unknown"
+        told = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        logging.getLogger(ROOT).error("thread '%s' ends", name, exc_info=told)
 
 
 def _set_up(logger: logging.Logger, conf: ConfigPynenc, handler: logging.Handler) -> None:
     logger.setLevel(conf.logging_level.upper())
     for old in [each for each in logger.handlers if isinstance(each, _CurrentStreamHandler)]:
         logger.removeHandler(old)
-    for known in [each for each in logger.filters if isinstance(each, _ContextFilter)]:
+    for known in [each for each in logger.filters if isinstance(each, InvocationFilter)]:
         logger.removeFilter(known)
-    logger.addFilter(_ContextFilter(conf.app_id))
+    logger.addFilter(InvocationFilter(conf.app_id))
     logger.addHandler(handler)
 
 
-def _handler(conf: ConfigPynenc) -> logging.Handler:
-    handler = _CurrentStreamHandler(conf.log_stream)
+def _handler(conf: ConfigPynenc, yields: bool) -> logging.Handler:
+    handler = _CurrentStreamHandler(conf.log_stream, yields)
+    handler.addFilter(InvocationFilter(conf.app_id))
     if conf.log_format == LogFormat.JSON:
         handler.setFormatter(JsonFormatter())
     else:

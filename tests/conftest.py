@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -33,6 +35,22 @@ def clean_process(
     for app_id in set(Pynenc._instances) - before:
         Pynenc.discard(app_id)
     unreadable.clear()
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Take the handlers of pytest, beside which ours are silent, off the root logger for some tests."""
+    if item.get_closest_marker("bare_root") is None:
+        return (yield)
+    root = logging.getLogger()
+    handlers, level, hooks = root.handlers[:], root.level, (sys.excepthook, threading.excepthook)
+    root.handlers = []
+    try:
+        return (yield)
+    finally:
+        logging.captureWarnings(False)
+        root.handlers, root.level = handlers, level
+        sys.excepthook, threading.excepthook = hooks
 
 
 @pytest.fixture

@@ -20,6 +20,14 @@ class ArgumentPrintMode(StrEnum):
     HIDDEN = "hidden"
 
 
+class FailureLog(StrEnum):
+    """The ways in which failed attempts are logged."""
+
+    TRACEBACK = "traceback"
+    LINE = "line"
+    OFF = "off"
+
+
 class LogFormat(StrEnum):
     """The forms of log records."""
 
@@ -89,6 +97,10 @@ class ConfigPynenc(PynencConfig):
     log_use_colors: bool | None = Field(None, description="Colours in text logs; unset: on a terminal.")
     log_stream: Annotated[Literal["stderr", "stdout"], BeforeValidator(lower_case)] = Field(
         "stderr", description="Where logs go."
+    )
+    log_failures: Annotated[FailureLog, BeforeValidator(lower_case)] = Field(
+        FailureLog.TRACEBACK,
+        description="How failed attempts are logged: the last with its traceback, in one line, or not.",
     )
     log_format: Annotated[LogFormat, BeforeValidator(lower_case)] = Field(
         LogFormat.TEXT, description="Text for people or one JSON object a line."

@@ -49,7 +49,7 @@ class LiveRunner(msgspec.Struct, frozen=True):
 
 
 class Facts:
-    """What is stored about an invocation and what surrounds it.
+    """The records of an invocation and of what surrounds it.
 
     Args:
         components: The components of its app.
@@ -152,7 +152,7 @@ class Facts:
 
     @cached_property
     def failures(self) -> dict[int, ExceptionData]:
-        """What is kept of failed attempts, by claim number; read without deserializing anything."""
+        """The failures of its attempts that are kept, by claim number; nothing is deserialized."""
         state, _ = self.record
         claims = {
             each.claim

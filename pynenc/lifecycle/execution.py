@@ -9,6 +9,7 @@ its ownership can save what it likes: nobody sees it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from logging import DEBUG
 from typing import Any
 
 import msgspec
@@ -31,6 +32,7 @@ from pynenc.lifecycle import deadlocks as deadlocks
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_invocations
+from pynenc.lifecycle.run_log import Failure, log_failure, log_run
 from pynenc.lifecycle.submission import index_cached_results, message_for
 from pynenc.state_backend.base_state_backend import OUTCOME
 from pynenc.storage.group import Group
@@ -47,7 +49,8 @@ class Finished(msgspec.Struct, frozen=True):
         not_before: For RETRY: when to run again, in seconds since the epoch; 0 for at once.
         parking: For RETRY: that the body has not failed, but waits.
         has_steps: Whether the body has recorded steps.
-        error_type: For FAILED, and RETRY after a failure: the name of the exception's class.
+        failure: For FAILED, and RETRY after a failure: the exception.
+        seconds: The time that the run took.
     """
 
     claim: Claim
@@ -56,7 +59,8 @@ class Finished(msgspec.Struct, frozen=True):
     not_before: float = 0.0
     parking: Parking | None = None
     has_steps: bool = False
-    error_type: str | None = None
+    failure: Failure | None = None
+    seconds: float = 0.0
 
 
 class StepResult(msgspec.Struct, frozen=True):
@@ -135,6 +139,8 @@ def finish_and_start(
     ]
     if gone:  # the record was purged meanwhile, and would never be found again to delete the outcome
         components.state_backend.delete_outcomes(gone)
+    if any(each.failure is not None for each in finished) or components.logger.isEnabledFor(DEBUG):
+        _log(components, finished, ends, applied, started)
     if lost or components.hooks.changed.get_hookimpls():
         _report(components, [*ends, *starts], applied, lost)
     if any(change.target.slot_key for change in ends):
@@ -278,14 +284,32 @@ def _end(each: Finished, runner_id: str, now: float) -> Change:
             "not_before": each.not_before,
             "blocked_since": 0.0,
             "outcome_id": outcome_id(state.invocation_id, state.claim) if each.payload else None,
-            "error_type": each.error_type,
+            "error_type": None if each.failure is None else each.failure.type_name,
         }
         return changed(state, each.status, runner_id, now, **fields, **steps)
     if not each.status.has_outcome:
         return changed(state, each.status, runner_id, now, **steps)
     key = outcome_id(state.invocation_id, state.claim)
-    fields = {"outcome_id": key, "error_type": each.error_type}
+    error_type = None if each.failure is None else each.failure.type_name
+    fields = {"outcome_id": key, "error_type": error_type}
     return changed(state, each.status, runner_id, now, **fields, **steps)
+
+
+def _log(
+    components: Components,
+    finished: Sequence[Finished],
+    ends: Sequence[Change],
+    applied: Sequence[bool],
+    started: Sequence[Claim],
+) -> None:
+    """Log what was applied: failures, and for those who look closely every start and end."""
+    for each, change, was_applied in zip(finished, ends, applied, strict=False):
+        if was_applied and each.failure is not None:
+            log_failure(components, each.claim, change.target, each.failure, each.seconds)
+        elif was_applied:
+            log_run(components, f"ended as {change.target.status}", each.claim, each.seconds)
+    for claim in started:
+        log_run(components, "started", claim)
 
 
 def _report(

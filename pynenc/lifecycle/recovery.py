@@ -16,6 +16,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.cancellation import cancel_children
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.run_log import log_recovered
 from pynenc.lifecycle.submission import message_for
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
@@ -140,6 +141,11 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
         components.orchestrator.stage_announce(group, ended)
     group.send()
     done = [way[-1].target for way, reply in zip(steps, replies, strict=True) if reply.get()[-1].applied]
+    owned = {state.invocation_id: state for state in states if state.status.needs_owner}
+    for target in done:
+        before = owned.get(target.invocation_id)
+        if before is not None and target.recoveries > before.recoveries:
+            log_recovered(components, before, target)
     components.hooks.status_changed(done)
     slots.release(components, done, actor_id)
     return len(done)

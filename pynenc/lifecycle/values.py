@@ -15,9 +15,10 @@ from pynenc.invocation.packed_text import LITERAL, Announce, same_content
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.serializer.exception_data import (
     ExceptionData,
-    pack_exception,
-    pack_failure,
+    as_text,
+    exception_data,
     read_exception,
+    readable,
     unpack_exception,
 )
 from pynenc.serializer.kinds import is_passed_on
@@ -182,11 +183,19 @@ class ValueCodec:
 
     def pack_error(self, error: BaseException) -> str:
         """Return an exception in its stored form."""
-        return self._store.pack([pack_exception(self._serializer, error)], self._announce, self._now())[0]
+        return self.pack_failure(self.failure_of(error))
 
-    def pack_attempt(self, error: BaseException) -> str:
-        """Return what is kept of the exception of an attempt that is made again, in its stored form."""
-        return pack_failure(error, _LONGEST_MESSAGE, _LONGEST_TRACE)
+    def failure_of(self, error: BaseException) -> ExceptionData:
+        """Return what is stored of an exception. Never raises for an odd exception."""
+        return exception_data(self._serializer, error)
+
+    def pack_failure(self, failure: ExceptionData) -> str:
+        """Return what `failure_of` gives in its stored form."""
+        return self._store.pack([as_text(failure)], self._announce, self._now())[0]
+
+    def attempt_of(self, error: BaseException) -> ExceptionData:
+        """Return what is kept of the exception of an attempt that is made again."""
+        return readable(error, _LONGEST_MESSAGE, _LONGEST_TRACE)
 
     def failures(self, stored: Sequence[str]) -> list[ExceptionData | None]:
         """Return what people read of exceptions, out of their stored form, None where that is damaged.

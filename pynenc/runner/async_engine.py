@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
@@ -201,8 +203,10 @@ class AsyncEngine:
         body = self._running.add(running)
         if body.soft_at is not None:
             self._heartbeat.hurry()
+        begun = time.monotonic()
         try:
             finished = await invoke_async(self.app, running, self, self.identity, body.interruption)
+            finished = msgspec.structs.replace(finished, seconds=time.monotonic() - begun)
             written: asyncio.Future[None] = self._loop.create_future()
             self._finished.append((finished, written))
             self._begin_writing()

@@ -19,5 +19,9 @@ class AsyncRunner(EngineRunner):
     config_class: ClassVar[type[PynencConfig]] = ConfigAsyncRunner
     conf: ConfigAsyncRunner
 
+    @property
+    def capacity(self) -> str:
+        return f"up to {self.conf.max_concurrency} at a time"
+
     def make_engine(self) -> Executes:
         return AsyncEngine(self.app, self.runner_context, self.conf, self.conf.max_concurrency)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, cast
 
@@ -20,6 +20,8 @@ from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.signal_watch import SignalWatch
 from pynenc.runner.worker_recipe import service_of
 from pynenc.serializer.base_serializer import BaseSerializer
+
+_MOST_SHOWN = 20
 
 
 class BaseRunner(Component):
@@ -78,9 +80,10 @@ class BaseRunner(Component):
         app = self.app
         # Whatever is wrong with a component is wrong now, and not in the middle of the work.
         hazards: dict[str, None] = {}
+        places: dict[str, list[str]] = {}
         for kind in STORES:
             component = app.component_provider.get(kind)
-            component.ping()
+            places.setdefault(component.ping() or "nothing", []).append(type(component).__name__)
             hazards.update(dict.fromkeys(component.hazards()))
         for hazard in hazards:
             self.logger.warning("%s", hazard)
@@ -96,12 +99,32 @@ class BaseRunner(Component):
         hooks, level = app.components.hooks, logging.DEBUG if self.is_embedded else logging.INFO
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)
-            self.logger.log(level, "%s %s started", type(self).__name__, self.runner_id)
+            self.logger.log(level, "%s", self._start_line(places))
             try:
                 self.execute()
             finally:
                 self.logger.log(level, "%s %s stopped", type(self).__name__, self.runner_id)
                 hooks.call("runner_stopped", runner=self.runner_context)
+
+    def _start_line(self, places: Mapping[str, Sequence[str]]) -> str:
+        """Return who starts, what it consumes and knows, and where its components keep their data."""
+        identity, names = self.runner_context, sorted(task_id.key for task_id in self.app.tasks)
+        shown = ", ".join(names[:_MOST_SHOWN]) + (", ..." if len(names) > _MOST_SHOWN else "")
+        parts = [
+            f"app '{self.app.app_id}'",
+            f"process {identity.pid} on {identity.hostname}",
+            f"queues {', '.join(self.conf.queues)}",
+        ]
+        if self.capacity:
+            parts.append(self.capacity)
+        parts.append(f"{len(names)} task(s): {shown}" if names else "no task is known")
+        parts += [f"{', '.join(classes)} on {place}" for place, classes in places.items()]
+        return f"{type(self).__name__} {self.runner_id} started: {'; '.join(parts)}"
+
+    @property
+    def capacity(self) -> str:
+        """The most that it executes at a time, in words; empty if that is not known."""
+        return ""
 
     def check_start(self) -> None:
         """Refuse to start with settings that the runner cannot work with; import the modules that they name.

@@ -8,38 +8,44 @@ import contextvars
 import os
 import sys
 import threading
+import time
 from collections.abc import Coroutine
 from contextlib import nullcontext
 from typing import Any, NoReturn
+
+import msgspec
 
 from pynenc.calls.body import call_function, retry_pause, run_function, wants_retry
 from pynenc.calls.interfaces import App, current_invocation
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.workflow_runtime import latest_arguments, workflow_of
 from pynenc.context import (
+    RunContext,
     RunnerContext,
     Running,
     body_task,
     current_invocation_id,
+    current_run,
     current_runner,
     current_task_key,
     current_trigger_depth,
     running_runner,
 )
 from pynenc.exceptions import InvocationCancelledError, SerializationError, StorageUnavailableError
-from pynenc.identifiers.texts import class_name, error_text, shown, traceback_text
+from pynenc.identifiers.texts import error_text, traceback_text, type_name
 from pynenc.interruption import Interruption, current_interruption, is_interrupted
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.cancellation import end_children, is_cancel_requested
 from pynenc.lifecycle.execution import Finished
+from pynenc.lifecycle.run_log import Failure
 from pynenc.lifecycle.storage_retry import pauses, retry_while_unavailable, retry_while_unavailable_async
 from pynenc.runner.other_code import check_version, left_to_others
 from pynenc.runner.refused_writes import LAST_RESORT
 from pynenc.runner.running_set import RunningBody
+from pynenc.serializer.exception_data import ExceptionData, as_text
 
-_SHORT = 500
 _LEAVING_S = 10.0
 
 current_claim: contextvars.ContextVar[Claim | None] = contextvars.ContextVar("pynenc_claim", default=None)
@@ -54,11 +60,12 @@ def invoke(
     Returns:
         How it ended. Whatever user code and stored data do, this does not raise.
     """
-    context = contextvars.copy_context()
+    context, begun = contextvars.copy_context(), time.monotonic()
     try:
-        return context.run(_invoke, app, claim, runner, identity, interruption)
+        finished = context.run(_invoke, app, claim, runner, identity, interruption)
     except BaseException as error:  # noqa: BLE001 - nothing of one invocation may end its worker
-        return ended_oddly(app, claim, error)
+        finished = ended_oddly(app, claim, error)
+    return msgspec.structs.replace(finished, seconds=time.monotonic() - begun)
 
 
 def ended_oddly(app: App, claim: Claim, error: BaseException) -> Finished:
@@ -68,7 +75,8 @@ def ended_oddly(app: App, claim: Claim, error: BaseException) -> Finished:
         app.logger.error("invocation cannot be ended in order: %s", traceback_text(error))
     with contextlib.suppress(BaseException):
         payload = app.components.values.pack_error(error)
-    return Finished(claim, InvocationStatus.FAILED, payload, error_type=class_name(type(error)))
+    failure = Failure(ExceptionData(type_name(type(error)), error_text(error), "", None))
+    return Finished(claim, InvocationStatus.FAILED, payload, failure=failure)
 
 
 def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption: Interruption) -> None:
@@ -80,6 +88,7 @@ def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption:
     current_interruption.set(interruption)
     current_invocation_id.set(claim.data.invocation_id)
     current_task_key.set(claim.data.task_id)
+    current_run.set(RunContext(claim.data.workflow_id, claim.state.retries + 1))
     current_trigger_depth.set(claim.data.trigger_depth or 0)
 
 
@@ -120,7 +129,6 @@ def _unable(app: App, claim: Claim, error: BaseException) -> Finished:
     left = left_to_others(app, claim, error)
     if left is not None:
         return left
-    app.logger.error("invocation cannot run: %s", error_text(error))
     return _as_failed(app, claim, error)
 
 
@@ -322,19 +330,25 @@ def _failed(
     if left is not None:
         return left
     if wants_retry(invocation.task, error, claim.state.retries):
-        app.logger.info("invocation asks for another run: %s", shown(error, _SHORT))
         delay = retry_pause(invocation.task.conf, claim.state.retries)
         due = components.now() + delay if delay > 0 else 0.0
         if invocation.body_record is not None:
             invocation.body_record.forget_failure(error)
-        payload, kind = components.values.pack_attempt(error), class_name(type(error))
-        return Finished(claim, InvocationStatus.RETRY, payload, due, has_steps=has_steps, error_type=kind)
-    return _as_failed(app, claim, error, has_steps)
+        attempt = components.values.attempt_of(error)
+        failure = Failure(attempt, invocation.task.conf.max_retries + 1)
+        return Finished(
+            claim, InvocationStatus.RETRY, as_text(attempt), due, has_steps=has_steps, failure=failure
+        )
+    return _as_failed(app, claim, error, has_steps, invocation.task.conf.max_retries + 1)
 
 
-def _as_failed(app: App, claim: Claim, error: BaseException, has_steps: bool = False) -> Finished:
-    payload, kind = app.components.values.pack_error(error), class_name(type(error))
-    return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps, error_type=kind)
+def _as_failed(
+    app: App, claim: Claim, error: BaseException, has_steps: bool = False, most: int | None = None
+) -> Finished:
+    values = app.components.values
+    told = values.failure_of(error)
+    payload, failure = values.pack_failure(told), Failure(told, most)
+    return Finished(claim, InvocationStatus.FAILED, payload, has_steps=has_steps, failure=failure)
 
 
 def ended_by_force(app: App, body: RunningBody) -> Finished:

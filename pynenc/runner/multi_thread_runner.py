@@ -28,6 +28,15 @@ class MultiThreadRunner(PoolRunner):
         """The largest number of worker processes."""
         return self.conf.max_processes or cores()
 
+    @property
+    def threads(self) -> int:
+        """The number of threads of a worker process."""
+        return max(self.conf.max_threads or cores(), self.conf.min_threads)
+
+    @property
+    def capacity(self) -> str:
+        return f"up to {self.most_processes} process(es) with {self.threads} thread(s) each"
+
     def check(self) -> None:
         super().check()
         for least, most in (("min_processes", "max_processes"), ("min_threads", "max_threads")):
@@ -38,8 +47,7 @@ class MultiThreadRunner(PoolRunner):
                 )
 
     def make_pool(self) -> WorkerPool:
-        threads = max(self.conf.max_threads or cores(), self.conf.min_threads)
-        return WorkerPool(self.app, self.runner_context, self.conf, threads)
+        return WorkerPool(self.app, self.runner_context, self.conf, self.threads)
 
     def first_workers(self) -> int:
         return self.conf.min_processes

@@ -16,6 +16,10 @@ class PersistentProcessRunner(PoolRunner):
     config_class: ClassVar[type[PynencConfig]] = ConfigPersistentProcessRunner
     conf: ConfigPersistentProcessRunner
 
+    @property
+    def capacity(self) -> str:
+        return f"{self.first_workers()} process(es)"
+
     def make_pool(self) -> WorkerPool:
         return WorkerPool(self.app, self.runner_context, self.conf, 1)
 

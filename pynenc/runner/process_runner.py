@@ -20,6 +20,10 @@ class ProcessRunner(PoolRunner):
     config_class: ClassVar[type[PynencConfig]] = ConfigProcessRunner
     conf: ConfigProcessRunner
 
+    @property
+    def capacity(self) -> str:
+        return f"{self.first_workers()} process(es)"
+
     def make_pool(self) -> WorkerPool:
         return WorkerPool(self.app, self.runner_context, self.conf, 1, quota=1)
 

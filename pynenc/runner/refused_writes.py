@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pynenc.exceptions import InvocationError, StorageUnavailableError
-from pynenc.identifiers.texts import class_name, error_text
+from pynenc.identifiers.texts import error_text
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start
+from pynenc.lifecycle.run_log import Failure
+from pynenc.serializer.exception_data import ExceptionData
 
 LAST_RESORT = (
     '{"type_name":"pynenc.exceptions.InvocationError","message":"the invocation has ended in a way that '
     'cannot be stored","traceback":"","payload":null}'
 )
 """A stored exception made of constants only."""
+
+_CANNOT_BE_STORED = ExceptionData(
+    "pynenc.exceptions.InvocationError", "the invocation has ended in a way that cannot be stored", "", None
+)
 
 
 def one_by_one(
@@ -44,22 +50,24 @@ def _finish(components: Components, runner_id: str, end: Finished) -> list[Finis
     invocation_id = end.claim.state.invocation_id
     components.logger.error("the storage refuses the end of %s: %s", invocation_id, error_text(reason))
     try:
-        failed = _failed(end, components.values.pack_error(reason), reason)
+        failure = components.values.failure_of(reason)
+        failed = _failed(end, components.values.pack_failure(failure), failure)
         return finish_and_start(components, runner_id, [failed], []).lost
     except StorageUnavailableError:
         raise
     except Exception as error:  # noqa: BLE001 - see above
         components.logger.error("the storage refuses the failure of %s: %s", invocation_id, error_text(error))
-    return finish_and_start(components, runner_id, [_failed(end, LAST_RESORT, InvocationError())], []).lost
+    return finish_and_start(components, runner_id, [_failed(end, LAST_RESORT, _CANNOT_BE_STORED)], []).lost
 
 
-def _failed(end: Finished, payload: str, error: Exception) -> Finished:
+def _failed(end: Finished, payload: str, error: ExceptionData) -> Finished:
     return Finished(
         end.claim,
         InvocationStatus.FAILED,
         payload,
         has_steps=end.has_steps,
-        error_type=class_name(type(error)),
+        failure=Failure(error),
+        seconds=end.seconds,
     )
 
 

@@ -31,5 +31,9 @@ class ThreadRunner(EngineRunner):
         most = self.conf.max_threads or os.cpu_count() or 1
         return max(most, self.conf.min_threads, self.conf.min_parallel_slots)
 
+    @property
+    def capacity(self) -> str:
+        return f"{self.slots} thread(s)"
+
     def make_engine(self) -> Executes:
         return Engine(self.app, self.runner_context, self.conf, self.slots)

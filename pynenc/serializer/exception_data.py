@@ -28,8 +28,8 @@ class ExceptionData(msgspec.Struct, frozen=True):
     payload: str | None
 
 
-def pack_exception(serializer: BaseSerializer, error: BaseException) -> str:
-    """Return an exception as text. Never raises for an odd exception."""
+def exception_data(serializer: BaseSerializer, error: BaseException) -> ExceptionData:
+    """Return what is stored of an exception. Never raises for an odd exception."""
     payload: str | None = None
     try:
         payload = serializer.serialize(error)
@@ -38,16 +38,19 @@ def pack_exception(serializer: BaseSerializer, error: BaseException) -> str:
         if is_passed_on(refused):
             raise
         payload = None
-    data = ExceptionData(type_name(type(error)), error_text(error), traceback_text(error), payload)
-    return msgspec.json.encode(data).decode()
+    return ExceptionData(type_name(type(error)), error_text(error), traceback_text(error), payload)
 
 
-def pack_failure(error: BaseException, most_message: int, most_trace: int) -> str:
-    """Return what people read of an exception as text, cut to so many characters. Never raises."""
+def readable(error: BaseException, most_message: int, most_trace: int) -> ExceptionData:
+    """Return what people read of an exception, cut to so many characters. Never raises."""
     message, trace = error_text(error), traceback_text(error)
-    data = ExceptionData(
+    return ExceptionData(
         type_name(type(error)), shortened(message, most_message), shortened(trace, most_trace), None
     )
+
+
+def as_text(data: ExceptionData) -> str:
+    """Return an exception as text."""
     return msgspec.json.encode(data).decode()
 
 

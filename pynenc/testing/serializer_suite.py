@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pynenc.app import Pynenc
 from pynenc.exceptions import RemoteTaskError, SerializationError
-from pynenc.serializer.exception_data import pack_exception, unpack_exception
+from pynenc.serializer.exception_data import as_text, exception_data, unpack_exception
 from pynenc.testing.app_fixtures import AppFixtures
 from pynenc.testing.kit_values import VALUES, Colour, same
 
@@ -113,13 +113,13 @@ class SerializerSuite(AppFixtures):
         try:
             raise KitError("why")
         except KitError as error:
-            text = pack_exception(app.serializer, error)
+            text = as_text(exception_data(app.serializer, error))
         found = unpack_exception(app.serializer, text)
         assert type(found) is KitError
         assert "raise KitError" in str(found.__cause__)
 
     def test_errors_that_cannot_be_rebuilt_are_still_told(self, app: Pynenc) -> None:
-        text = pack_exception(app.serializer, OddError("why", threading.Lock()))
+        text = as_text(exception_data(app.serializer, OddError("why", threading.Lock())))
         found = unpack_exception(app.serializer, text)
         name = found.type_name if isinstance(found, RemoteTaskError) else type(found).__name__
         assert name.endswith("OddError")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
+import threading
+import warnings
 from typing import Any
 
 import plain_tasks
@@ -12,7 +15,9 @@ import pytest
 from pynenc import Pynenc
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.context import RunnerContext, current_invocation_id, current_runner
-from pynenc.logs import log_everything, shown_arguments
+from pynenc.logs import InvocationFilter, log_everything, shown_arguments
+
+pytestmark = pytest.mark.bare_root
 
 
 def logged(capsys: pytest.CaptureFixture[str], **settings: Any) -> str:
@@ -55,7 +60,9 @@ def test_an_exception_stays_on_its_json_line(capsys: pytest.CaptureFixture[str])
     except ValueError:
         app.logger.exception("failed")
     (line,) = capsys.readouterr().out.splitlines()
-    assert "ValueError: why" in json.loads(line)["exception"]
+    told = json.loads(line)["exception"]
+    assert (told["type"], told["message"]) == ("ValueError", "why")
+    assert told["stack"].endswith("ValueError: why")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +154,7 @@ def test_extra_and_stacks_are_on_the_json_line(capsys: pytest.CaptureFixture[str
     extra = {"order": 5, "level": "mine", "cycle": cycle, "keys": {(1, 2): 3}, "nan": float("nan")}
     app.logger.warning("x", extra=extra, stack_info=True)
     entry = json.loads(capsys.readouterr().out)
-    assert (entry["order"], entry["level"], entry["extra_level"], entry["nan"]) == (
+    assert (entry["order"], entry["level"], entry["level_"], entry["nan"]) == (
         5,
         "warning",
         "mine",
@@ -157,18 +164,51 @@ def test_extra_and_stacks_are_on_the_json_line(capsys: pytest.CaptureFixture[str
     assert "(1, 2)" in entry["keys"]
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_runner_process_shows_what_all_loggers_log(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": "json"})
+    log_everything(app.conf)
+    log_everything(app.conf)
+    app.logger.info("ours")
+    for name in ("shop.jobs", "pynenc.mine", "pynenc_shop"):
+        logging.getLogger(name).info(name)
+    warnings.warn("old way", DeprecationWarning, stacklevel=1)
+    thread = threading.Thread(target=lambda: 1 / 0, name="lost")
+    thread.start()
+    thread.join()
+    sys.excepthook(KeyError, KeyError("k"), None)
+    entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [entry["message"] for entry in entries]
+    assert told[:4] == ["ours", "shop.jobs", "pynenc.mine", "pynenc_shop"]
+    assert "old way" in told[4]
+    assert told[5:] == ["thread 'lost' ends", "the process ends"]
+    assert [entry["exception"]["type"] for entry in entries[5:]] == ["ZeroDivisionError", "KeyError"]
+
+
+def test_a_handler_of_the_root_logger_shows_each_line_once(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout"})
+    theirs = logging.StreamHandler(sys.stdout)
+    theirs.setFormatter(logging.Formatter("%(levelname)s %(app_id)s %(invocation_id)s %(message)s"))
+    theirs.addFilter(InvocationFilter())
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.handlers = []
-    try:
-        app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": "json"})
-        log_everything(app.conf)
-        log_everything(app.conf)
-        app.logger.info("ours")
-        for name in ("shop.jobs", "pynenc.mine", "pynenc_shop"):
-            logging.getLogger(name).info(name)
-        told = [json.loads(line)["message"] for line in capsys.readouterr().out.splitlines()]
-        assert told == ["ours", "shop.jobs", "pynenc.mine", "pynenc_shop"]
-    finally:
-        root.handlers, root.level = handlers, level
+    root.addHandler(theirs)
+    invocation = current_invocation_id.set("i1")
+    app.logger.warning("once")
+    logging.getLogger("shop").warning("mine")
+    app.logger.propagate = False
+    app.logger.warning("not handed on")
+    app.logger.propagate = True
+    root.removeHandler(theirs)
+    app.logger.warning("ours again")
+    current_invocation_id.reset(invocation)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["WARNING logs i1 once", "WARNING None i1 mine"]
+    assert [line.rpartition("] ")[2] for line in lines[2:]] == ["not handed on", "ours again"]
+
+
+def test_a_filter_keeps_what_a_record_has(capsys: pytest.CaptureFixture[str]) -> None:
+    app = Pynenc({"app_id": "logs", "log_stream": "stdout", "log_format": "json"})
+    app.logger.warning("x", extra={"invocation_id": "another", "attempt": 2, "big": "y" * 10_000})
+    entry = json.loads(capsys.readouterr().out)
+    assert (entry["invocation_id"], entry["attempt"], entry["app_id"]) == ("another", 2, "logs")
+    assert len(entry["big"]) < 9000

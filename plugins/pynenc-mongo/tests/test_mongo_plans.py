@@ -15,6 +15,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent, register
 from pynenc_mongo.schema import RECORDS
 
 from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import StateLookup
 from pynenc.testing.app_fixtures import running
 from pynenc.trigger import TriggerBuilder, on_cron, on_event, on_status
 from pynenc.trigger.records import RunState
@@ -121,3 +122,23 @@ def test_no_query_scans_the_collection(recorder: _Recorder, mongo_url: str) -> N
         for command in recorder.commands.values():
             plan = database.command({"explain": command, "verbosity": "queryPlanner"})
             assert "COLLSCAN" not in str(plan), command
+
+
+def test_a_count_reads_no_more_of_a_sparse_index_than_it_counts(recorder: _Recorder, mongo_url: str) -> None:
+    app = make_mongo_app(mongo_url, "sparse-counts")
+    fail = app.task(mongo_tasks.fail)
+    with running(app):
+        for each in [fail() for _ in range(20)]:
+            with pytest.raises(ValueError, match="as asked"):
+                _ = each.result
+    lookups = [StateLookup("failed_task", key) for key in (fail.task_id.key, "another.task")]
+    recorder.commands.clear()
+    assert app.orchestrator.count_many_states(lookups, 100) == [20, 0]
+    recorder.is_on = False
+    with MongoClient(mongo_url) as client:
+        database = client.get_default_database()
+        for command in recorder.commands.values():
+            told = database.command({"explain": command, "verbosity": "executionStats"})
+            stats = told["stages"][0]["$cursor"]["executionStats"]
+            assert stats["totalKeysExamined"] <= stats["nReturned"] + 1, command
+    app.purge()

@@ -23,7 +23,7 @@ from pynenc.exceptions import RemoteTaskError, SerializationError
 from pynenc.plugins.component import ConverterSpec
 from pynenc.plugins.hookspecs import hookimpl
 from pynenc.plugins.registry import plugin_registry
-from pynenc.serializer.exception_data import pack_exception, unpack_exception
+from pynenc.serializer.exception_data import as_text, exception_data, unpack_exception
 from pynenc.serializer.json_serializer import DEEPEST, KINDS
 from pynenc.testing.kit_values import same
 
@@ -171,7 +171,7 @@ def test_a_chain_of_causes_is_written_once(app: Pynenc) -> None:
 def test_the_remote_traceback_ends_the_chain_of_causes(app: Pynenc) -> None:
     error = ValueError("outer")
     error.__cause__ = KeyError("inner")
-    found = unpack_exception(app.serializer, pack_exception(app.serializer, error))
+    found = unpack_exception(app.serializer, as_text(exception_data(app.serializer, error)))
     assert isinstance(found.__cause__, KeyError)
     assert "ValueError: outer" in str(found.__cause__.__cause__)
 

@@ -157,6 +157,8 @@ class MongoStorage(Storage):
         bounds = {name: value for name, value in bounds.items() if value is not None}
         if bounds:
             only[query.index.order] = bounds
+        if query.index.is_sparse:  # without its condition, the whole of the index would be read
+            only = {"$and": [schema.covered(query.table, query.index), only]}
         options: dict[str, Any] = {"hint": schema.index_name(query.table, query.index)}
         if limit is not None:
             options["limit"] = limit
