@@ -8,6 +8,7 @@ from pynenc.builder import PynencBuilder
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.exceptions import PynencError, RetryError
 from pynenc.interruption import check_interruption, is_interrupted
+from pynenc.plugins.hookspecs import hookimpl
 from pynenc.task import Task
 
 __version__ = "0.1.0"
@@ -21,5 +22,6 @@ __all__ = [
     "Task",
     "__version__",
     "check_interruption",
+    "hookimpl",
     "is_interrupted",
 ]

@@ -191,6 +191,7 @@ class Pynenc(TaskApi, InvocationApi, AnswersHabits):
             instance = cls._instances.pop(app_id, None)
         if instance is not None:
             instance.close()
+            instance._registry.forget(app_id)
 
     @classmethod
     def from_info(cls, app_info: AppInfo) -> Pynenc:
@@ -242,6 +243,15 @@ class Pynenc(TaskApi, InvocationApi, AnswersHabits):
         """Take over what came with a pickle; an app that lives here already keeps its own."""
         if self._restored and self._module is None:
             self._module = state["module"]
+
+    def use(self, *middleware: object) -> None:
+        """Have objects with methods marked `@hookimpl` called for this app; see `pynenc.plugins.hookspecs`.
+
+        Raises:
+            PluginError: An object has no such method, or one that does not fit its hook.
+        """
+        for each in middleware:
+            self._registry.use(each, self._app_id)
 
     # --- settings and components -------------------------------------------------------
 

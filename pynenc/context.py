@@ -61,6 +61,9 @@ class RunContext(NamedTuple):
 current_run: ContextVar[RunContext | None] = ContextVar("pynenc_run", default=None)
 """The run of the body in this context."""
 
+current_headers: ContextVar[str | None] = ContextVar("pynenc_headers", default=None)
+"""The headers of the invocation whose body runs in this context, as they are stored."""
+
 current_trigger_depth: ContextVar[int] = ContextVar("pynenc_trigger_depth", default=0)
 """How many triggers in a row led to the invocation whose body runs in this context."""
 

@@ -199,7 +199,8 @@ class Task(BaseTask[Params, Result]):
         bound = (self._bind_item(item, common) for item in given)
         if self.app.conf.dev_mode_force_sync_tasks:
             calls = bound if isinstance(given, Iterator) else list(bound)
-            return InvocationGroup(self, [ConcurrentInvocation(self, call) for call in calls])
+            made = [ConcurrentInvocation(self, call, options.headers) for call in calls]
+            return InvocationGroup(self, made)
         if isinstance(given, Iterator):
             return InvocationGroup(self, submit_stream(self, bound, options, common))
         return InvocationGroup(self, submit_calls(self, list(bound), options, common))
@@ -269,7 +270,7 @@ class TaskWithOptions(Submittable[Params, Result]):
         """Make an invocation, like calling the task."""
         arguments = self.task.binder.bind(args, kwargs)
         if self.task.app.conf.dev_mode_force_sync_tasks:
-            return ConcurrentInvocation(self.task, arguments)
+            return ConcurrentInvocation(self.task, arguments, self.call_options.headers)
         if self.call_options.is_named:
             return submit_named(self.task, arguments, self.call_options)
         return submit_calls(self.task, [arguments], self.call_options)[0]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from pynenc.conf.base_config import unknown_setting
 from pynenc.conf.config_task import OPTION_TYPES, ConfigTask
+from pynenc.conf.headers import check_headers, packed_headers
 from pynenc.conf.tags import packed_tags, tags_of
 from pynenc.identifiers.texts import is_storable, shown
 
@@ -44,6 +45,8 @@ class CallOptionValues(TypedDict, total=False):
             handle on that, the default; `refuse` raises a `WorkflowExistsError`; `replace` cancels it
             if it has not ended, and starts the new one.
         tags: Names and values by which `app.search` finds the invocation, besides those of the task.
+        headers: Names and texts that travel with the invocation and with what its body submits, over
+            those that it inherits.
     """
 
     delay: float | timedelta | None
@@ -57,6 +60,7 @@ class CallOptionValues(TypedDict, total=False):
     workflow_id: str | None
     if_exists: IfExists | None
     tags: Mapping[str, str] | None
+    headers: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class CallOptions:
         if_exists: See `CallOptionValues`.
         idempotency_ttl: See `CallOptionValues`; in seconds.
         tags: JSON text: the tags; None if there are none.
+        headers: JSON text: the headers; None if there are none.
     """
 
     queue: str
@@ -88,6 +93,7 @@ class CallOptions:
     if_exists: IfExists = "return"
     idempotency_ttl: float | None = None
     tags: str | None = None
+    headers: str | None = None
 
     @property
     def is_named(self) -> bool:
@@ -135,6 +141,7 @@ class CallOptions:
             _policy(conf, options),
             _time_to_live(options),
             _tags(conf, options.get("tags")),
+            _headers(options.get("headers")),
         )
 
 
@@ -147,6 +154,10 @@ def _tags(conf: ConfigTask, given: Mapping[str, str] | None) -> str | None:
         return packed_tags(tags_of({**conf.tags, **tags_of(given)}))
     except ValueError as error:
         raise ValueError(f"tags={shown(given, 80)} is not valid: {error}") from None
+
+
+def _headers(given: Mapping[str, str] | None) -> str | None:
+    return None if given is None else packed_headers(check_headers(given))
 
 
 def _time_to_live(options: CallOptionValues) -> float | None:

@@ -15,6 +15,7 @@ from pynenc.calls.app_services import AppServices
 from pynenc.calls.arguments import ParallelItem, submit_read
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import CallOptions, CallOptionValues
+from pynenc.calls.carried_headers import CarriesHeaders
 from pynenc.calls.group_results import GroupResults
 from pynenc.calls.habits import AnswersHabits
 from pynenc.calls.task_traits import TaskTraits
@@ -174,7 +175,7 @@ class Call(Generic[Params, Result]):
         return f"{self.task.task_id}({shown})"
 
 
-class BaseInvocation(AnswersHabits, ABC, Generic[Params, Result]):
+class BaseInvocation(AnswersHabits, CarriesHeaders, ABC, Generic[Params, Result]):
     """One run of a task, from the call to its end: what every call returns.
 
     Attributes:

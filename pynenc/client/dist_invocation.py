@@ -63,6 +63,12 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
         (self.kwargs,) = self._components.values.unpack_arguments([data.arguments])
         return self.kwargs
 
+    def _packed_headers(self) -> str | None:
+        (data,) = self._components.state_backend.read_invocations([self.invocation_id])
+        if data is None:
+            raise InvocationNotFoundError(self.invocation_id)
+        return data.headers
+
     def forget_arguments(self) -> None:
         """Keep the arguments no longer; they are read when they are asked for."""
         del self.kwargs

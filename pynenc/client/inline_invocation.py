@@ -16,7 +16,9 @@ from pynenc.calls.interfaces import (
     InvocationGroup,
     current_invocation,
 )
-from pynenc.context import current_invocation_id, current_task_key
+from pynenc.client.middleware import enter_inline_execution
+from pynenc.conf.headers import merged_headers
+from pynenc.context import current_headers, current_invocation_id, current_task_key
 from pynenc.exceptions import RemoteTaskError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text, type_name
@@ -33,10 +35,23 @@ _RUNNER = "sync"
 class ConcurrentInvocation(BaseInvocation[Params, Result]):
     """An invocation that runs in the calling thread as soon as it is made; no runner and no server."""
 
-    __slots__ = ("_error", "_history", "_parent", "_record", "_result", "_retries", "journal", "started")
+    __slots__ = (
+        "_error",
+        "_headers",
+        "_history",
+        "_parent",
+        "_record",
+        "_result",
+        "_retries",
+        "journal",
+        "started",
+    )
 
-    def __init__(self, task: BaseTask[Params, Result], arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, task: BaseTask[Params, Result], arguments: dict[str, Any], headers: str | None = None
+    ) -> None:
         caller = current_invocation.get()
+        self._headers = merged_headers(current_headers.get(), headers)
         self.invocation_id = new_id()
         self.task = task
         self.workflow = WorkflowIdentity.for_new(
@@ -67,12 +82,21 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     def _run(self) -> None:
         current_invocation.set(cast(AnyInvocation, self))
         current_invocation_id.set(self.invocation_id)
+        current_headers.set(self._headers)
         current_task_key.set(self.task.key)
         while True:
             self._become(InvocationStatus.PENDING)
             self._become(InvocationStatus.RUNNING)
+            around = enter_inline_execution(self)
             try:
-                self._result = run_function(self.task, self.kwargs)
+                try:
+                    self._result = run_function(self.task, self.kwargs)
+                except BaseException as error:
+                    if around is not None:
+                        around.leave(self, error)
+                    raise
+                if around is not None:
+                    around.leave(self, None)
             except Parked:  # inline, that is only to continue as new
                 self.journal, self.body_record = None, None
                 self._become(InvocationStatus.RETRY)
@@ -96,6 +120,9 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     def _fail(self, error: BaseException) -> None:
         self._error = error
         self._become(InvocationStatus.FAILED)
+
+    def _packed_headers(self) -> str | None:
+        return self._headers
 
     def continue_with(self, arguments: dict[str, Any]) -> None:
         """Take other arguments for the next run."""
@@ -131,7 +158,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                 f"invocation {self.invocation_id} ran inline (setting 'dev_mode_force_sync_tasks') and has "
                 f"no record to go on from step '{from_step}'"
             )
-        return ConcurrentInvocation(self.task, self.kwargs)
+        return ConcurrentInvocation(self.task, self.kwargs, self._headers)
 
     @property
     def error(self) -> BaseException | None:

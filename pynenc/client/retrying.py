@@ -16,11 +16,12 @@ from pynenc.exceptions import InvocationError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.data import InvocationData
+from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.state import Change, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import signal_invocations
-from pynenc.lifecycle.submission import NewInvocation, submit, submit_in_place_of
+from pynenc.lifecycle.submission import submit, submit_in_place_of
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.state_backend.workflow_records import Step, WorkflowValue, step_id, value_id
 from pynenc.workflow.attempts import CANCELLED, EarlierAttempts, path_and_attempt

@@ -14,15 +14,17 @@ from pynenc.client.call_keys import NO_KEYS, CallKeys, keys_of
 from pynenc.client.dist_invocation import DistributedInvocation, ReusedInvocation
 from pynenc.client.workflow_names import name_key, start_named
 from pynenc.conf.config_task import ConcurrencyControlType
-from pynenc.context import current_runner, current_trigger_depth
+from pynenc.conf.headers import merged_headers
+from pynenc.context import current_headers, current_runner, current_trigger_depth
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError, PartlySubmittedError
 from pynenc.identifiers.ids import IdSeries, new_id
 from pynenc.invocation.data import DECLARED, InvocationData
+from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
-from pynenc.lifecycle.submission import NewInvocation, find_cached, submit, submit_registered
+from pynenc.lifecycle.submission import find_cached, submit, submit_registered
 from pynenc.lifecycle.values import PackedArguments, ValueCodec, decode_arguments
 from pynenc.types import Params, Result
 
@@ -57,6 +59,7 @@ class _Circumstances(msgspec.Struct, frozen=True):
     depth: int
     now: float
     not_before: float
+    headers: str | None
 
 
 def submit_calls(
@@ -96,7 +99,7 @@ def submit_calls(
     runner, caller = current_runner.get() or components.client_identity, current_invocation.get()
     if components.runners.registered.get(runner.runner_id, 0.0) <= time.monotonic():
         components.runners.ensure_runner_registered(runner)
-    now = components.now()
+    now, inherited = components.now(), current_headers.get()
     circumstances = _Circumstances(
         task,
         options,
@@ -106,6 +109,7 @@ def submit_calls(
         current_trigger_depth.get(),
         now,
         options.not_before(now) if options.delay_s or options.eta is not None else 0.0,
+        options.headers if inherited is None else merged_headers(inherited, options.headers),
     )
     if not identities and (series is not None or len(calls) > 1):
         identities = _members(series or IdSeries(), len(calls))
@@ -182,6 +186,7 @@ def _new_invocation(
         workflow.parent_id if workflow.workflow_id == invocation_id else workflow.workflow_id,
         DECLARED if conf.force_new_workflow else None,
         given.options.tags,
+        given.headers,
     )
     state = InvocationState(
         invocation_id,

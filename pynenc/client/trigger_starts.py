@@ -15,7 +15,8 @@ from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.exceptions import PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text
-from pynenc.lifecycle.submission import NewInvocation, submit
+from pynenc.invocation.new_invocation import NewInvocation
+from pynenc.lifecycle.submission import submit
 from pynenc.scheduler.firing import Firing, MatchedTrigger, Start
 from pynenc.scheduler.problems import Problems
 from pynenc.trigger.conditions.event import EventCondition, EventContext

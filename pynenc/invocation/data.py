@@ -7,7 +7,7 @@ import msgspec
 DECLARED = "1"
 """What the root of a workflow is whose task was declared as one."""
 
-LATER_FIELDS = ("family", "workflow_kind", "tags")
+LATER_FIELDS = ("family", "workflow_kind", "tags", "headers")
 """The fields that records of earlier versions do not have."""
 
 
@@ -31,6 +31,7 @@ class InvocationData(msgspec.Struct, frozen=True):
             another has started, that one.
         workflow_kind: `DECLARED` for the root of a declared workflow.
         tags: JSON text: its tags; None if it has none.
+        headers: JSON text: its headers; None if it has none.
     """
 
     invocation_id: str = msgspec.field(name="key")
@@ -48,6 +49,7 @@ class InvocationData(msgspec.Struct, frozen=True):
     family: str | None = None
     workflow_kind: str | None = None
     tags: str | None = None
+    headers: str | None = None
 
 
 class OutcomeData(msgspec.Struct, frozen=True):

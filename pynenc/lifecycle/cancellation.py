@@ -117,7 +117,6 @@ def _cancel(components: Components, states: Sequence[InvocationState], actor_id:
             for change, was_done in zip(changes, done, strict=True)
             if was_done and change.target.status == _S.CANCELLED
         ]
-        components.hooks.status_changed(ended)
         slots.release(components, ended, actor_id)
         pairs = zip(changes, done, strict=True)
         taken = [change.target for change, was_done in pairs if was_done and change.current.is_parked]

@@ -54,7 +54,7 @@ def claim(
     ]
     ids = [delivery.message.invocation_id for delivery in deliveries]
     group = Group()
-    outcomes = components.stage_change(group, changes, runner_id)
+    outcomes = components.stage_change(group, changes, runner_id, lambda: states.get())
     components.broker.stage_ack(group, deliveries)
     states = components.orchestrator.stage_read_states(group, ids)
     data = components.state_backend.stage_read(group, InvocationData, ids)
@@ -117,8 +117,6 @@ def claim_awaited(
 
 def _admitted(components: Components, claims: list[Claim], runner_id: str) -> list[Claim]:
     """Return the new claims that may run: neither cancelled before nor kept out of a slot."""
-    if components.hooks.changed.get_hookimpls():
-        components.hooks.status_changed([claimed.state for claimed in claims])
     if any(each.state.cancel_requested for each in claims):
         claims = end_cancelled(components, claims, runner_id)
     if any(each.state.slot_key for each in claims):

@@ -82,12 +82,30 @@ class Components:
     serving: Serving
 
     def stage_change(
-        self, group: Group, changes: Sequence[Change], actor_id: str | None
+        self,
+        group: Group,
+        changes: Sequence[Change],
+        actor_id: str | None,
+        known: Callable[[], Sequence[InvocationState | None]] | None = None,
     ) -> Pending[list[ChangeOutcome]]:
-        """Change records as a step of a group, and note before it what somebody waits for."""
+        """Change records as a step of a group, and note before it what somebody waits for.
+
+        Args:
+            group: The group.
+            changes: The changes.
+            actor_id: Who makes them.
+            known: Returns the records as a later step of the group reads them, if the changes do not
+                hold all of it.
+        """
         if time.monotonic() >= self.watch.quiet_until:
             self.watch.stage(group, [each.target for each in changes])
-        return self.orchestrator.stage_change(group, changes, actor_id)
+        replies = self.orchestrator.stage_change(group, changes, actor_id)
+        hooks = self.hooks
+        if hooks.changed.get_hookimpls() or hooks.statuses_changed.get_hookimpls():
+            group.after(
+                lambda: hooks.changes_applied(changes, replies.get(), actor_id, known() if known else None)
+            )
+        return replies
 
     def stage_register(
         self, group: Group, states: Sequence[InvocationState], actor_id: str | None
@@ -96,4 +114,17 @@ class Components:
         if time.monotonic() >= self.watch.quiet_until:
             self.watch.stage(group, states)
         changes = [Registration(each) for each in states]
-        return self.orchestrator.stage_change(group, changes, actor_id)
+        replies = self.orchestrator.stage_change(group, changes, actor_id)
+        self.report_registered(group, changes, replies, actor_id)
+        return replies
+
+    def report_registered(
+        self,
+        group: Group,
+        changes: Sequence[Registration],
+        replies: Pending[list[ChangeOutcome]],
+        actor_id: str | None,
+    ) -> None:
+        """Tell the hooks of registrations, once the group was sent, if somebody listens."""
+        if self.hooks.reports_changes:
+            group.after(lambda: self.hooks.changes_applied(changes, replies.get(), actor_id))

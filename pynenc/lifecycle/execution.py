@@ -141,8 +141,12 @@ def finish_and_start(
         components.state_backend.delete_outcomes(gone)
     if any(each.failure is not None for each in finished) or components.logger.isEnabledFor(DEBUG):
         _log(components, finished, ends, applied, started)
-    if lost or components.hooks.changed.get_hookimpls():
-        _report(components, [*ends, *starts], applied, lost)
+    for each in lost:
+        components.logger.warning(
+            "invocation %s ended as %s here, but this runner had lost it: its end does not count",
+            each.claim.state.invocation_id,
+            each.status,
+        )
     if any(change.target.slot_key for change in ends):
         done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
         slots.release(components, done, runner_id)
@@ -252,7 +256,6 @@ def _move(
     (reply,) = pending.get()
     if not (reply.applied or is_done(change, reply)):
         return None
-    components.hooks.status_changed([change.target])
     return change.target
 
 
@@ -310,16 +313,3 @@ def _log(
             log_run(components, f"ended as {change.target.status}", each.claim, each.seconds)
     for claim in started:
         log_run(components, "started", claim)
-
-
-def _report(
-    components: Components, changes: Sequence[Change], applied: Sequence[bool], lost: Sequence[Finished]
-) -> None:
-    done = zip(changes, applied, strict=True)
-    components.hooks.status_changed([change.target for change, was_applied in done if was_applied])
-    for each in lost:
-        components.logger.warning(
-            "invocation %s ended as %s here, but this runner had lost it: its end does not count",
-            each.claim.state.invocation_id,
-            each.status,
-        )

@@ -87,11 +87,9 @@ def release(components: Components, taken: Sequence[InvocationState], actor_id: 
         return
     now, group = components.now(), Group()
     again = [changed(state, InvocationStatus.REROUTED, actor_id, now) for state in taken]
-    replies = components.stage_change(group, again, actor_id)
+    components.stage_change(group, again, actor_id)
     components.broker.stage_push(group, [message_for(change.target) for change in again])
     group.send()
-    pairs = zip(again, replies.get(), strict=True)
-    components.hooks.status_changed([change.target for change, reply in pairs if reply.applied])
 
 
 def signal_invocations(

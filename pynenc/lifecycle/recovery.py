@@ -146,7 +146,6 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
         before = owned.get(target.invocation_id)
         if before is not None and target.recoveries > before.recoveries:
             log_recovered(components, before, target)
-    components.hooks.status_changed(done)
     slots.release(components, done, actor_id)
     return len(done)
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pynenc.invocation.claim import Claim
-from pynenc.invocation.state import ChangeOutcome, InvocationState, changed
+from pynenc.invocation.state import InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.submission import message_for
@@ -90,26 +90,18 @@ def _block(components: Components, claims: Sequence[Claim], runner_id: str) -> N
         components.orchestrator.add_waiters(line)
     blocked = (_S.CONCURRENCY_CONTROLLED_FINAL, _S.CONCURRENCY_CONTROLLED)
     changes = [changed(each.state, blocked[_waits(each.state)], runner_id, now) for each in claims]
-    replies = components.stage_change(group, changes, runner_id)
+    components.stage_change(group, changes, runner_id)
     states = [change.target for change in changes]
     final = [state.invocation_id for state in states if state.status.final]
     if final:
         components.orchestrator.stage_announce(group, final)
     group.send()
-    _report(components, states, replies.get())
     hand_on(components, [place.slot_key for place in line], runner_id)
 
 
 def _waits(state: InvocationState) -> bool:
     """Return whether an invocation waits for its slot; what has begun is not refused any more."""
     return bool(state.waits_for_slot) or state.claim > 1
-
-
-def _report(
-    components: Components, states: Sequence[InvocationState], replies: Sequence[ChangeOutcome]
-) -> None:
-    done = [state for state, reply in zip(states, replies, strict=True) if reply.applied]
-    components.hooks.status_changed(done)
 
 
 def release(components: Components, states: Iterable[InvocationState], actor_id: str) -> None:
@@ -210,8 +202,7 @@ def _wake(components: Components, state: InvocationState, line: Sequence[Waiter]
     """Queue an invocation for which the slot is kept."""
     group = Group()
     change = changed(state, _S.REROUTED, actor_id, components.now())
-    reply = components.stage_change(group, [change], actor_id)
+    components.stage_change(group, [change], actor_id)
     components.broker.stage_push(group, [message_for(change.target)])
     group.send()
     components.orchestrator.drop_waiters([each for each in line if each.invocation_id == state.invocation_id])
-    _report(components, [change.target], reply.get())

@@ -14,35 +14,32 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import msgspec
-
 from pynenc.broker.base_broker import Message
-from pynenc.invocation.data import InvocationData
+from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.packed_text import REFERENCE
 from pynenc.invocation.state import InvocationState, Registration, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.surroundings import submitting
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
 from pynenc.state_backend.base_state_backend import INVOCATION, tag_saves
 from pynenc.storage.group import Group
 from pynenc.storage.record_store import Save
 
 
-class NewInvocation(msgspec.Struct, frozen=True):
-    """An invocation to submit: what it is, and its record as it will be registered."""
-
-    data: InvocationData
-    state: InvocationState
-
-
-def submit(components: Components, new: Sequence[NewInvocation]) -> None:
+def submit(components: Components, new: Sequence[NewInvocation], is_surrounded: bool = False) -> None:
     """Accept invocations, all in one round trip where the components share a storage.
 
     Args:
         components: The components.
         new: What to run; an id that is known already changes nothing.
+        is_surrounded: Whether the hooks around a submission were entered.
     """
     hooks, group = components.hooks, Group()
+    if hooks.submitting.get_hookimpls() and not is_surrounded:
+        with submitting(components, new) as given:
+            submit(components, given, is_surrounded=True)
+        return
     states = [each.state for each in new]
     if hooks.before_submit.get_hookimpls():
         _call(components, "before_submit", new)
@@ -56,11 +53,12 @@ def submit(components: Components, new: Sequence[NewInvocation]) -> None:
     if time.monotonic() >= components.watch.quiet_until:
         components.watch.stage(group, states)
     submitter = new[0].data.submitter_id if new else None
-    components.orchestrator.stage_change(group, [Registration(state) for state in states], submitter)
+    registrations = [Registration(state) for state in states]
+    replies = components.orchestrator.stage_change(group, registrations, submitter)
+    if hooks.changed.get_hookimpls() or hooks.statuses_changed.get_hookimpls():
+        components.report_registered(group, registrations, replies, submitter)
     components.broker.stage_push(group, [message_for(state) for state in states])
     group.send()
-    if hooks.changed.get_hookimpls():
-        hooks.status_changed(states)
     if hooks.after_submit.get_hookimpls():
         _call(components, "after_submit", new)
 
@@ -74,11 +72,6 @@ def _stage(components: Components, group: Group, new: Sequence[NewInvocation]) -
 def _call(components: Components, hook: str, new: Sequence[NewInvocation]) -> None:
     for each in new:
         components.hooks.call(hook, invocation_id=each.data.invocation_id, task_id=each.data.task_id)
-
-
-def _accepted(components: Components, new: Sequence[NewInvocation]) -> None:
-    components.hooks.status_changed([each.state for each in new])
-    _call(components, "after_submit", new)
 
 
 def find_waiting(components: Components, registration_keys: Sequence[str]) -> list[InvocationState | None]:
@@ -126,6 +119,13 @@ def submit_in_place_of(components: Components, new: NewInvocation, entry: Slot |
     Returns:
         Whether it was; if not, nothing is left of it, unless another has just accepted it.
     """
+    if components.hooks.submitting.get_hookimpls():
+        with submitting(components, [new]) as (given,):
+            return _put_in_place(components, given, entry)
+    return _put_in_place(components, new, entry)
+
+
+def _put_in_place(components: Components, new: NewInvocation, entry: Slot | None) -> bool:
     key = new.state.registration_key or ""
     _call(components, "before_submit", [new])
     group = Group()
@@ -134,7 +134,7 @@ def submit_in_place_of(components: Components, new: NewInvocation, entry: Slot |
     own = Slot(key, new.state.invocation_id, 0)
     if components.orchestrator.swap_slots([SlotSwap(entry, own)])[0]:
         components.broker.push([message_for(new.state)])
-        _accepted(components, [new])
+        _call(components, "after_submit", [new])
         return True
     (winner,) = components.orchestrator.read_slots([key])
     if winner != own:  # else the same call was accepted by another at this moment
@@ -165,11 +165,9 @@ def _supersede(components: Components, holder: InvocationState, new: NewInvocati
         return
     waits_for = superseded_by(new.state.invocation_id)
     change = changed(holder, final, actor_id, components.now(), waits_for=waits_for)
-    replies = components.stage_change(group, [change], actor_id)
+    components.stage_change(group, [change], actor_id)
     components.orchestrator.stage_announce(group, [holder.invocation_id])
     group.send()
-    if replies.get()[0].applied:
-        components.hooks.status_changed([change.target])
 
 
 def superseded_by(invocation_id: str) -> str:

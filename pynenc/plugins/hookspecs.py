@@ -7,13 +7,15 @@ and changes nothing for the invocation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import pluggy
 
 from pynenc.context import RunnerContext
 from pynenc.invocation.status import StatusRecord
 from pynenc.plugins.component import BuilderMethod, CodecSpec, CommandSpec, ComponentSpec, ConverterSpec
+from pynenc.plugins.middleware import Execution, StatusChange, StepRun, Submission
 
 PROJECT = "pynenc"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -81,6 +83,35 @@ def pynenc_after_execution(
     app_id: str, invocation_id: str, task_id: str, error: BaseException | None
 ) -> None:
     """Act after a body has returned, or raised `error`."""
+
+
+@hookspec
+def pynenc_submitting(
+    app_id: str, submissions: Sequence[Submission]
+) -> AbstractContextManager[object] | Iterator[None] | None:
+    """Act around the storing of calls, in the context of the caller; headers may be changed before that."""
+
+
+@hookspec
+def pynenc_executing(
+    app_id: str, execution: Execution
+) -> AbstractContextManager[object] | Iterator[None] | None:
+    """Act around a body, in its own context: its thread, or its task of the event loop.
+
+    It is left as well when the body parks; `execution.end` says how the body ended.
+    """
+
+
+@hookspec
+def pynenc_step(
+    app_id: str, execution: Execution, step: StepRun
+) -> AbstractContextManager[object] | Iterator[None] | None:
+    """Act around a step of a workflow that really runs."""
+
+
+@hookspec
+def pynenc_statuses_changed(app_id: str, changes: Sequence[StatusChange]) -> None:
+    """Act after this process has changed statuses: every change that was applied, in order."""
 
 
 @hookspec

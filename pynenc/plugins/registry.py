@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import ModuleType
+from urllib.parse import quote
 
 import importlib_metadata
 import pluggy
@@ -108,6 +109,34 @@ class PluginRegistry:
             return
         specs = tuple(_specs_of(plugin))
         self.plugins.append(LoadedPlugin(name, distribution, version, None, specs))
+
+    def use(self, middleware: object, app_id: str) -> None:
+        """Call the hooks of an object for one app; doing it again changes nothing.
+
+        Raises:
+            PluginError: It implements no hook, or not as the hook is.
+        """
+        prefix = own_prefix(app_id)
+        known = [plugin for name, plugin in self.manager.list_name_plugin() if name.startswith(prefix)]
+        if any(each is middleware for each in known):
+            return
+        kind = type(middleware).__name__
+        try:
+            name = self.manager.register(middleware, f"{prefix}{kind}-{len(known)}")
+            self.manager.check_pending()
+        except Exception as error:
+            if self.manager.is_registered(middleware):
+                self.manager.unregister(middleware)
+            raise PluginError(f"{kind} cannot be used: {error}") from error
+        if name is None or not self.manager.get_hookcallers(middleware):
+            self.manager.unregister(middleware)
+            raise PluginError(f"{kind} implements no hook: mark its methods with 'pynenc.hookimpl'")
+
+    def forget(self, app_id: str) -> None:
+        """Call the hooks of one app no more."""
+        for name, plugin in self.manager.list_name_plugin():
+            if name.startswith(own_prefix(app_id)):
+                self.manager.unregister(plugin)
 
     def _check_components(self, plugin: object) -> None:
         present = {(spec.kind, spec.name): owner.name for owner, spec in self.components()}
@@ -231,6 +260,15 @@ class PluginRegistry:
         """Return commands that plugins add to the command line, by name."""
         offered: list[Iterable[CommandSpec]] = self.manager.hook.pynenc_cli_commands()
         return {command.name: command for commands in offered for command in commands}
+
+
+OF_APP = "app:"
+"""What the names of plugins begin with that belong to one app."""
+
+
+def own_prefix(app_id: str) -> str:
+    """Return what the names of the plugins of one app begin with."""
+    return f"{OF_APP}{quote(app_id, safe='')}:"
 
 
 def settings_of(spec: ComponentSpec) -> list[type[PynencConfig]]:

@@ -18,12 +18,14 @@ import msgspec
 from pynenc.calls.body import call_function, retry_pause, run_function, wants_retry
 from pynenc.calls.interfaces import App, current_invocation
 from pynenc.client.dist_invocation import DistributedInvocation
+from pynenc.client.middleware import enter_execution
 from pynenc.client.workflow_runtime import latest_arguments, workflow_of
 from pynenc.context import (
     RunContext,
     RunnerContext,
     Running,
     body_task,
+    current_headers,
     current_invocation_id,
     current_run,
     current_runner,
@@ -88,6 +90,7 @@ def _enter(claim: Claim, runner: Running, identity: RunnerContext, interruption:
     current_interruption.set(interruption)
     current_invocation_id.set(claim.data.invocation_id)
     current_task_key.set(claim.data.task_id)
+    current_headers.set(claim.data.headers)
     current_run.set(RunContext(claim.data.workflow_id, claim.state.retries + 1))
     current_trigger_depth.set(claim.data.trigger_depth or 0)
 
@@ -165,7 +168,7 @@ async def invoke_async(
         if not invocation.task.is_async:
             return await _in_thread(app, claim, invocation)
         process_id = os.getpid()
-        result, failure = await _in_task(invocation, interruption)
+        result, failure = await _in_task(app, claim, invocation, interruption)
         if os.getpid() != process_id:
             _leave_fork(failure)
         return await retry_while_unavailable_async(
@@ -178,7 +181,7 @@ async def invoke_async(
 
 
 async def _in_task(
-    invocation: DistributedInvocation[..., Any], interruption: Interruption
+    app: App, claim: Claim, invocation: DistributedInvocation[..., Any], interruption: Interruption
 ) -> tuple[Any, BaseException | None]:
     """Await a body in a task of its own; return its result, or what it raised, `CancelledError` included."""
     loop, result, failure = asyncio.get_running_loop(), None, None
@@ -186,10 +189,16 @@ async def _in_task(
     async def run() -> None:
         nonlocal result, failure
         body_task.set(asyncio.current_task())
+        process_id, hooks = os.getpid(), app.components.hooks
+        is_watched = hooks.executing.get_hookimpls() or hooks.step.get_hookimpls()
+        around = enter_execution(app, claim) if is_watched else None
         try:
             result = await call_function(invocation.task, invocation.kwargs)
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
             failure = error
+        if around is not None and os.getpid() == process_id:
+            ended_by = interruption.error if isinstance(failure, asyncio.CancelledError) else None
+            around.leave(invocation, ended_by or failure)
 
     task = own_task(run(), loop)
 
@@ -252,13 +261,17 @@ async def _in_thread(app: App, claim: Claim, invocation: DistributedInvocation[.
 def _run(app: App, claim: Claim, invocation: DistributedInvocation[..., Any]) -> Finished:
     result: Any = None
     failure: BaseException | None = None
-    process_id = os.getpid()
+    process_id, hooks = os.getpid(), app.components.hooks
+    is_watched = hooks.executing.get_hookimpls() or hooks.step.get_hookimpls()
+    around = enter_execution(app, claim) if is_watched else None
     try:
         result = run_function(invocation.task, invocation.kwargs)
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever asks for the result
         failure = error
     if os.getpid() != process_id:
         _leave_fork(failure)
+    if around is not None:
+        around.leave(invocation, failure)
     try:
         return _outcome(app, claim, invocation, result, failure)
     except StorageUnavailableError:

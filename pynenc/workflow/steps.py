@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pynenc.exceptions import StepTimeoutError
 from pynenc.interruption import current_interruption
+from pynenc.lifecycle.surroundings import enter_step
 from pynenc.workflow.run import inside_step
 
 R = TypeVar("R")
@@ -44,6 +45,18 @@ class Attempts:
 
     def run(self, function: Callable[[], R]) -> R:
         """Call a function."""
+        around = enter_step(self.name)
+        if around is None:
+            return self._run(function)
+        try:
+            value = self._run(function)
+        except BaseException as error:
+            around.leave(error)
+            raise
+        around.leave()
+        return value
+
+    def _run(self, function: Callable[[], R]) -> R:
         pause = _Pause(self.retry_delay)
         for _ in range(self.retries):
             try:
@@ -82,6 +95,18 @@ class Attempts:
 
     async def run_async(self, function: Callable[[], Awaitable[R]]) -> R:
         """Await what a function gives."""
+        around = enter_step(self.name)
+        if around is None:
+            return await self._run_async(function)
+        try:
+            value = await self._run_async(function)
+        except BaseException as error:
+            around.leave(error)
+            raise
+        around.leave()
+        return value
+
+    async def _run_async(self, function: Callable[[], Awaitable[R]]) -> R:
         delay = self.retry_delay
         for _ in range(self.retries):
             try:

@@ -83,7 +83,7 @@ def test_the_options_of_the_decorators_are_those_of_the_settings() -> None:
 def test_the_options_of_a_call_are_shown_and_documented() -> None:
     names = set(get_type_hints(CallOptionValues))
     named = {"idempotency_key", "idempotency_ttl", "invocation_id", "workflow_id", "if_exists"}
-    assert names == {"delay", "eta", "queue", "priority", "tags", "timeout", *named}
+    assert names == {"delay", "eta", "headers", "queue", "priority", "tags", "timeout", *named}
     assert all(f"{name}: " in (CallOptionValues.__doc__ or "") for name in names)
 
 

@@ -1,0 +1,97 @@
+"""The things that the hooks of middleware are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from pynenc.invocation.status import InvocationStatus
+
+End: TypeAlias = Literal["returned", "raised", "parked", "cancelled"]
+
+
+@dataclass(slots=True)
+class Submission:
+    """A call that is about to be stored.
+
+    Attributes:
+        invocation_id: The id of its invocation.
+        task_id: Its task, as it is stored.
+        workflow_id: The workflow that it belongs to.
+        parent_id: The invocation whose body submits it, if one does.
+        queue: Its queue.
+        headers: Its headers, which a hook may change.
+    """
+
+    invocation_id: str
+    task_id: str
+    workflow_id: str
+    parent_id: str | None
+    queue: str
+    headers: MutableMapping[str, str]
+
+
+@dataclass(slots=True)
+class Execution:
+    """A run of a body.
+
+    Attributes:
+        invocation_id: Its invocation.
+        task_id: Its task, as it is stored.
+        workflow_id: The workflow that it belongs to.
+        parent_id: The invocation whose body submitted it, if one did.
+        queue: Its queue.
+        attempt: The number of the attempt, from 1.
+        runner_id: Who executes it.
+        created_at: The time at which it was submitted, in seconds since the epoch.
+        headers: Its headers.
+        end: The way in which it ended; None while it runs.
+        error: The exception that it raised, if it did.
+    """
+
+    invocation_id: str
+    task_id: str
+    workflow_id: str
+    parent_id: str | None
+    queue: str
+    attempt: int
+    runner_id: str
+    created_at: float
+    headers: Mapping[str, str] = field(default_factory=dict)
+    end: End | None = None
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """A step of a workflow that really runs, and is not read from the record.
+
+    Attributes:
+        name: Its name.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A change of a status that was applied.
+
+    Attributes:
+        invocation_id: The invocation.
+        task_id: Its task, as it is stored.
+        before: Its status before; None if it is new.
+        after: Its status now.
+        claim: The number of its claim.
+        actor_id: The runner or client that made the change.
+        at: The time of the change, in seconds since the epoch.
+    """
+
+    invocation_id: str
+    task_id: str
+    before: InvocationStatus | None
+    after: InvocationStatus
+    claim: int
+    actor_id: str | None
+    at: float
