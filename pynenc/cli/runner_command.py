@@ -21,8 +21,20 @@ def runner() -> None:
 @click.option(
     "--queue", "queues", multiple=True, help="Queue to consume; repeat it for several, most important first."
 )
+@click.option(
+    "--health-port", type=click.IntRange(0, 65535), help="Answer probes there: GET /healthz and /readyz."
+)
+@click.option("--health-host", help="Address of the health port; 127.0.0.1 if it is not given.")
+@click.option("--health-file", help="Keep the health in this file, as a line of JSON.")
 @click.pass_obj
-def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> None:
+def start(
+    state: CliState,
+    runner_name: str | None,
+    queues: tuple[str, ...],
+    health_port: int | None,
+    health_host: str | None,
+    health_file: str | None,
+) -> None:
     """Start the runner that the settings select, until SIGTERM or SIGINT.
 
     The first signal lets running invocations finish within shutdown_grace_seconds and hands the
@@ -42,6 +54,13 @@ def start(state: CliState, runner_name: str | None, queues: tuple[str, ...]) -> 
             app.app_id,
         )
     runner_of_app = app.runner
-    if queues:
-        runner_of_app.conf.queues = queues
+    given = {
+        "queues": queues,
+        "health_port": health_port,
+        "health_host": health_host,
+        "health_file": health_file,
+    }
+    for name, value in given.items():
+        if value not in (None, ()):
+            setattr(runner_of_app.conf, name, value)
     runner_of_app.run()

@@ -36,6 +36,13 @@ class ConfigRunner(PynencConfig):
     shutdown_grace_seconds: float = Field(
         30.0, ge=0, description="On a stop signal: time for running tasks before they are handed back."
     )
+    health_port: int | None = Field(
+        None, ge=0, le=65535, description="Port for probes: `GET /healthz` and `/readyz`; unset: none."
+    )
+    health_host: str = Field("127.0.0.1", description="Address on which `health_port` is opened.")
+    health_file: str | None = Field(
+        None, min_length=1, description="File that holds the health as a line of JSON while the runner lives."
+    )
 
 
 class ConfigPoolRunner(ConfigRunner):

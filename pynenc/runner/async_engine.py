@@ -66,7 +66,7 @@ class AsyncEngine:
         self._finished: list[tuple[Finished, asyncio.Future[None]]] = []
         self._is_writing = False
         self._loop_may_end = False
-        self._heartbeat = Heartbeat(
+        self.heartbeat = Heartbeat(
             app.components, [identity.runner_id], self._look_after, lambda: self._loop_thread.is_alive()
         )
 
@@ -81,7 +81,7 @@ class AsyncEngine:
         """Begin to work."""
         self._loop_thread = threading.Thread(target=self._run_loop, name="pynenc-loop", daemon=True)
         self._loop_thread.start()
-        self._heartbeat.start()
+        self.heartbeat.start()
         threading.Thread(target=self._claim, name="pynenc-claimer", daemon=True).start()
 
     def stop(self, grace_s: float, hurry: threading.Event) -> None:
@@ -107,7 +107,7 @@ class AsyncEngine:
             hand_back_running(self.app.components, left, self.identity.runner_id)
         self._leave_loop()
         self._writer.shutdown(wait=False)
-        self._heartbeat.stop()
+        self.heartbeat.stop()
 
     def _run_loop(self) -> None:
         """Run the event loop until the engine stops, whatever bodies do to it."""
@@ -202,7 +202,7 @@ class AsyncEngine:
     async def _execute(self, running: Claim) -> None:
         body = self._running.add(running)
         if body.soft_at is not None:
-            self._heartbeat.hurry()
+            self.heartbeat.hurry()
         begun = time.monotonic()
         try:
             finished = await invoke_async(self.app, running, self, self.identity, body.interruption)

@@ -16,6 +16,7 @@ from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
 from pynenc.plugins.component import Component, ComponentContext
 from pynenc.plugins.kinds import STORES, ComponentKind
+from pynenc.runner.health import Health, Probes
 from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.signal_watch import SignalWatch
 from pynenc.runner.worker_recipe import service_of
@@ -31,6 +32,7 @@ class BaseRunner(Component):
         runner_context: Who this runner is.
         is_embedded: Whether a wait in a program has started it: then it tells of itself at debug only,
             and does not read the files of the project for tasks that are not imported.
+        health: What it tells probes.
     """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigRunner
@@ -42,6 +44,7 @@ class BaseRunner(Component):
         self.is_embedded = False
         self._app: App | None = None
         self._stopping = threading.Event()
+        self.health = Health(1.0)
 
     def attach(self, app: App) -> None:
         """Say whose invocations to execute."""
@@ -77,7 +80,17 @@ class BaseRunner(Component):
             RunnerError: It cannot work with this configuration.
         """
         self._stopping.clear()
-        app = self.app
+        app, conf = self.app, self.conf
+        self.health = Health(app.conf.heartbeat_interval_seconds)
+        port, path = (None, None) if self.is_embedded else (conf.health_port, conf.health_file)
+        self.probes = Probes(self.health, conf.health_host, port, path, self.logger)
+        try:
+            self._run(app)
+        finally:
+            self.health.enter("stopped")
+            self.probes.close()
+
+    def _run(self, app: App) -> None:
         # Whatever is wrong with a component is wrong now, and not in the middle of the work.
         hazards: dict[str, None] = {}
         places: dict[str, list[str]] = {}

@@ -86,7 +86,7 @@ class Engine:
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
         self._last_look = time.monotonic()
-        self._heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after, self._is_sound)
+        self.heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after, self._is_sound)
 
     @property
     def app_id(self) -> str:
@@ -97,7 +97,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin to work."""
-        self._heartbeat.start()
+        self.heartbeat.start()
         with self._changed:
             self._add_missing()
 
@@ -146,7 +146,7 @@ class Engine:
         if left:
             self.app.logger.warning("%d running invocation(s) are handed back", len(left))
             hand_back_running(self.app.components, left, self.identity.runner_id)
-        self._heartbeat.stop()
+        self.heartbeat.stop()
 
     def when_spent(self, act: Callable[[], None]) -> None:
         """Call `act`, from any thread, when the quota is used up and nothing runs any more."""
@@ -252,7 +252,7 @@ class Engine:
         begun = time.monotonic()
         body = self._running.add(running)
         if body.soft_at is not None:
-            self._heartbeat.hurry()
+            self.heartbeat.hurry()
         finished = invoke(self.app, running, self, self.identity, body.interruption)
         if self._surroundings is not None:
             self._surroundings.restore()

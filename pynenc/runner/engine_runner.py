@@ -10,11 +10,18 @@ from typing import Protocol
 
 from pynenc.plugins.component import ComponentContext
 from pynenc.runner.base_runner import BaseRunner
+from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.trigger_service import TriggerService
 
 
 class Executes(Protocol):
-    """An engine, as far as its runner needs to know it."""
+    """An engine, as far as its runner needs to know it.
+
+    Attributes:
+        heartbeat: Its signs of life.
+    """
+
+    heartbeat: Heartbeat
 
     def start(self) -> None:
         """Begin to work."""
@@ -43,10 +50,13 @@ class EngineRunner(BaseRunner):
         self._engine = engine = self.make_engine()
         housekeeping = self.make_housekeeping()
         triggers = TriggerService(self.app, self.runner_id)
+        engine.heartbeat.health = self.health
         engine.start()
         housekeeping.start()
         triggers.start()
+        self.health.enter("working")
         self._stopping.wait()
+        self.health.enter("draining")
         triggers.stop()
         housekeeping.stop()
         engine.stop(self.conf.shutdown_grace_seconds, self._hurry)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pynenc.identifiers.texts import traceback_text
 from pynenc.lifecycle.cancellation import runner_channel
 from pynenc.lifecycle.components import Components
+from pynenc.runner.health import Health
 
 
 class Heartbeat:
@@ -21,6 +22,9 @@ class Heartbeat:
             long the next rest may be at most, in seconds, or None for no bound.
         is_sound: Whether they do their work; while they do not, no sign of life is given, so that
             they count as dead although their process lives.
+
+    Attributes:
+        health: Is told of each sign of life.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Heartbeat:
         self._runner_ids = list(runner_ids)
         self._check = check
         self._is_sound = is_sound
+        self.health = Health(components.conf.heartbeat_interval_seconds)
         self._stopped = threading.Event()
         self._subscription = components.orchestrator.subscribe(map(runner_channel, self._runner_ids))
         self._thread = threading.Thread(target=self._run, name="pynenc-heartbeat", daemon=True)
@@ -64,7 +69,13 @@ class Heartbeat:
             )
             return
         orchestrator = self._components.orchestrator
-        orchestrator.heartbeat(self._runner_ids, orchestrator.now())
+        self.health.trying()
+        try:
+            orchestrator.heartbeat(self._runner_ids, orchestrator.now())
+        except BaseException:
+            self.health.missed()
+            raise
+        self.health.beat()
 
     def _run(self) -> None:
         interval = self._components.conf.heartbeat_interval_seconds

@@ -48,13 +48,17 @@ class PoolRunner(BaseRunner):
         housekeeping = self.make_housekeeping()
         triggers = TriggerService(self.app, self.runner_id)
         supervisor = threading.Thread(target=pool.supervise, name="pynenc-supervisor", daemon=True)
+        heartbeat.health = pool.health = self.health
         heartbeat.start()
         supervisor.start()
         for _ in range(max(self.first_workers(), self.conf.min_parallel_slots)):
             pool.start_worker()
         housekeeping.start()
         triggers.start()
+        if not pool.workers:
+            self.health.enter("working")
         self.look_after(pool)
+        self.health.enter("draining")
         triggers.stop()
         housekeeping.stop()
         pool.stop(self.conf.shutdown_grace_seconds, self._hurry)

@@ -14,10 +14,12 @@ from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigPoolRunner
 from pynenc.context import RunnerContext
 from pynenc.lifecycle import recovery
+from pynenc.runner.health import Health
 from pynenc.runner.worker_recipe import (
     EXITED_PATTERN,
     FAREWELL,
     HURRY,
+    UP,
     WorkerRecipe,
     library_modules,
     set_up_here,
@@ -29,6 +31,7 @@ _QUICK_DEATH_S = 5.0
 _LONGEST_DELAY_S = 30.0
 _KILL_AFTER_S = 5.0
 _TOLD_S = 1.0
+_LOOK_S = 0.2
 
 
 @dataclass(eq=False)
@@ -43,11 +46,28 @@ class WorkerHandle:
     """Whether the process, once it is gone, had said that it ends because its work is done."""
     exit_code: int | None = None
     """The exit code of the process, once it is gone and as far as that is known."""
+    is_up: bool = False
+    """Whether the process has said that it works."""
 
     @property
     def pid(self) -> int:
         """The process id."""
         return self.process.pid
+
+    def wait_up(self) -> bool:
+        """Block until the process says that it works, or is gone; return whether it does."""
+        self.channel.settimeout(_LOOK_S)
+        while not self.is_up:
+            try:
+                self.is_up = self.channel.recv(1) == UP
+                break
+            except TimeoutError:
+                if self.process.is_over(0.0):
+                    break
+            except OSError:
+                break
+        self.channel.settimeout(None)
+        return self.is_up
 
     def wait(self) -> None:
         """Block until the process is gone, and note whether it was to end."""
@@ -59,7 +79,7 @@ class WorkerHandle:
         with self.channel, contextlib.suppress(OSError):
             while not told.endswith(b"\n") and (more := self.channel.recv(64)):
                 told += more
-        self.ended_as_told = told.startswith(FAREWELL)
+        self.ended_as_told = told.lstrip(UP).startswith(FAREWELL)
         if found := EXITED_PATTERN.search(told):
             self.exit_code = int(found[1])
 
@@ -76,6 +96,9 @@ class WorkerPool:
         conf: How workers are started and replaced, and which queues they consume.
         slots: How many invocations each worker runs at the same time.
         quota: After how many invocations a worker ends and is replaced, or None for never.
+
+    Attributes:
+        health: Is told whether workers come up.
     """
 
     def __init__(
@@ -98,6 +121,7 @@ class WorkerPool:
         self._ended: queue.SimpleQueue[WorkerHandle | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
+        self.health = Health(app.conf.heartbeat_interval_seconds)
 
     @property
     def workers(self) -> list[WorkerHandle]:
@@ -134,6 +158,10 @@ class WorkerPool:
         return worker
 
     def _watch(self, worker: WorkerHandle) -> None:
+        if worker.wait_up():
+            self.health.workers_up()
+            if self.health.phase == "starting":
+                self.health.enter("working")
         worker.wait()
         self._ended.put(worker)
 
@@ -150,6 +178,8 @@ class WorkerPool:
                 if self._quota is not None:
                     self._replace()
                 continue
+            if not any(each.is_up for each in self.workers):
+                self.health.workers_down()
             lived_s = time.monotonic() - worker.started
             self._app.logger.warning(
                 "worker process %d ended with code %s after %.1f s; another one starts",

@@ -27,7 +27,7 @@ from pynenc.plugins.registry import import_object
 from pynenc.runner.engine import Engine
 from pynenc.runner.leaving import leave_in_time
 from pynenc.runner.signal_watch import SignalWatch
-from pynenc.runner.worker_recipe import FAREWELL, WorkerRecipe, service_of
+from pynenc.runner.worker_recipe import FAREWELL, UP, WorkerRecipe, service_of
 
 _FORCED = 70
 _LOOK_S = 0.5
@@ -73,6 +73,8 @@ class _Worker:
     def run(self) -> None:
         """Work until told to stop."""
         self._engine.start()
+        with contextlib.suppress(OSError):
+            self._channel.sendall(UP)
         self._engine.when_spent(self._leave)
         if self._idle_timeout_s is None:
             self.stopping.wait()

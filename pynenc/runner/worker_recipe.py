@@ -23,6 +23,8 @@ EXITED_PATTERN = re.compile(rb"=(-?[0-9]+)\n")
 LARGEST_MESSAGE = 65_536
 """Most bytes of what a fork server is told."""
 _NOT_FOR_WORKERS = ("pynenc.cli", "pynenc.testing", "pynenc.__main__")
+UP = b"+"
+"""Sent by a worker when it begins to work."""
 FAREWELL = b"."
 """Sent by a worker that ends because its quota is spent, or nothing was left to do."""
 
