@@ -230,7 +230,8 @@ _POOL = """
 import os, sys
 from pynenc import Pynenc
 app = Pynenc({"app_id": "pool_health", "backend": "sqlite", "runner_cls": "PersistentProcessRunner",
-              "heartbeat_interval_seconds": 0.1, "runner": {"num_processes": 1, "restart_delay_seconds": 0.05}})
+              "heartbeat_interval_seconds": 0.1,
+              "runner": {"num_processes": 1, "restart_delay_seconds": 0.05}})
 if os.path.exists("broken") and "runner" not in sys.argv:  # in a worker
     os._exit(3)
 
