@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from pynenc.cli.discovery import others_without_id
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, console, print_json
 from pynenc.exceptions import StorageCorruptedError
+from pynenc.explaining.facts import who
 from pynenc.identifiers.texts import visible
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.kinds import ComponentKind
@@ -42,14 +44,20 @@ class Finding:
 
 
 @click.command()
+@click.option("--runner", "runner_id", help="Ask about this runner only.")
+@click.option("--here", is_flag=True, help="Ask about the runners of this machine only.")
 @as_json
 @click.pass_obj
-def doctor(state: CliState, as_json: bool) -> None:
+def doctor(state: CliState, runner_id: str | None, here: bool, as_json: bool) -> None:
     """Check settings, plugins, components, connections, the clock and runners.
 
-    The exit code is 1 if anything is wrong.
+    The exit code is 1 if anything is wrong. For probes of containers, `pynenc runner start --health-port` is
+    far cheaper.
     """
-    findings = list(examine(state))
+    if runner_id is not None or here:
+        findings = list(_some_runners(state.app(), runner_id, here))
+    else:
+        findings = list(examine(state))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -84,17 +92,28 @@ def examine(state: CliState) -> Iterator[Finding]:
     if settings.level == _ERROR:
         return
     hazards: dict[str, None] = {}
+    cautions: dict[str, None] = {}
+    failed: dict[str, list[str]] = {}
     for kind in ComponentKind:
         finding = _tried(kind.value, lambda kind=kind: _component(app, kind))  # type: ignore[misc]
-        yield finding
         if finding.level == _OK:
+            yield finding
             hazards.update(dict.fromkeys(app.component_provider.get(kind).hazards()))
+            cautions.update(dict.fromkeys(app.component_provider.get(kind).cautions()))
+        else:
+            failed.setdefault(finding.text, []).append(kind.value)
+    for text, kinds in failed.items():  # one server that is away is told once
+        yield Finding(", ".join(kinds), _ERROR, text)
     if alone := app.component_provider.partly_in_memory():
         yield Finding("components", _ERROR, alone)
     for unused in app.component_provider.unused_settings():
         yield Finding("settings", _WARNING, unused)
     for hazard in hazards:
         yield Finding("safety", _ERROR, hazard)
+    for caution in cautions:
+        yield Finding("safety", _WARNING, caution)
+    if failed:
+        return
     if others := others_without_id(app):
         text = (
             f"{', '.join(others)} make(s) an app without an 'app_id', too, so all of them are '{app.app_id}' "
@@ -107,6 +126,31 @@ def examine(state: CliState) -> Iterator[Finding]:
     yield from _life(app)
     yield _triggers(app)
     yield _tried("records", lambda: _records(app))
+
+
+def _some_runners(app: Pynenc, runner_id: str | None, here: bool) -> Iterator[Finding]:
+    """Look at one runner, or at those of this machine."""
+    try:
+        now = app.orchestrator.now()
+        alive = app.orchestrator.live_runners(now - app.conf.dead_after_seconds)
+        ids = [runner_id] if runner_id is not None else alive
+        known = app.state_backend.read_runners(ids)
+        beats = app.orchestrator.last_heartbeats(ids)
+    except Exception as error:  # noqa: BLE001 - what goes wrong is the finding
+        yield Finding("runner", _ERROR, f"{type(error).__name__}: {error}")
+        return
+    host = socket.gethostname()
+    found = [
+        (each, data, beat)
+        for each, data, beat in zip(ids, known, beats, strict=True)
+        if not here or (data is not None and data.hostname == host)
+    ]
+    if not found:
+        yield Finding("runner", _ERROR, f"none of app '{app.app_id}' is alive on {host}")
+    for each, data, beat in found:
+        age = "has sent no heartbeat" if beat is None else f"sent its last heartbeat {now - beat:.1f} s ago"
+        level = _OK if each in alive else _ERROR
+        yield Finding("runner", level, f"{who(data, each)} {age}")
 
 
 def _describe(state: CliState, apps: list[Pynenc]) -> str:
@@ -186,11 +230,12 @@ def _life(app: Pynenc) -> Iterator[Finding]:
     yield Finding("queues", _OK, told or "empty")
     waiting_in = [name for name, depth in depths.items() if depth.ready]
     for name in app.components.runners.unserved(waiting_in, since) if runners else ():
-        yield Finding("queue", _WARNING, f"'{name}' has messages, and no live runner consumes it")
+        text = f"'{name}' has messages, and no live runner consumes it: 'pynenc runner start --queue {name}'"
+        yield Finding("queue", _ERROR, text)
     if not runners and waiting:
         yield Finding(
             "runners",
-            _WARNING,
+            _ERROR,
             f"none is alive, and {waiting} message(s) wait: start one with 'pynenc runner start'",
         )
     else:
@@ -201,7 +246,7 @@ def _life(app: Pynenc) -> Iterator[Finding]:
         is_up = each.runner_cls not in _WITH_WORKERS or each.runner_id in parents
         if not is_up and now - each.started_at > _UP_AFTER_S:
             text = "runs nothing, because none of its worker processes is alive: its log says why they end"
-            yield Finding("runner", _WARNING, f"{each.runner_id}: {text}")
+            yield Finding("runner", _ERROR, f"{each.runner_id}: {text}")
     for runner_id, runner, beat in zip(runners, known, beats, strict=True):
         told = f"{runner.runner_cls} in process {runner.pid} of {runner.hostname}" if runner else "unknown"
         age = f", last heartbeat {now - beat:.1f} s ago" if beat is not None else ""

@@ -154,6 +154,10 @@ class Component(ABC):
         """Return what could lose data where the component stands, each with what to do about it."""
         return []
 
+    def cautions(self) -> list[str]:
+        """Return what is to be known of where the component stands, though it may be meant so."""
+        return []
+
     def close(self) -> None:  # noqa: B027 - most components hold nothing open
         """Release what the component holds open; the next use opens it again."""
 

@@ -178,6 +178,10 @@ class Storage(ABC):
         """Return what in the engine's configuration could lose data, each with what to do about it."""
         return []
 
+    def cautions(self) -> list[str]:
+        """Return what is to be known of the engine, though it may be meant so; only `doctor` tells."""
+        return []
+
     @abstractmethod
     def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
         """Delete data of this app and of no other.

@@ -71,5 +71,8 @@ class StorageComponent(DataComponent):
     def hazards(self) -> list[str]:
         return self.storage.hazards()
 
+    def cautions(self) -> list[str]:
+        return self.storage.cautions()
+
     def close(self) -> None:
         self.storage.close()

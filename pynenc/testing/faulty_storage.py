@@ -128,6 +128,9 @@ class FaultyStorage(Storage):
     def count_many(self, queries: Sequence[Query], limit: int | None = None) -> list[int]:
         return self.inner.count_many(queries, limit)
 
+    def cautions(self) -> list[str]:
+        return self.inner.cautions()
+
     def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         self.plan.check()
         return self.inner.queue_depth(queues)

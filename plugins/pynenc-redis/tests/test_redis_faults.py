@@ -100,6 +100,8 @@ def test_an_eviction_policy_that_drops_data_is_a_hazard(tmp_path: Path) -> None:
     with RedisServer(tmp_path, maxmemory_policy="allkeys-lru") as server:
         (hazard,) = make_app(server.url).orchestrator.hazards()
         assert "may evict data" in hazard
+        (caution,) = make_app(server.url).orchestrator.cautions()
+        assert "has no append-only file" in caution
         (tmp_path / "tasks.py").write_text(
             f"from pynenc import Pynenc\napp = Pynenc({{'app_id': 'x', 'backend': 'redis', "
             f"'redis_url': '{server.url}'}})\n"

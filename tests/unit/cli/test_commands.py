@@ -17,6 +17,7 @@ from pynenc.cli.status_diagram import POSITIONS
 from pynenc.exceptions import ConfigError
 from pynenc.invocation.status import RULES, InvocationStatus
 from pynenc.storage.operations import Insert
+from pynenc.testing.app_fixtures import running
 
 APP = "from pynenc import Pynenc\n{name} = Pynenc({{'app_id': '{id}'}})\n"
 
@@ -123,16 +124,39 @@ def test_doctor_names_what_is_wrong(folder: Path, monkeypatch: pytest.MonkeyPatc
     result = call("--app", "cli_ill.app", "doctor")
     assert result.exit_code == 1
     assert "does not exist. Create it, or set 'sqlite_db_path'" in result.output
+    findings = json.loads(call("--app", "cli_ill.app", "doctor", "--json").stdout)
+    told = [each["subject"] for each in findings if "does not exist" in each["text"]]
+    assert len(told) == 1
 
 
-def test_doctor_warns_of_work_that_nobody_does(folder: Path) -> None:
+def test_doctor_finds_an_error_in_work_that_nobody_does(folder: Path) -> None:
     (folder / "cli_idle.py").write_text(APP.format(name="app", id="idle") + "@app.task\ndef job(): ...\n")
     app = load_app("cli_idle.app")
     next(iter(app.tasks.values()))()
     result = call("--app", "cli_idle.app", "doctor", "--json")
     findings = {row["subject"]: row for row in json.loads(result.stdout)}
-    assert findings["runners"]["level"] == "warning"
+    assert findings["runners"]["level"] == "error"
     assert "pynenc runner start" in findings["runners"]["text"]
+    assert result.exit_code == 1
+
+
+def test_doctor_is_asked_about_one_runner_or_this_machine(folder: Path) -> None:
+    (folder / "cli_here.py").write_text(
+        APP.format(name="app", id="here")
+        + "app.conf.runner_cls = 'ThreadRunner'\n@app.task\ndef job(): ...\n"
+    )
+    app = load_app("cli_here.app")
+    nobody = call("--app", "cli_here.app", "doctor", "--here")
+    assert (nobody.exit_code, "none of app 'here' is alive on" in nobody.output) == (1, True)
+    with running(app):
+        next(iter(app.tasks.values()))().wait()
+        (alive,) = app.orchestrator.live_runners(0.0)
+        for options in (["--here"], ["--runner", alive]):
+            told = call("--app", "cli_here.app", "doctor", *options)
+            assert told.exit_code == 0, told.output
+            assert "ThreadRunner in process" in told.output
+        gone = call("--app", "cli_here.app", "doctor", "--runner", "gone")
+    assert (gone.exit_code, "runner gone has sent no heartbeat" in gone.output) == (1, True)
 
 
 def test_an_unknown_runner_is_refused_before_it_starts(folder: Path) -> None:

@@ -274,6 +274,17 @@ class RedisStorage(Storage):
             f"'{policy}'), and with it invocations. Set 'maxmemory-policy {_SAFE_POLICY}' there."
         ]
 
+    def cautions(self) -> list[str]:
+        client = self._connected()
+        with explained(self._endpoint.location):
+            persistence = self._info(client, "persistence")
+        if persistence.get("aof_enabled", 1):
+            return []
+        return [
+            f"was written since its last snapshot, if there is one. Set 'appendonly yes' there to keep it."
+            f"was written since its last snapshot, if it makes any. Set 'appendonly yes' there to keep it."
+        ]
+
     def _info(self, client: Client, section: str) -> dict[str, Any]:
         """Return what the server says of itself; nothing if this user may not ask."""
         try:
