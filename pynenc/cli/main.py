@@ -18,6 +18,7 @@ from pynenc.cli import (
     demo_command,
     doctor_command,
     invocations_command,
+    metrics_command,
     new_command,
     plugins_command,
     queue_command,
@@ -120,6 +121,7 @@ cli.add_command(config_command.show_config)
 cli.add_command(plugins_command.plugins)
 cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)
+cli.add_command(metrics_command.metrics)
 cli.add_command(queue_command.queue)
 cli.add_command(triggers_command.triggers)
 cli.add_command(schedules_command.schedules)

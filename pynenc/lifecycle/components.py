@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pynenc.broker.base_broker import BaseBroker
@@ -16,6 +16,7 @@ from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
+from pynenc.recording.recorder import Recorder
 from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.storage.group import Group, Pending
 from pynenc.trigger.base_trigger import BaseTrigger
@@ -63,6 +64,7 @@ class Components:
         first_look_s: Seconds after which a waiter looks by itself, in case a wake-up was lost.
         watch: Notes the changes of status that triggers wait for.
         serving: What executes the invocations.
+        recorder: Counts what the runners of this process do.
     """
 
     app_id: str
@@ -80,6 +82,7 @@ class Components:
     first_look_s: float
     watch: WatchesStatus
     serving: Serving
+    recorder: Recorder = field(default_factory=Recorder)
 
     def stage_change(
         self,

@@ -34,6 +34,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_invocations
 from pynenc.lifecycle.run_log import Failure, log_failure, log_run
 from pynenc.lifecycle.submission import index_cached_results, message_for
+from pynenc.recording.recorder import ENDED, LOST, PARKED, RETRIED, STARTED
 from pynenc.state_backend.base_state_backend import OUTCOME
 from pynenc.storage.group import Group
 from pynenc.storage.record_store import Remove, Save
@@ -139,6 +140,19 @@ def finish_and_start(
     ]
     if gone:  # the record was purged meanwhile, and would never be found again to delete the outcome
         components.state_backend.delete_outcomes(gone)
+    note = components.recorder.events.append  # not in functions of their own: this is the way of every run
+    for each, change, was_applied in zip(finished, ends, applied, strict=False):
+        target = change.target
+        if not was_applied:
+            note((LOST, target.task_id, target.queue, "", 0.0))
+        elif target.status.final:
+            note((ENDED, target.task_id, target.queue, target.status.value, each.seconds))
+        else:
+            note((PARKED if each.parking is not None else RETRIED, target.task_id, target.queue, "", 0.0))
+    for claim in started:
+        state = claim.state
+        due = state.not_before or (claim.data.created_at if state.claim == 1 else now + 1.0)
+        note((STARTED, state.task_id, state.queue, "", max(now - due, 0.0) if due <= now else -1.0))
     if any(each.failure is not None for each in finished) or components.logger.isEnabledFor(DEBUG):
         _log(components, finished, ends, applied, started)
     for each in lost:

@@ -18,6 +18,7 @@ from pynenc.lifecycle.cancellation import cancel_children
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.run_log import log_recovered
 from pynenc.lifecycle.submission import message_for
+from pynenc.recording.recorder import RECOVERED
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 
@@ -146,6 +147,7 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
         before = owned.get(target.invocation_id)
         if before is not None and target.recoveries > before.recoveries:
             log_recovered(components, before, target)
+            components.recorder.events.append((RECOVERED, target.task_id, target.queue, "", 0.0))
     slots.release(components, done, actor_id)
     return len(done)
 

@@ -79,7 +79,7 @@ class PluginRegistry:
         self.manager = pluggy.PluginManager(hookspecs.PROJECT)
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[LoadedPlugin] = []
-        self.register(builtin, "core", CORE_DISTRIBUTION, _version_of(CORE_DISTRIBUTION))
+        self.register(builtin, "core", CORE_DISTRIBUTION, version_of(CORE_DISTRIBUTION))
         if load_entry_points:
             self._load_entry_points()
 
@@ -293,7 +293,8 @@ def _install_hint(name: str) -> str:
     return ""
 
 
-def _version_of(distribution: str) -> str:
+def version_of(distribution: str) -> str:
+    """Return the version of an installed distribution."""
     try:
         return importlib_metadata.version(distribution)
     except importlib_metadata.PackageNotFoundError:

@@ -14,8 +14,11 @@ from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError
+from pynenc.identifiers.texts import type_name
+from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.plugins.component import Component, ComponentContext
 from pynenc.plugins.kinds import STORES, ComponentKind
+from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 from pynenc.runner.health import Health, Probes
 from pynenc.runner.housekeeping import Housekeeping
 from pynenc.runner.signal_watch import SignalWatch
@@ -84,11 +87,20 @@ class BaseRunner(Component):
         self.health = Health(app.conf.heartbeat_interval_seconds)
         port, path = (None, None) if self.is_embedded else (conf.health_port, conf.health_file)
         self.probes = Probes(self.health, conf.health_host, port, path, self.logger)
+        if self.probes.server is not None:
+            self.probes.server.pages["/metrics"] = self._metrics
         try:
             self._run(app)
         finally:
             self.health.enter("stopped")
             self.probes.close()
+
+    def _metrics(self) -> tuple[int, str, str]:
+        """Return the answer to `GET /metrics`."""
+        try:
+            return 200, CONTENT_TYPE, metrics_text(self.app.components, version_of(CORE_DISTRIBUTION))
+        except Exception as error:  # noqa: BLE001 - a store that is away is told to who asks
+            return 503, "text/plain; charset=utf-8", f"{type_name(type(error))}\n"
 
     def _run(self, app: App) -> None:
         # Whatever is wrong with a component is wrong now, and not in the middle of the work.

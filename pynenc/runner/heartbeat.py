@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pynenc.identifiers.texts import traceback_text
 from pynenc.lifecycle.cancellation import runner_channel
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.runner.health import Health
 
 
@@ -54,6 +55,7 @@ class Heartbeat:
         self._subscription.wake()
         self._thread.join()
         self._subscription.close()
+        flush_counts(self._components)
         self._components.orchestrator.forget_runners(self._runner_ids)
 
     def hurry(self) -> None:
@@ -76,6 +78,7 @@ class Heartbeat:
             self.health.missed()
             raise
         self.health.beat()
+        flush_counts(self._components)
 
     def _run(self) -> None:
         interval = self._components.conf.heartbeat_interval_seconds

@@ -9,6 +9,7 @@ from croniter import croniter
 
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.count_keeping import QUIET_S, fold
 from pynenc.lifecycle.leadership import lead, resign
 from pynenc.lifecycle.retention import Retention
 
@@ -64,6 +65,7 @@ class Housekeeping:
         self._pending = Schedule(every_s, conf.recover_pending_invocations_cron)
         self._waiting = Schedule(every_s)
         self._retention = Retention(components)
+        self._counts = Schedule(QUIET_S / 4)
         self._rounds = Schedule(self._retention.round_s)
         crons = (conf.recover_running_invocations_cron, conf.recover_pending_invocations_cron)
         looks = [every_s, self._retention.round_s, *(_CRON_LOOK_S for cron in crons if cron)]
@@ -108,6 +110,8 @@ class Housekeeping:
                 recovered += act(components, self._actor_id)
         if recovered:
             self._components.logger.info("%d invocation(s) were recovered or queued again", recovered)
+        if self._counts.is_due(now):
+            fold(components, now - QUIET_S)
         if not self._retention.is_busy and self._rounds.is_due(now):
             self._retention.begin()
         return self._retention.work(_SLICE_S)

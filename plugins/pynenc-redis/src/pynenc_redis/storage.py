@@ -281,8 +281,8 @@ class RedisStorage(Storage):
         if persistence.get("aof_enabled", 1):
             return []
         return [
-            f"was written since its last snapshot, if there is one. Set 'appendonly yes' there to keep it."
-            f"was written since its last snapshot, if it makes any. Set 'appendonly yes' there to keep it."
+            f"Redis at {self._endpoint.location} has no append-only file, so a crash of the server loses "
+            f"what was written since its last snapshot, if there is one. Set 'appendonly yes' to keep it."
         ]
 
     def _info(self, client: Client, section: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""The figures of an app, in the text format of Prometheus."""

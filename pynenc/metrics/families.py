@@ -1,0 +1,84 @@
+"""The metrics: their names, kinds and meanings."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+class Family(NamedTuple):
+    """A metric.
+
+    Attributes:
+        name: Its name.
+        kind: Its kind.
+        labels: The names of its labels.
+        help: Its meaning.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+
+
+COUNTERS = {
+    "started": Family(
+        "pynenc_invocations_started_total", "counter", ("task", "queue"), "Runs of bodies that have begun."
+    ),
+    "ended": Family(
+        "pynenc_invocations_ended_total",
+        "counter",
+        ("task", "queue", "status"),
+        "Invocations that have ended.",
+    ),
+    "retried": Family(
+        "pynenc_invocations_retried_total", "counter", ("task",), "Failed runs after which another follows."
+    ),
+    "parked": Family(
+        "pynenc_invocations_parked_total", "counter", ("task",), "Runs that ended because their body waits."
+    ),
+    "recovered": Family(
+        "pynenc_invocations_recovered_total", "counter", ("task",), "Invocations taken from lost runners."
+    ),
+    "lost": Family(
+        "pynenc_invocations_lost_total",
+        "counter",
+        (),
+        "Ends that did not count, because the runner had lost it.",
+    ),
+    "dropped": Family(
+        "pynenc_recorder_dropped_total",
+        "counter",
+        (),
+        "Occasions on which something was counted as 'other', or not.",
+    ),
+}
+"""The counters, by what the recorder calls them."""
+
+HISTOGRAMS = {
+    "wait": Family(
+        "pynenc_invocation_wait_seconds",
+        "histogram",
+        ("task", "queue"),
+        "Time from when an invocation was due to the begin of its body.",
+    ),
+    "run": Family("pynenc_invocation_run_seconds", "histogram", ("task", "status"), "Time that a run took."),
+}
+"""The histograms, likewise."""
+
+INFO = Family("pynenc_info", "gauge", ("app_id", "version"), "The app; always 1.")
+INVOCATIONS = Family(
+    "pynenc_invocations", "gauge", ("status",), "Invocations in a status, counted up to 100,000."
+)
+CAPPED = Family(
+    "pynenc_invocations_capped", "gauge", ("status",), "Whether there are more than were counted."
+)
+READY = Family("pynenc_queue_ready", "gauge", ("queue",), "Messages that can be taken now.")
+HELD = Family("pynenc_queue_held", "gauge", ("queue",), "Messages that wait for their time, or are taken.")
+CONSUMERS = Family("pynenc_queue_consumers", "gauge", ("queue",), "Live runners that consume a queue.")
+RUNNERS = Family("pynenc_runners_alive", "gauge", (), "Live runners, without their worker processes.")
+WORKERS = Family("pynenc_workers_alive", "gauge", (), "Live worker processes.")
+LEADER = Family("pynenc_leader_present", "gauge", (), "Whether a live runner does the housekeeping.")
+GAUGES = (INFO, INVOCATIONS, CAPPED, READY, HELD, CONSUMERS, RUNNERS, WORKERS, LEADER)

@@ -1,0 +1,91 @@
+"""The recorder of a process: notes what happens in next to no time, and adds it up later."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections import deque
+from typing import TypeAlias
+
+from pynenc.recording.counts import BOUNDS, Counts, Histogram, key_of
+
+STARTED, ENDED, RETRIED, PARKED, RECOVERED, LOST = (
+    "started",
+    "ended",
+    "retried",
+    "parked",
+    "recovered",
+    "lost",
+)
+DROPPED = "dropped"
+OTHER = "other"
+
+Event: TypeAlias = tuple[str, str, str, str, float]
+"""What happened: the kind, the task, the queue, the status, and seconds, negative if they are not known.
+
+Of a start the seconds are the wait before it, of an end the time that the run took."""
+
+_MOST_NOTED = 200_000
+_MOST_TASKS, _MOST_QUEUES = 500, 100
+
+
+class Recorder:
+    """Counts what the runners of this process do.
+
+    Attributes:
+        events: The events since the last `drain`; whoever does something appends to it.
+        keeper: The one who writes the counts of this process, once there is one.
+    """
+
+    def __init__(self) -> None:
+        self.events: deque[Event] = deque(maxlen=_MOST_NOTED)
+        self.keeper: object | None = None
+        self._counts = Counts()
+        self._tasks: set[str] = set()
+        self._queues: set[str] = set()
+        self._lock = threading.Lock()
+
+    def drain(self) -> Counts:
+        """Add up what has happened since the last time; return all counts of this process."""
+        with self._lock:
+            if len(self.events) == _MOST_NOTED:
+                self._count(DROPPED)
+            for _ in range(len(self.events)):
+                self._add(self.events.popleft())
+            return self._counts.copy()
+
+    def _add(self, event: Event) -> None:
+        kind, task, queue, status, seconds = event
+        task = self._known(task, self._tasks, _MOST_TASKS)
+        queue = self._known(queue, self._queues, _MOST_QUEUES)
+        if kind == STARTED:
+            self._count(STARTED, task, queue)
+            if seconds >= 0:
+                self._observe("wait", seconds, task, queue)
+        elif kind == ENDED:
+            self._count(ENDED, task, queue, status)
+            self._observe("run", seconds, task, status)
+        else:
+            self._count(kind, task)
+
+    def _known(self, name: str, known: set[str], most: int) -> str:
+        """Return a name, or `other` if there are too many."""
+        if name in known:
+            return name
+        if len(known) >= most:
+            self._count(DROPPED)
+            return OTHER
+        known.add(name)
+        return name
+
+    def _count(self, name: str, *labels: str) -> None:
+        key = key_of(name, labels)
+        self._counts.counters[key] = self._counts.counters.get(key, 0) + 1
+
+    def _observe(self, name: str, seconds: float, *labels: str) -> None:
+        key = key_of(name, labels)
+        histogram = self._counts.histograms.get(key)
+        if histogram is None:
+            histogram = self._counts.histograms[key] = Histogram()
+        histogram.buckets[bisect_left(BOUNDS, seconds)] += 1
+        histogram.total += seconds
