@@ -287,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Probes:
-    """What a runner tells probes, as its settings ask for; nothing otherwise.
+    """The answers of a runner to probes, as its settings ask for them; none otherwise.
 
     Args:
         health: The health.

@@ -204,6 +204,8 @@ def test_a_runner_tells_its_health(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert server is not None
         while _get(server, "/readyz") != (200, "ok\n"):
             time.sleep(0.005)
+        status, text = _get(server, "/metrics")
+        assert (status, "pynenc_runners_alive 1\n" in text) == (200, True)
         before = json.loads(path.read_text())["at"]
         while json.loads(path.read_text())["at"] == before:
             time.sleep(0.01)
@@ -216,6 +218,8 @@ def test_a_runner_tells_its_health(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(app.orchestrator, "heartbeat", refuse)
         assert away.wait(10)
         assert _get(server, "/healthz") == (200, "ok\n")
+        monkeypatch.setattr(app.orchestrator, "count_many_states", refuse)
+        assert _get(server, "/metrics") == (503, "pynenc.exceptions.StorageUnavailableError\n")
         while runner.health._away_since is None:
             time.sleep(0.005)
         monkeypatch.undo()
