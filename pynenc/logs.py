@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
 from pynenc.context import (
@@ -29,6 +29,23 @@ _CONTEXT = ("app_id", "runner_cls", "runner_id", "invocation_id", "task_id", "wo
 _REMOTE_ERROR = "remote_error"
 _OF_RECORDS = {*vars(logging.makeLogRecord({})), *_CONTEXT, _REMOTE_ERROR, "message", "asctime", "taskName"}
 """What a record has besides the `extra` of whoever logs."""
+
+
+class RemoteError(Protocol):
+    """An exception, as people read it."""
+
+    @property
+    def type_name(self) -> str:
+        """The import path of its class."""
+
+    @property
+    def message(self) -> str:
+        """The text."""
+
+    @property
+    def traceback(self) -> str:
+        """The traceback."""
+
 
 _RESET = "\033[0m"
 _COLOURS = {
@@ -270,6 +287,31 @@ def _handler(conf: ConfigPynenc, yields: bool) -> logging.Handler:
         colours = terminal if conf.log_use_colors is None else conf.log_use_colors
         handler.setFormatter(TextFormatter(colours, conf.compact_log_context))
     return handler
+
+
+def write_record(
+    logger: logging.Logger,
+    level: int,
+    text: str,
+    context: Mapping[str, object],
+    error: RemoteError | None = None,
+) -> None:
+    """Write a record with a context of its own, and the traceback of an exception if one is given.
+
+    Args:
+        logger: The logger.
+        level: The level.
+        text: The message.
+        context: The fields of the record that `InvocationFilter` would set.
+        error: The exception, as people read it.
+    """
+    if not logger.isEnabledFor(level):
+        return
+    record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None, extra=dict(context))
+    if error is not None:
+        record.exc_text = error.traceback.rstrip("\n")
+        vars(record)[_REMOTE_ERROR] = error
+    logger.handle(record)
 
 
 def shown_arguments(conf: ConfigPynenc, arguments: Mapping[str, object]) -> str:

@@ -133,7 +133,8 @@ class Task(BaseTask[Params, Result]):
             SerializationError: An argument cannot be serialized; nothing was stored.
         """
         if self.app.conf.dev_mode_force_sync_tasks:
-            return ConcurrentInvocation(self, self.binder.bind(args, kwargs))
+            tags = self.call_options.tags
+            return ConcurrentInvocation(self, self.binder.bind(args, kwargs), tags=tags)
         return submit_calls(self, [self.binder.bind(args, kwargs)], self.call_options)[0]
 
     @property
@@ -199,7 +200,7 @@ class Task(BaseTask[Params, Result]):
         bound = (self._bind_item(item, common) for item in given)
         if self.app.conf.dev_mode_force_sync_tasks:
             calls = bound if isinstance(given, Iterator) else list(bound)
-            made = [ConcurrentInvocation(self, call, options.headers) for call in calls]
+            made = [ConcurrentInvocation(self, call, options.headers, options.tags) for call in calls]
             return InvocationGroup(self, made)
         if isinstance(given, Iterator):
             return InvocationGroup(self, submit_stream(self, bound, options, common))
@@ -270,7 +271,8 @@ class TaskWithOptions(Submittable[Params, Result]):
         """Make an invocation, like calling the task."""
         arguments = self.task.binder.bind(args, kwargs)
         if self.task.app.conf.dev_mode_force_sync_tasks:
-            return ConcurrentInvocation(self.task, arguments, self.call_options.headers)
+            options = self.call_options
+            return ConcurrentInvocation(self.task, arguments, options.headers, options.tags)
         if self.call_options.is_named:
             return submit_named(self.task, arguments, self.call_options)
         return submit_calls(self.task, [arguments], self.call_options)[0]

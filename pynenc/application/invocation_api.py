@@ -157,6 +157,9 @@ class InvocationApi:
 
     def retry_invocation(self, invocation_id: str, from_step: str | None = None) -> AnyInvocation:
         """Make a call that has ended once more, or go on with a workflow; see `BaseInvocation.retry`."""
+        inline = cast(App, self).inline_records.find(invocation_id)
+        if inline is not None:
+            return cast(AnyInvocation, inline.retry(from_step))
         return retry_invocation(cast(App, self), invocation_id, from_step)
 
     def workflow_data(self, workflow_id: str) -> dict[str, Any]:

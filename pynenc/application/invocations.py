@@ -210,6 +210,8 @@ def _filter(
 
 
 def _task_key(task: BaseTask[..., Any] | TaskId | str) -> str:
+    if isinstance(task, Filter):
+        raise TypeError("a task is asked for, not a filter; use 'app.search' or 'app.search_count'")
     if isinstance(task, str):
         return task
     return task.key if isinstance(task, TaskId) else task.task_id.key

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pynenc.conf.base_config import unknown_setting
 from pynenc.conf.config_task import OPTION_TYPES, ConfigTask
 from pynenc.conf.headers import check_headers, packed_headers
-from pynenc.conf.tags import packed_tags, tags_of
+from pynenc.conf.tags import MOST_TAGS, packed_tags, tags_of
 from pynenc.identifiers.texts import is_storable, shown
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,200}")
@@ -151,7 +151,10 @@ def _tags(conf: ConfigTask, given: Mapping[str, str] | None) -> str | None:
     if isinstance(given, str):
         raise ValueError(f"tags={shown(given, 80)} is not a mapping of names to texts")
     try:
-        return packed_tags(tags_of({**conf.tags, **tags_of(given)}))
+        own = tags_of(given)
+        if len({**conf.tags, **own}) > MOST_TAGS:
+            raise ValueError(f"with those of the task there are more than {MOST_TAGS}")
+        return packed_tags({**conf.tags, **own})
     except ValueError as error:
         raise ValueError(f"tags={shown(given, 80)} is not valid: {error}") from None
 

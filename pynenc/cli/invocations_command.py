@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -32,8 +33,10 @@ from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.parking import NEVER
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.logs import shown_arguments
+from pynenc.search.page import Budget
 from pynenc.serializer.exception_data import ExceptionData
 
+_TAIL = re.compile(r"[0-9a-fA-F]{6,31}")
 _IDS = click.argument("invocation_ids", metavar="ID...", nargs=-1, required=True)
 
 
@@ -222,17 +225,25 @@ def _cause(app: Pynenc, data: InvocationData) -> str | None:
 @as_json
 @click.pass_obj
 def why(state: CliState, invocation_id: str, as_json: bool) -> None:
-    """Print why an invocation waits, failed, ran again, or is where it is: the answer, then the evidence."""
+    """Print why an invocation waits, failed, ran again, or is where it is: the answer, then the evidence.
+
+    ID may be the last six or more digits of one. The exit code is 1 if nothing is stored under it.
+    """
     app = state.app()
     explanation = app.explain(resolved(app.components, invocation_id))
+    if explanation.status is None and _TAIL.fullmatch(invocation_id):
+        ends_so = app.search(invocation_id.lower(), 2, budget=Budget(100_000, 2.0)).rows
+        if len(ends_so) == 1:
+            explanation = app.explain(ends_so[0].data.invocation_id)
     if as_json:
         print_json(msgspec.to_builtins(explanation))
-        return
-    click.echo(visible(explanation.verdict))
-    for finding in explanation.findings[1:]:
-        click.echo(visible(f"- {finding.sentence}"))
-    for advice in dict.fromkeys(each.advice for each in explanation.findings if each.advice):
-        click.echo(visible(f"-> {advice}"))
+    else:
+        click.echo(visible(explanation.verdict))
+        for finding in explanation.findings[1:]:
+            click.echo(visible(f"- {finding.sentence}"))
+        for advice in dict.fromkeys(each.advice for each in explanation.findings if each.advice):
+            click.echo(visible(f"-> {advice}"))
+    sys.exit(int(explanation.status is None))
 
 
 @invocations.command("cancel")

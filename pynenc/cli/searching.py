@@ -9,6 +9,7 @@ import click
 from pynenc.app import Pynenc
 from pynenc.search.page import Budget, FoundInvocation, SearchCount, SearchPage
 from pynenc.search.query_text import parse_query
+from pynenc.search.scan import MOST_ROWS
 
 _PRESS_ROWS, _PRESS_S = 5_000, 0.5
 
@@ -22,12 +23,14 @@ def searched(
     candidates, or by Ctrl-C, with what was found.
     """
     wanted = parse_query(line, app.orchestrator.now())
-    page = app.search(wanted, limit, None, _press(0, most_searched))
+    page = app.search(wanted, min(limit, MOST_ROWS), None, _press(0, most_searched))
     rows = list(page.rows)
     try:
         while page.cursor and len(rows) < limit and not _is_enough(page.searched, most_searched):
             _tell(f"looked at {page.searched:,}, found {len(rows):,}; Ctrl-C ends the search")
-            page = app.search(wanted, limit - len(rows), page.cursor, _press(page.searched, most_searched))
+            page = app.search(
+                wanted, min(limit - len(rows), MOST_ROWS), page.cursor, _press(page.searched, most_searched)
+            )
             rows += page.rows
     except KeyboardInterrupt:
         pass

@@ -16,7 +16,7 @@ from pynenc.calls.interfaces import (
     InvocationGroup,
     current_invocation,
 )
-from pynenc.client.middleware import enter_inline_execution
+from pynenc.client.middleware import enter_inline_execution, inline_headers, tell_inline_change
 from pynenc.conf.headers import merged_headers
 from pynenc.context import current_headers, current_invocation_id, current_task_key
 from pynenc.exceptions import RemoteTaskError, WorkflowUsageError
@@ -45,13 +45,17 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         "_retries",
         "journal",
         "started",
+        "tags",
     )
 
     def __init__(
-        self, task: BaseTask[Params, Result], arguments: dict[str, Any], headers: str | None = None
+        self,
+        task: BaseTask[Params, Result],
+        arguments: dict[str, Any],
+        headers: str | None = None,
+        tags: str | None = None,
     ) -> None:
         caller = current_invocation.get()
-        self._headers = merged_headers(current_headers.get(), headers)
         self.invocation_id = new_id()
         self.task = task
         self.workflow = WorkflowIdentity.for_new(
@@ -70,14 +74,17 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         self.journal: TransientJournal | None = None
         self.started: list[BaseInvocation[..., Any]] = []
         self._parent = caller
+        self.tags = tags
+        self._headers = inline_headers(self, merged_headers(current_headers.get(), headers))
         if isinstance(caller, ConcurrentInvocation):
             caller.started.append(self)
         task.app.inline_records.add(self)
         contextvars.copy_context().run(self._run)
 
     def _become(self, status: InvocationStatus) -> None:
-        self._record = change_status(self._record, status, _RUNNER)
+        before, self._record = self._record.status, change_status(self._record, status, _RUNNER)
         self._history.append(_entry(self._record))
+        tell_inline_change(self, before, self._record)
 
     def _run(self) -> None:
         current_invocation.set(cast(AnyInvocation, self))
@@ -158,7 +165,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                 f"invocation {self.invocation_id} ran inline (setting 'dev_mode_force_sync_tasks') and has "
                 f"no record to go on from step '{from_step}'"
             )
-        return ConcurrentInvocation(self.task, self.kwargs, self._headers)
+        return ConcurrentInvocation(self.task, self.kwargs, self._headers, self.tags)
 
     @property
     def error(self) -> BaseException | None:

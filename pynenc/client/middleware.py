@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from pynenc.calls.interfaces import App, BaseInvocation
-from pynenc.conf.headers import stored_headers
+from pynenc.conf.headers import check_headers, packed_headers, stored_headers
 from pynenc.context import current_headers, get_current_runner
 from pynenc.exceptions import InvocationCancelledError
 from pynenc.invocation.claim import Claim
+from pynenc.invocation.status import InvocationStatus, StatusRecord
 from pynenc.lifecycle.hooks import Entered, LifeCycleHooks
 from pynenc.lifecycle.surroundings import SurroundedExecution, current_execution
-from pynenc.plugins.middleware import Execution
+from pynenc.plugins.middleware import Execution, StatusChange, Submission
 from pynenc.plugins.registry import plugin_registry
 
 
@@ -79,6 +80,48 @@ def enter_inline_execution(invocation: BaseInvocation[..., Any]) -> EnteredExecu
         stored_headers(current_headers.get()),
     )
     return _entered(LifeCycleHooks(manager, app_id), execution)
+
+
+def inline_headers(invocation: BaseInvocation[..., Any], headers: str | None) -> str | None:
+    """Return the headers of a call that is about to run inline, as the hooks around a submission set them."""
+    manager, app_id = plugin_registry().manager, invocation.task.app.app_id
+    if not manager.hook.pynenc_submitting.get_hookimpls():
+        return headers
+    hooks, parent = LifeCycleHooks(manager, app_id), invocation.parent
+    submission = Submission(
+        invocation.invocation_id,
+        invocation.task.key,
+        invocation.workflow.workflow_id,
+        parent.invocation_id if parent is not None else None,
+        invocation.task.conf.queue,
+        stored_headers(headers),
+    )
+    entered = hooks.enter("submitting", submissions=[submission])
+    try:
+        return packed_headers(check_headers(submission.headers))
+    except ValueError as error:
+        hooks.note_failure("submitting", "a plugin", error)
+        return headers
+    finally:
+        entered.leave()
+
+
+def tell_inline_change(
+    invocation: BaseInvocation[..., Any], before: InvocationStatus, record: StatusRecord
+) -> None:
+    """Tell the hooks that the status of an inline invocation has changed."""
+    manager = plugin_registry().manager
+    if manager.hook.pynenc_statuses_changed.get_hookimpls():
+        change = StatusChange(
+            invocation.invocation_id,
+            invocation.task.key,
+            before,
+            record.status,
+            record.claim,
+            record.runner_id,
+            record.timestamp.timestamp(),
+        )
+        LifeCycleHooks(manager, invocation.task.app.app_id).call("statuses_changed", changes=[change])
 
 
 def _entered(hooks: LifeCycleHooks, execution: Execution) -> EnteredExecution:

@@ -29,15 +29,15 @@ def check_headers(given: Any) -> dict[str, str]:
                 f"the name {shown(name, 80)} of a header does not consist of 1 to 64 lower-case letters, "
                 f"digits, dots, dashes and underscores"
             )
-        if not isinstance(value, str) or not is_storable(value):
+        if not isinstance(value, str) or not is_storable(value) or not value.isprintable():
             raise ValueError(
                 f"the header '{name}' has the value {shown(value, 80)}, which cannot be stored as text"
             )
     size = sum(len(name) + len(value.encode()) for name, value in given.items())
     if len(given) > MOST_HEADERS or size > MOST_BYTES:
         raise ValueError(
-            f"there are {len(given)} headers of {size} bytes in all; {MOST_HEADERS} of {MOST_BYTES} bytes "
-            f"in all are allowed"
+            f"the {len(given)} header(s) have {size} bytes in all, the inherited ones included; at most "
+            f"{MOST_HEADERS} of {MOST_BYTES} bytes in all are allowed"
         )
     return dict(given)
 

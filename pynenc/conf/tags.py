@@ -55,9 +55,10 @@ def check_tag_value(name: str, value: Any) -> str:
             f"the tag '{name}' has the value {shown(value, 80)}, which is not a string of 1 to "
             f"{_LONGEST_VALUE} characters"
         )
-    if not is_storable(value) or not value.isprintable():
+    if not is_storable(value) or not value.isprintable() or '"' in value:
         raise ValueError(
-            f"the value {shown(value, 80)} of the tag '{name}' has characters that cannot be shown"
+            f"the value {shown(value, 80)} of the tag '{name}' has a double quote or characters that "
+            f"cannot be shown"
         )
     return value
 

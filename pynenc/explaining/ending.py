@@ -46,6 +46,11 @@ def place_of(traceback: str) -> Place | None:
     return own[-1] if own else found[-1] if found else None
 
 
+def after(message: str) -> str:
+    """Return the message of an exception behind what it was, or a full stop if it has none."""
+    return f": {one_line(message)}" if message.strip() else "."
+
+
 def failed(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     """Explain a record that is FAILED."""
     failure = facts.failures.get(state.claim)
@@ -58,7 +63,7 @@ def failed(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     evidence = {"type": failure.type_name, "message": failure.message, "place": str(place) if place else None}
     where = f" in {place}" if place is not None else ""
     short = failure.type_name.rpartition(".")[2]
-    yield Finding("failed", "error", f"It failed with {short}{where}: {one_line(failure.message)}", evidence)
+    yield Finding("failed", "error", f"It failed with {short}{where}{after(failure.message)}", evidence)
     yield from _why_not_again(facts, state, short)
 
 
@@ -93,7 +98,7 @@ def cancelled(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     moment = f", {span(facts.now - state.changed_at)} ago" if facts.now else ""
     had_begun = any(each.status == _S.RUNNING for each in facts.history)
     what = "while it ran" if had_begun else "before it ran"
-    sentence = f"It was cancelled {what}{moment}; {who(data, actor)} ended it."
+    sentence = f"It was cancelled {what}{moment}, by {who(data, actor)}."
     yield Finding("cancelled", "info", sentence, dict(evidence_of(data, actor)))
 
 
@@ -152,7 +157,7 @@ def _attempt(claim: int, failure: ExceptionData, count: int, state: InvocationSt
     place, name = place_of(failure.traceback), failure.type_name.rpartition(".")[2]
     where = f" in {place}" if place is not None else ""
     what = "An attempt failed" if count == 1 else f"{count} attempts failed, the last"
-    sentence = f"{what} with {name}{where}: {one_line(failure.message)}"
+    sentence = f"{what} with {name}{where}{after(failure.message)}"
     evidence = {
         "claim": claim,
         "type": failure.type_name,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_task import ConfigTask
 from pynenc.explaining import ending, running, waiting
 from pynenc.explaining.facts import Facts
 from pynenc.explaining.findings import Explanation, Finding, span
+from pynenc.identifiers.texts import error_text, shown, storable, traceback_text
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -30,14 +32,39 @@ def explain(app: App, invocation_id: str) -> Explanation:
     Args:
         app: The app.
         invocation_id: The invocation.
+
+    Raises:
+        TypeError: The id is not a string.
     """
+    if not isinstance(invocation_id, str):
+        raise TypeError(f"invocation_id={shown(invocation_id, 80)} is not a string")
 
     def options_of(task_key: str) -> ConfigTask | None:
         known = (task for task_id, task in app.tasks.items() if task_id.key == task_key)
         task = next(known, None)
         return None if task is None else task.conf
 
-    return explained(app.components, invocation_id, options_of)
+    if app.conf.dev_mode_force_sync_tasks:
+        return inline_explanation(invocation_id, app.inline_records.find(invocation_id))
+    return explained(app.components, storable(invocation_id), options_of)
+
+
+def inline_explanation(invocation_id: str, handle: Any) -> Explanation:
+    """Return the explanation of an inline invocation; `handle` is None if it is not kept."""
+    if handle is None:
+        sentence = "No call with this id has run inline in this process, or it is not kept any more."
+        found, status = Finding("unknown", "warning", sentence), None
+    elif handle.error is not None:
+        place = ending.place_of(traceback_text(handle.error))
+        where = f" in {place}" if place is not None else ""
+        name = type(handle.error).__name__
+        message = ending.after(error_text(handle.error))
+        sentence = f"It ran inline, in this process, and failed with {name}{where}{message}"
+        found, status = Finding("failed", "error", sentence), handle.status.value
+    else:
+        found = Finding("succeeded", "info", "It ran inline, in this process, and ended well.")
+        status = handle.status.value
+    return Explanation(invocation_id, status, found.sentence, [found], time.time())
 
 
 def explained(
@@ -118,7 +145,7 @@ def _always(facts: Facts, state: InvocationState, data: InvocationData | None) -
     if not state.status.final:
         if facts.leader is None and facts.runners:
             sentence = (
-                "Runners are alive, and none of them does the housekeeping; one takes it over within seconds."
+                "No runner does the housekeeping; one that is not about to stop takes it over within seconds."
             )
             yield Finding("no_leader", "warning", sentence)
         skew = facts.now - time.time()

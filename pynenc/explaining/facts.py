@@ -124,6 +124,21 @@ class Facts:
 
         return self.look("the runners", read)
 
+    @property
+    def top_runners(self) -> list[LiveRunner] | None:
+        """The runners that are alive, without their worker processes."""
+        if self.runners is None:
+            return None
+        return [each for each in self.runners if each.data is None or each.data.parent_id is None]
+
+    def with_workers(self, runners: Sequence[LiveRunner]) -> set[str]:
+        """Return the ids of runners and of their live worker processes."""
+        ids = {each.runner_id for each in runners}
+        workers = [
+            each for each in self.runners or () if each.data is not None and each.data.parent_id in ids
+        ]
+        return ids | {each.runner_id for each in workers}
+
     def runner(self, runner_id: str) -> RunnerData | None:
         """Return the identity of a runner or client."""
         found = self.look(
@@ -177,7 +192,8 @@ def who(data: RunnerData | None, runner_id: str | None) -> str:
     """Return a runner or client in words."""
     if data is None:
         return f"runner {runner_id}" if runner_id else "somebody"
-    return f"{data.runner_cls} in process {data.pid} on {data.hostname}"
+    name = "a program" if data.runner_cls == "ExternalRunner" else data.runner_cls
+    return f"{name} in process {data.pid} on {data.hostname}"
 
 
 def evidence_of(data: RunnerData | None, runner_id: str | None) -> Mapping[str, object]:

@@ -54,10 +54,12 @@ _UNITS = ((86400.0, "days"), (3600.0, "h"), (60.0, "min"))
 
 def span(seconds: float) -> str:
     """Return a span of time in words, with two figures."""
-    seconds = max(0.0, round(seconds, 1))
+    exact, seconds = max(0.0, seconds), max(0.0, round(seconds, 1))
     for size, unit in _UNITS:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
+    if exact < 0.0995:
+        return f"{exact * 1000:.0f} ms"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
@@ -74,6 +76,6 @@ def many(number: int, noun: str) -> str:
 
 
 def one_line(text: str, most: int = 300) -> str:
-    """Return the first line of a text, cut to a length."""
-    first = storable(text).strip().partition("\n")[0]
-    return first if len(first) <= most else f"{first[:most]}..."
+    """Return the first line of a text, cut to a length; dots show that there is more."""
+    first, _, more = storable(text).strip().partition("\n")
+    return f"{first[:most]}..." if more or len(first) > most else first

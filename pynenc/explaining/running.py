@@ -87,7 +87,7 @@ def paused(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     since = span(facts.now - state.changed_at)
     awaited = _awaited(state)
     if not awaited:
-        yield Finding("waits", "info", f"Its body waits, since {since}.", {"since": state.changed_at})
+        yield Finding("waits", "info", f"Its body has waited for {since}.", {"since": state.changed_at})
         return
     seen, level, depth = {state.invocation_id}, awaited, 0
     while level and depth < _DEEPEST:
@@ -121,18 +121,18 @@ def _first_level(
     evidence = {"awaited": awaited[:_MOST_AWAITED], "open": [each.invocation_id for each in open_ones]}
     if not open_ones:
         sentence = (
-            f"It waits for {many(len(awaited), 'invocation')}, since {since}; those looked at have "
+            f"It has waited for {many(len(awaited), 'invocation')} for {since}; those looked at have "
             f"ended, so it goes on at once."
         )
         return Finding("waits_for", "info", sentence, evidence)
     first = open_ones[0]
     if len(awaited) == 1:
         sentence = (
-            f"It waits for {first.invocation_id} of {first.task_id}, since {since}; that is {first.status}."
+            f"It has waited for {first.invocation_id} of {first.task_id} for {since}; that is {first.status}."
         )
     else:
         sentence = (
-            f"It waits for {many(len(awaited), 'invocation')}, since {since}; {len(open_ones):,} have not "
+            f"It has waited for {many(len(awaited), 'invocation')} for {since}; {len(open_ones):,} have not "
             f"ended, the first {first.invocation_id} of {first.task_id}, which is {first.status}."
         )
     return Finding("waits_for", "info", sentence, evidence, None, first.invocation_id)

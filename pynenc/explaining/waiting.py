@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.explaining.facts import Facts, LiveRunner
 from pynenc.explaining.findings import Finding, many, one_line, ordinal, span
 from pynenc.invocation.state import InvocationState
@@ -18,35 +19,52 @@ _START = "start one with 'pynenc runner start'"
 
 def available(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     """Explain a record that a runner may claim, now or when it is due."""
+    is_due = state.not_before <= facts.now
+    if state.blocked_since and facts.runners == []:
+        yield _no_runner(facts, state)
     if state.is_parked:
         yield from _parked(facts, state)
-        if state.not_before > facts.now:
-            return
-    elif state.not_before > facts.now:
+    elif not is_due:
         yield _not_due(facts, state)
-        return
-    yield from _due(facts, state)
+    if is_due:
+        yield from _due(facts, state)
+    elif facts.runners == [] and not state.blocked_since:
+        sentence = "No runner is alive that would go on with it then."
+        yield Finding("no_runner", "error", sentence, {"queue": state.queue}, _START)
+
+
+def _no_runner(facts: Facts, state: InvocationState) -> Finding:
+    sentence = f"No runner is alive, and it has been due for {span(facts.now - state.since)}."
+    return Finding("no_runner", "error", sentence, {"queue": state.queue}, _START)
 
 
 def _parked(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     since = facts.now - state.changed_at
     evidence = {"waits_for": state.waits_for, "since": state.changed_at, "due": state.not_before}
-    ends = f", and goes on in {span(state.not_before - facts.now)} at the latest"
+    ends = f", and is due in {span(state.not_before - facts.now)} at the latest"
     until = "" if state.not_before >= NEVER else ends if state.not_before > facts.now else ", and is due"
     words = one_line(state.waits_for or "")
     if state.blocked_since:
-        sentence = (
-            f"No live runner has the code to run it, for {span(facts.now - state.blocked_since)}: {words}."
-        )
-        advice = "start a runner with the code that it began with, or deploy that code again"
-        yield Finding("blocked_by_code", "error", sentence, evidence, advice)
+        yield _blocked_by_code(facts, state)
         return
-    what = f"It sleeps {words}" if words.startswith("until ") else f"It is parked and waits for {words}"
-    yield Finding("parked", "info", f"{what}, since {span(since)}{until}.", evidence)
+    what = f"It is asleep {words}" if words.startswith("until ") else f"It is parked and waits for {words}"
+    yield Finding("parked", "info", f"{what}; it has done so for {span(since)}{until}.", evidence)
     for word in words.replace(",", " ").split():
         if len(word) == 32 and (other := facts.states_of([word]).get(word)) is not None:
             sentence = f"What it waits for, {word} of {other.task_id}, is {other.status}."
             yield Finding("awaited", "info", sentence, {"status": other.status.value}, None, word)
+
+
+def _blocked_by_code(facts: Facts, state: InvocationState) -> Finding:
+    age = span(facts.now - state.blocked_since)
+    evidence = {"reason": state.waits_for, "since": state.blocked_since}
+    if state.has_steps or state.is_pinned:
+        sentence = f"For {age} no runner has had the code with which it began."
+        advice = "start a runner with the code that it began with, or deploy that code again"
+    else:
+        sentence = f"For {age} no runner has known its task {state.task_id}, or been able to import it."
+        advice = "start a runner whose code has the task, or name its module in 'task_modules'"
+    return Finding("blocked_by_code", "error", sentence, evidence, advice)
 
 
 def _not_due(facts: Facts, state: InvocationState) -> Finding:
@@ -60,9 +78,9 @@ def _not_due(facts: Facts, state: InvocationState) -> Finding:
 
 def _due(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     consumers = _consumers(facts, state.queue)
-    if consumers is not None and not facts.runners:
-        sentence = f"No runner is alive, and it has been due for {span(facts.now - state.since)}."
-        yield Finding("no_runner", "error", sentence, {"queue": state.queue}, _START)
+    if facts.runners == []:
+        if not state.blocked_since:
+            yield _no_runner(facts, state)
     elif consumers is not None and not consumers:
         yield _no_consumer(facts, state)
     place, can_tell = facts.place(state)
@@ -94,20 +112,19 @@ def _due(facts: Facts, state: InvocationState) -> Iterator[Finding]:
         sentence = f"{many(place.before, 'message')} {verb} before it in queue '{place.queue}'."
         yield Finding("in_line", "info", sentence, evidence)
     else:
-        yield Finding("next_in_line", "info", f"It is the next in queue '{place.queue}'.", evidence)
+        yield Finding("next_in_line", "info", f"It is next in queue '{place.queue}'.", evidence)
     if consumers:
         yield from _busy(facts, consumers, state.queue)
 
 
 def _consumers(facts: Facts, queue: str) -> list[LiveRunner] | None:
     """Return the live runners that consume a queue, or may; None if the runners cannot be looked at."""
-    if facts.runners is None:
-        return None
-    return [each for each in facts.runners if each.queues is None or queue in each.queues]
+    alive = facts.top_runners
+    return None if alive is None else [each for each in alive if each.queues is None or queue in each.queues]
 
 
 def _no_consumer(facts: Facts, state: InvocationState) -> Finding:
-    alive = facts.runners or []
+    alive = facts.top_runners or []
     known = sorted({queue for each in alive for queue in each.queues or ()})
     verb = "runner is" if len(alive) == 1 else "runners are"
     sentence = (
@@ -133,7 +150,7 @@ def _no_message(facts: Facts, state: InvocationState) -> Finding:
 
 
 def _busy(facts: Facts, consumers: list[LiveRunner], queue: str) -> Iterator[Finding]:
-    ids = {each.runner_id for each in consumers}
+    ids = facts.with_workers(consumers)
     busy = [each for each in facts.running if each.runner_id in ids]
     verb = "consumes" if len(consumers) == 1 else "consume"
     sentence = f"{many(len(consumers), 'runner')} {verb} queue '{queue}'"
@@ -143,9 +160,10 @@ def _busy(facts: Facts, consumers: list[LiveRunner], queue: str) -> Iterator[Fin
         )
         return
     longest = busy[0]
+    run = "runs" if len(consumers) == 1 else "run"
     sentence += (
-        f" and run {many(len(busy), 'invocation')}, the longest for {span(facts.now - longest.changed_at)}: "
-        f"{longest.task_id}."
+        f" and {run} {many(len(busy), 'invocation')}, the longest for "
+        f"{span(facts.now - longest.changed_at)}: {longest.task_id}."
     )
     evidence = {"runners": len(consumers), "running": len(busy), "longest": longest.invocation_id}
     yield Finding("busy", "info", sentence, evidence, None, longest.invocation_id)
@@ -157,16 +175,15 @@ def blocked(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     slots = facts.look("its slot", lambda: components.orchestrator.read_slots([key]))
     line = facts.look("the line for its slot", lambda: components.orchestrator.first_waiters(key, 1000)) or []
     ids = [each.invocation_id for each in line]
-    turn = (
-        f"it is the {ordinal(ids.index(state.invocation_id) + 1)} in line"
-        if state.invocation_id in ids
-        else ""
-    )
+    place = ids.index(state.invocation_id) + 1 if state.invocation_id in ids else 0
+    turn = "it is first in line" if place == 1 else f"it is {ordinal(place)} in line" if place else ""
     since = span(facts.now - state.changed_at)
     slot = slots[0] if slots else None
     holder = facts.states_of([slot.invocation_id]).get(slot.invocation_id) if slot is not None else None
     if slot is None or holder is None or holder.status.final:
-        sentence = f"It waits for a slot that nobody holds, since {since}; the housekeeping hands it on soon"
+        sentence = (
+            f"It has waited for {since} for a slot that nobody holds; the housekeeping hands it on soon"
+        )
         if facts.leader is None:
             yield Finding(
                 "slot_free", "error", f"{sentence}, but no runner does that.", {"slot": key}, _START
@@ -180,10 +197,9 @@ def blocked(facts: Facts, state: InvocationState) -> Iterator[Finding]:
         "holder_status": holder.status.value,
         "line": len(line),
     }
-    what = "one invocation of its task" if holder.task_id == state.task_id else f"one of {holder.task_id}"
     sentence = (
-        f"It waits for its turn, since {since}: only {what} with its key may run at a time, and "
-        f"{holder.invocation_id} holds the slot and is {holder.status}, since "
+        f"It has waited for its turn for {since}: only one invocation {_scope(facts, state, holder)} may run "
+        f"at a time; {holder.invocation_id} holds the slot and has been {holder.status} for "
         f"{span(facts.now - holder.changed_at)}{'; ' + turn if turn else ''}."
     )
     yield Finding("slot_held", "info", sentence, evidence, None, holder.invocation_id)
@@ -192,3 +208,13 @@ def blocked(facts: Facts, state: InvocationState) -> Iterator[Finding]:
         if silence is None or silence > components.conf.dead_after_seconds:
             sentence = f"The runner of {holder.invocation_id} gives no sign of life; it is taken back soon."
             yield Finding("holder_silent", "warning", sentence, {"runner_id": holder.runner_id})
+
+
+def _scope(facts: Facts, state: InvocationState, holder: InvocationState) -> str:
+    """Return among which invocations one may run at a time, in words."""
+    options = facts.options_of(state.task_id)
+    mode = None if options is None else options.running_concurrency
+    task = "of its task" if holder.task_id == state.task_id else f"of {holder.task_id}"
+    if mode == ConcurrencyControlType.KEYS:
+        return f"{task} with equal key arguments"
+    return f"{task} with equal arguments" if mode == ConcurrencyControlType.ARGUMENTS else task

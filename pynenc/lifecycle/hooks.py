@@ -11,15 +11,17 @@ from typing import Any, cast
 
 import pluggy
 
-from pynenc.identifiers.texts import traceback_text
 from pynenc.interruption import is_key_press
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, Registration, is_done
 from pynenc.invocation.status import InvocationStatus
+from pynenc.logs import write_record
 from pynenc.plugins.middleware import StatusChange
 from pynenc.plugins.registry import OF_APP, own_prefix
+from pynenc.serializer.exception_data import readable
 
 logger = logging.getLogger("pynenc.plugins")
 _TOLD_AGAIN_S = 60.0
+_LONGEST_MESSAGE, _LONGEST_TRACE = 500, 8000
 
 
 class LifeCycleHooks:
@@ -104,7 +106,9 @@ class LifeCycleHooks:
         now, place = time.monotonic(), (name, plugin)
         if now - self._told.get(place, -_TOLD_AGAIN_S) >= _TOLD_AGAIN_S:
             self._told[place] = now
-            logger.error("hook %s of plugin %s failed: %s", name, plugin, traceback_text(error))
+            told = readable(error, _LONGEST_MESSAGE, _LONGEST_TRACE)
+            text = f"hook {name} of {plugin} failed: {told.message or told.type_name}"
+            write_record(logger, logging.ERROR, text, {}, told)
 
     def changes_applied(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,6 +13,7 @@ from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.logs import write_record
 from pynenc.serializer.exception_data import ExceptionData
 
 _SHORT, _LONGEST_NAME = 500, 200
@@ -54,18 +54,19 @@ def log_failure(
     attempt = claim.state.retries + 1
     tries = f"attempt {attempt}" if failure.most is None else f"attempt {attempt} of {failure.most}"
     message, _, more = failure.error.message.strip().partition("\n")
-    text = f"{failure.type_name}: {message[:_SHORT]}{'...' if more or len(message) > _SHORT else ''}"
+    cut = "..." if more or len(message) > _SHORT else ""
+    text = f"{failure.type_name}: {message[:_SHORT]}{cut}" if message else failure.type_name
     follows = ""
     if not is_final:
         wait_s = target.not_before - target.changed_at if target.not_before else 0.0
         due = datetime.fromtimestamp(max(target.not_before, target.changed_at), UTC)
         follows = f"; tried again in {wait_s:.1f} s, at {due.isoformat(timespec='seconds')}"
-    _write(
+    write_record(
         components.logger,
         logging.ERROR if is_final else logging.WARNING,
         f"task {target.task_id} failed ({tries}, invocation {target.invocation_id}, {seconds:.3g} s): "
         f"{text}{follows}",
-        context_of(claim.data, attempt),
+        context_of(components, claim.data, attempt, claim.state.runner_id),
         failure.error if is_final and mode == FailureLog.TRACEBACK else None,
     )
 
@@ -77,44 +78,42 @@ def log_run(components: Components, what: str, claim: Claim, seconds: float | No
     text = (
         f"task {claim.data.task_id} {what} (attempt {attempt}, invocation {claim.data.invocation_id}{took})"
     )
-    _write(components.logger, logging.DEBUG, text, context_of(claim.data, attempt))
+    context = context_of(components, claim.data, attempt, claim.state.runner_id)
+    write_record(components.logger, logging.DEBUG, text, context)
 
 
-def log_recovered(components: Components, state: InvocationState, target: InvocationState) -> None:
-    """Log that an invocation was taken from a lost runner."""
+def log_recovered(
+    components: Components, state: InvocationState, target: InvocationState, actor_id: str
+) -> None:
+    """Log that an invocation was taken from a lost runner; `actor_id` says who has taken it."""
     most = components.conf.max_recoveries
-    context = {"invocation_id": state.invocation_id, "task_id": state.task_id}
+    context = {
+        "invocation_id": state.invocation_id,
+        "task_id": state.task_id,
+        "attempt": state.retries + 1,
+        **_runner(components, actor_id),
+    }
     text = f"task {state.task_id} (invocation {state.invocation_id}) has lost its runner {state.runner_id}"
     if target.status == InvocationStatus.FAILED:
-        text += f" {target.recoveries} times and is not run again ('max_recoveries' is {most})"
-        _write(components.logger, logging.ERROR, text, context)
+        text += f"; it has lost {target.recoveries} and is not run again ('max_recoveries' is {most})"
+        write_record(components.logger, logging.ERROR, text, context)
     else:
-        text += f" and is queued again ({target.recoveries} of {most} times)"
-        _write(components.logger, logging.WARNING, text, context)
+        text += f" and is queued again ({target.recoveries} of at most {most} times)"
+        write_record(components.logger, logging.WARNING, text, context)
 
 
-def context_of(data: InvocationData, attempt: int) -> dict[str, object]:
+def context_of(
+    components: Components, data: InvocationData, attempt: int, runner_id: str | None
+) -> dict[str, object]:
     """Return what the records of a run carry."""
     return {
         "invocation_id": data.invocation_id,
         "task_id": data.task_id,
         "workflow_id": data.workflow_id,
         "attempt": attempt,
+        **_runner(components, runner_id),
     }
 
 
-def _write(
-    logger: logging.Logger,
-    level: int,
-    text: str,
-    context: Mapping[str, object],
-    error: ExceptionData | None = None,
-) -> None:
-    """Write a record with a context of its own, and the traceback of another process if one is given."""
-    if not logger.isEnabledFor(level):
-        return
-    record = logger.makeRecord(logger.name, level, __file__, 0, "%s", (text,), None, extra=dict(context))
-    if error is not None:
-        record.exc_text = error.traceback.rstrip("\n")
-        record.remote_error = error
-    logger.handle(record)
+def _runner(components: Components, runner_id: str | None) -> dict[str, object]:
+    return {"runner_id": runner_id, "runner_cls": components.runners.class_of(runner_id)}

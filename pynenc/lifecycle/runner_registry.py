@@ -76,6 +76,11 @@ class RunnerRegistry:
             self.registered[runner.runner_id] = time.monotonic() + again_s
         return runner.runner_id
 
+    def class_of(self, runner_id: str | None) -> str | None:
+        """Return the class name of a runner of this process, None if it is not one."""
+        known = self._known.get(runner_id or "")
+        return None if known is None else known[0].runner_cls
+
     def register_again(self) -> None:
         """Save who the runners of this process are once more, after the store has lost its data."""
         self.registered.clear()

@@ -68,6 +68,6 @@ def _with_headers(components: Components, new: NewInvocation, submission: Submis
     try:
         headers = packed_headers(check_headers(submission.headers))
     except ValueError as error:
-        components.hooks.note_failure("submitting", "with headers", error)
+        components.hooks.note_failure("submitting", "a plugin", error)
         return new
     return NewInvocation(msgspec.structs.replace(new.data, headers=headers), new.state)

@@ -121,6 +121,8 @@ class PluginRegistry:
         if any(each is middleware for each in known):
             return
         kind = type(middleware).__name__
+        if middleware is None:
+            raise PluginError("None implements no hook")
         try:
             name = self.manager.register(middleware, f"{prefix}{kind}-{len(known)}")
             self.manager.check_pending()

@@ -44,7 +44,7 @@ class PoolRunner(BaseRunner):
     def execute(self) -> None:
         self._hurry.clear()
         self._pool = pool = self.make_pool()
-        heartbeat = Heartbeat(self.app.components, [self.runner_id], lambda may_be_cancelled: None)
+        heartbeat = Heartbeat(self.app.components, [self.runner_id], lambda _: pool.look_at_heartbeats())
         housekeeping = self.make_housekeeping()
         triggers = TriggerService(self.app, self.runner_id)
         supervisor = threading.Thread(target=pool.supervise, name="pynenc-supervisor", daemon=True)

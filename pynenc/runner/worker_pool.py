@@ -193,6 +193,18 @@ class WorkerPool:
                 self._replace()
             self._delay_s = min(self._delay_s * 2, _LONGEST_DELAY_S)
 
+    def look_at_heartbeats(self) -> None:
+        """Tell the health whether a worker is up that gives signs of life: one that is stopped gives none."""
+        up = [each.identity.runner_id for each in self.workers if each.is_up]
+        if not up:
+            return
+        dead_before = self._app.components.now() - self._app.conf.dead_after_seconds
+        beats = self._app.components.orchestrator.last_heartbeats(up)
+        if any(beat is not None and beat >= dead_before for beat in beats):
+            self.health.workers_up()
+        else:
+            self.health.workers_down()
+
     def _replace(self) -> None:
         """Start another worker, again and again if the system has no room for one."""
         pause_s = self._first_delay_s
@@ -202,7 +214,9 @@ class WorkerPool:
                 return
             except (OSError, RuntimeError) as error:
                 self._app.logger.error(
-                    "a worker process cannot be started (%d are alive): %s", len(self.workers), error
+                    "a worker process cannot be started; %d worker process(es) live: %s",
+                    len(self.workers),
+                    error,
                 )
             self._stopping.wait(pause_s)
             pause_s = min(max(pause_s, 0.1) * 2, _LONGEST_DELAY_S)

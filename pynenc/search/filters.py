@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from pynenc.conf.tags import stored_tags
+from pynenc.identifiers.texts import is_storable, shown
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -27,7 +28,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         id_tail: The last digits of its id.
         statuses: Its status, in any case of letters.
         tasks: Its task, as stored, such as `shop.price`; with `*` and `?`, a pattern.
-        queues: Its queue.
+        queues: Its queue, or a pattern for it.
         workflow_id: The workflow that it belongs to; of sub-workflows only the roots.
         is_workflow: Whether it is the root of a declared workflow.
         parent_id: The invocation whose body submitted it.
@@ -75,6 +76,21 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
                 raise TypeError(f"'{name}' is the text {value!r}; give several texts, such as ({value!r},)")
             if not isinstance(value, tuple):
                 msgspec.structs.force_setattr(self, name, tuple(value))
+            for each in getattr(self, name):
+                _check_text(name, each)
+        for name in (
+            "id_tail",
+            "workflow_id",
+            "parent_id",
+            "runner_id",
+            "text",
+            "triggered_by",
+            "code_version",
+        ):
+            if getattr(self, name) is not None:
+                _check_text(name, getattr(self, name))
+        if self.min_retries is not None and not 0 <= self.min_retries < 2**53:
+            raise ValueError(f"min_retries={self.min_retries!r} is not a number of retries")
         known = {status.value for status in InvocationStatus}
         lower = tuple(str(each).lower() for each in self.statuses)
         unknown = [each for each in lower if each not in known]
@@ -100,9 +116,22 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return () if any(is_pattern(each) for each in self.tasks) else self.tasks
 
 
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"'{name}' holds {shown(value, 80)}, which is not a string")
+    if not is_storable(value):
+        raise ValueError(
+            f"'{name}' holds {shown(value, 80)}, which has a lone surrogate, so nothing can fit it"
+        )
+
+
 def is_pattern(text: str) -> bool:
     """Return whether a name has wildcards."""
     return any(sign in text for sign in _WILD)
+
+
+def _fits_name(name: str, wanted: str) -> bool:
+    return name == wanted or (is_pattern(wanted) and fnmatchcase(name, wanted))
 
 
 def names_of(value: Any) -> tuple[str, ...]:
@@ -173,8 +202,8 @@ def _state_checks(wanted: Filter) -> Iterable[OnState]:
         statuses = frozenset(wanted.statuses)
         yield lambda state: state.status.value in statuses
     if wanted.queues:
-        queues = frozenset(wanted.queues)
-        yield lambda state: state.queue in queues
+        queues = wanted.queues
+        yield lambda state: any(_fits_name(state.queue, each) for each in queues)
     if wanted.is_workflow is not None:
         is_workflow = wanted.is_workflow
         yield lambda state: bool(state.is_workflow) == is_workflow
@@ -194,11 +223,8 @@ def _state_checks(wanted: Filter) -> Iterable[OnState]:
         until = wanted.changed_until
         yield lambda state: state.changed_at < until
     if wanted.tasks:
-        exact = frozenset(each for each in wanted.tasks if not is_pattern(each))
-        patterns = tuple(each for each in wanted.tasks if is_pattern(each))
-        yield (
-            lambda state: state.task_id in exact or any(fnmatchcase(state.task_id, each) for each in patterns)
-        )
+        tasks = wanted.tasks
+        yield lambda state: any(_fits_name(state.task_id, each) for each in tasks)
 
 
 def _data_checks(wanted: Filter) -> Iterable[OnData]:

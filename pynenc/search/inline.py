@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
+from pynenc.conf.headers import packed_headers
+from pynenc.identifiers.texts import class_name, shown
 from pynenc.invocation.data import DECLARED, InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.search.filters import Checks, Filter
 from pynenc.search.page import FoundInvocation, Position, SearchPage, hash_of, position_of
 
+_LONGEST = 10_000
 _PLAN = "among the calls that this process has made itself"
 
 
@@ -18,7 +23,7 @@ def search(handles: Sequence[Any], wanted: Filter, limit: int, cursor: str | Non
 
     Args:
         handles: All of them, newest first.
-        wanted: The filter; of arguments and tags nothing is known.
+        wanted: The filter; of arguments it sees their `repr`.
         limit: The largest number of rows.
         cursor: That of the page before, with the same filter.
     """
@@ -49,18 +54,22 @@ def _row(handle: Any) -> FoundInvocation:
     workflow = handle.workflow
     is_root = workflow.workflow_id == handle.invocation_id
     is_workflow = bool(handle.task.conf.force_new_workflow)
+    parent, error = handle.parent, handle.error
+    arguments = {name: shown(value, _LONGEST) for name, value in handle.kwargs.items()}
     data = InvocationData(
         handle.invocation_id,
         handle.task.task_id.key,
-        "{}",
+        msgspec.json.encode(arguments).decode(),
         created,
         workflow.workflow_id,
         workflow.workflow_type,
         workflow.parent_id,
-        None,
+        parent.invocation_id if parent is not None else None,
         "",
         family=workflow.parent_id if is_root else workflow.workflow_id,
         workflow_kind=DECLARED if is_workflow else None,
+        tags=handle.tags,
+        headers=packed_headers(handle.headers),
     )
     state = InvocationState(
         handle.invocation_id,
@@ -68,6 +77,9 @@ def _row(handle: Any) -> FoundInvocation:
         handle.status,
         changed_at=changed,
         since=changed,
+        queue=handle.task.conf.queue,
+        retries=handle.num_retries,
+        error_type=class_name(type(error)) if error is not None else None,
         is_workflow=int(is_workflow),
     )
     return FoundInvocation(data, state)

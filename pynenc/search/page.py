@@ -41,6 +41,12 @@ class Budget(msgspec.Struct, frozen=True):
     rows: int | None = 5_000
     seconds: float | None = 0.25
 
+    def __post_init__(self) -> None:
+        if self.rows is not None and not 0 <= self.rows < math.inf:
+            raise ValueError(f"rows={self.rows!r} is not a number of candidates, or None for any number")
+        if self.seconds is not None and not 0 <= self.seconds < math.inf:
+            raise ValueError(f"seconds={self.seconds!r} is not a number of seconds, or None for any")
+
 
 PRESS = Budget()
 """The budget of one press of "search on"."""

@@ -13,11 +13,12 @@ import msgspec
 from pynenc.conf.tags import check_tag_name
 from pynenc.exceptions import SearchError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.search.filters import Filter
+from pynenc.search.filters import Filter, is_pattern
 
 _ID = re.compile(r"[0-9a-f]{6,}", re.IGNORECASE)
 _WHOLE_ID = 32
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h|d|w)")
+_LONGEST_NUMBER = 15
+_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|d|w)")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -47,12 +48,12 @@ def parse_query(text: str, now: float) -> Filter:
                 _add(unwanted if is_out else wanted, field, given)
         except ValueError as error:
             raise SearchError(
-                f"'{word}' at place {place + 1} of the search cannot be understood: {error}"
+                f"'{word}' at position {place + 1} of the search cannot be understood: {error}"
             ) from None
     try:
         without = Filter(**unwanted) if unwanted else None
         return Filter(**wanted, without=without)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise SearchError(f"the search cannot be understood: {error}") from None
 
 
@@ -80,7 +81,7 @@ def _words(text: str) -> list[tuple[int, str]]:
         elif begin < 0:
             begin = place
     if is_quoted:
-        raise SearchError(f"the quotes at place {text.rindex(chr(34)) + 1} of the search are not closed")
+        raise SearchError(f"the quotes at position {text.rindex(chr(34)) + 1} of the search are not closed")
     if begin >= 0:
         words.append((begin, text[begin:]))
     return words
@@ -106,7 +107,9 @@ def _of_bare(word: str) -> dict[str, Any]:
     if _ID.fullmatch(word):
         lower = word.lower()
         return {"ids": (lower,)} if len(lower) == _WHOLE_ID else {"id_tail": lower}
-    raise ValueError(f'it is neither name:value nor an id; to look into arguments write arg:"{word}"')
+    plain = word.replace('"', "").strip("-")
+    hint = f'; to look into arguments write arg:"{plain}"' if plain else ""
+    raise ValueError(f"it is neither name:value nor an id{hint}")
 
 
 def _statuses(text: str) -> tuple[str, ...]:
@@ -125,11 +128,21 @@ def _nearest(name: str, known: list[str]) -> str:
 
 def _tag(text: str) -> tuple[str, ...]:
     tag = _one(text)
+    if "," in tag and '"' not in text:
+        raise ValueError("a tag has one value; one with a comma stands in double quotes")
     name, equals, value = tag.partition("=")
     check_tag_name(name)
     if not equals or not value:
         raise ValueError("a tag is searched for as tag:name=value")
     return (f"{name}={_one(value)}",)
+
+
+def _classes(text: str) -> tuple[str, ...]:
+    names = _values(text)
+    for each in names:
+        if is_pattern(each):
+            raise ValueError(f"'{each}' is a pattern, and the class of an error is searched for by its name")
+    return names
 
 
 def _kind(text: str) -> bool:
@@ -139,7 +152,7 @@ def _kind(text: str) -> bool:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdecimal():
+    if not text.isascii() or not text.isdecimal() or len(text) > _LONGEST_NUMBER:
         raise ValueError(f"'{text}' is not a whole number")
     return int(text)
 
@@ -179,7 +192,7 @@ _NAMES: dict[str, _Reader] = {
     "changed-since": lambda text, now: {"changed_since": parse_time(_one(text), now)},
     "changed-until": lambda text, now: {"changed_until": parse_time(_one(text), now)},
     "runner": lambda text, now: {"runner_id": _one(text)},
-    "error": lambda text, now: {"error_types": _values(text)},
+    "error": lambda text, now: {"error_types": _classes(text)},
     "tag": lambda text, now: {"tags": _tag(text)},
     "arg": lambda text, now: {"text": _one(text)},
     "trigger": lambda text, now: {"triggered_by": _one(text)},

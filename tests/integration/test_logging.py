@@ -128,6 +128,7 @@ def test_a_runner_logs_each_failed_attempt_once_and_json_to_the_last_line(
         ("error", twice, 2, "attempt 2 of 2", ""),
         ("error", once, 1, "attempt 1 of 2", ""),
     ]
+    assert all(line["runner_cls"] == runner and line["runner_id"] for line in failures)
     assert "exception" not in failures[0]
     assert failures[2]["exception"]["type"] == "ValueError"
     assert failures[2]["exception"]["message"] == "line one\nline two"

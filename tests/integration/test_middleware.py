@@ -225,8 +225,8 @@ def test_headers_are_handed_down_and_can_be_read(app: Pynenc) -> None:
         ({"Trace": "x"}, "the name 'Trace' of a header"),
         ({"trace": 7}, "the header 'trace' has the value 7, which cannot be stored as text"),
         ({"trace": "\ud800"}, "which cannot be stored as text"),
-        ({"trace": "x" * 4100}, "there are 1 headers of 4105 bytes in all"),
-        ({f"h{number}": "x" for number in range(33)}, "there are 33 headers"),
+        ({"trace": "x" * 4100}, "the 1 header.s. have 4105 bytes in all"),
+        ({f"h{number}": "x" for number in range(33)}, "the 33 header.s. have"),
         ("trace=x", "is not a mapping"),
     ],
 )
@@ -377,8 +377,15 @@ def test_inline_bodies_run_inside() -> None:
     with pytest.raises(KeyError, match="blue"):
         _ = tasks.fail.options(headers={"tenant": "blue"})("tenant").result
     assert recorder.seen == [
-        ("enter", "fail", 1), ("raised", "fail", "KeyError"), ("enter", "fail", 2), ("raised", "fail", "KeyError")
+        ("submitting", 1), ("submitted", 1),
+        ("enter", "fail", 1), ("raised", "fail", "KeyError"), ("enter", "fail", 2), ("raised", "fail", "KeyError"),
     ]  # fmt: skip
+    changes = Changes()
+    inline.use(changes)
+    call = tasks.leaf(1)
+    assert call.headers == {"tenant": "house"}
+    assert changes.order[call.invocation_id] == [entry.status for entry in call.history][1:]
+    assert inline.retry_invocation(call.invocation_id).result == 1
 
 
 class Changes:

@@ -161,6 +161,7 @@ def test_invocations_are_searched_and_counted(tasks: Any) -> None:
     assert (
         "or more: 200 were looked at" in call("invocations", "count", "arg:1", "--max-searched", "100").output
     )
+    assert len(answer("invocations", "list", "--limit", "99999999")) == 302
     more = call("invocations", "list", "--limit", "5")
     assert "there may be more; looked at 5 so far" in more.stderr
     for wrong in (["stauts:failed"], ["--since", "yesterday"]):
@@ -182,7 +183,10 @@ def test_why_an_invocation_failed_or_waits_is_told(tasks: Any) -> None:
     assert told.output.splitlines()[-1] == "-> start one with 'pynenc runner start'"
     found = answer("invocations", "why", waiting.invocation_id)
     assert (found["status"], found["findings"][0]["code"]) == ("registered", "no_runner")
-    assert "Nothing is stored under this id" in call("invocations", "why", "no-such-id").output
+    unknown = call("invocations", "why", "no-such-id")
+    assert (unknown.exit_code, "Nothing is stored under this id" in unknown.output) == (1, True)
+    by_tail = call("invocations", "why", waiting.invocation_id[-8:])
+    assert (by_tail.exit_code, by_tail.output.splitlines()[1:]) == (0, told.output.splitlines()[1:])
 
 
 def test_a_failure_is_shown_with_its_traceback_and_an_owner_with_its_host(tasks: Any) -> None:

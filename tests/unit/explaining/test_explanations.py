@@ -166,15 +166,25 @@ def _gave_up() -> str:
     return _forced(invocation_id, status=_S.FAILED, claim=4, recoveries=4, outcome_id=key)
 
 
+def _two_busy_workers() -> str:
+    parent = _runner()
+    for name in ("w1", "w2"):
+        identity = RunnerContext("PersistentProcessRunner", name, 1, "host-2", parent)
+        app.components.runners.ensure_runner_registered(identity, Service(("default",)))
+        app.orchestrator.heartbeat([name], app.orchestrator.now())
+        _running(name)
+    return work(1).invocation_id
+
+
 _SITUATIONS: list[tuple[str, str, Callable[[], str], str]] = [
-    ("registered", "no_runner", lambda: work(1).invocation_id, "No runner is alive, and it has been due for .* s"),
+    ("registered", "no_runner", lambda: work(1).invocation_id, "No runner is alive, and it has been due for .* m?s"),
     ("rerouted", "no_runner", lambda: _new(status=_S.REROUTED), "No runner is alive"),
     ("no_consumer", "no_consumer", lambda: (_runner("r", ("mail",)), work(1).invocation_id)[1],
      r"1 runner is alive, and none consumes queue 'default' \(they consume: mail\)"),
     ("in_line", "in_line", lambda: (_runner(), _queued_behind(3))[1], "3 messages are before it in queue 'default'"),
     ("priority", "higher_priority", lambda: (_runner(), _queued_behind(2, 5))[1],
      "2 messages of a higher priority than its 0 come first in queue 'default', and 0 of the same"),
-    ("next", "next_in_line", lambda: (_runner(), work(1).invocation_id)[1], "It is the next in queue 'default'"),
+    ("next", "next_in_line", lambda: (_runner(), work(1).invocation_id)[1], "It is next in queue 'default'"),
     ("lost", "message_lost", lambda: (_runner(), _lost_message())[1],
      "Its message is not in the queue; the housekeeping of runner r1 queues it again"),
     ("lost_alone", "message_lost", lambda: (_runner(leads=False), _lost_message())[1],
@@ -186,20 +196,20 @@ _SITUATIONS: list[tuple[str, str, Callable[[], str], str]] = [
      lambda: _new(status=_S.RETRY, not_before=_ago(-240.0), retries=2, error_type="KeyError"),
      "It is due in 4 min, at .*: the 2nd retry after KeyError"),
     ("sleeps", "parked", lambda: _new(status=_S.RETRY, not_before=_ago(-7200.0), waits_for="until 09:00"),
-     "It sleeps until 09:00, since .*, and goes on in 2 h at the latest"),
+     "It is asleep until 09:00; it has done so for .*, and is due in 2 h at the latest"),
     ("event", "parked",
      lambda: _new(status=_S.RETRY, not_before=NEVER, waits_for="event 'paid'", changed_at=_ago(3 * 86400)),
-     "It is parked and waits for event 'paid', since 3 days.$"),
+     "It is parked and waits for event 'paid'; it has done so for 3 days.$"),
     ("workflow", "parked", lambda: _new(status=_S.RETRY, not_before=NEVER, waits_for=f"workflow {work(2).invocation_id}"),
      "It is parked and waits for workflow"),
     ("code", "blocked_by_code",
-     lambda: _new(status=_S.RETRY, not_before=_ago(-5.0), waits_for="code that can run it: no task", blocked_since=_ago(60)),
-     "No live runner has the code to run it, for 60 s: code that can run it: no task"),
+     lambda: (_runner(), _new(status=_S.RETRY, not_before=_ago(-5.0), waits_for="code that can run it", blocked_since=_ago(60)))[1],
+     "For 60 s no runner has known its task .*work, or been able to import it"),
     ("slot", "slot_held", lambda: (_runner(), _held_by(_S.RUNNING, "r1"))[1],
-     "It waits for its turn, since 10 s: only one invocation of its task .* holds the slot and is running, "
-     "since 12 s; it is the 2nd in line"),
+     "It has waited for its turn for 10 s: only one invocation of its task may run at a time; .* holds the slot and has been running for 12 s; it is "
+     "2nd in line"),
     ("slot_silent", "slot_held", lambda: _held_by(_S.RUNNING, "gone"), "holds the slot"),
-    ("slot_free", "slot_free", lambda: _held_by(_S.SUCCESS, None), "It waits for a slot that nobody holds, .*, but no"),
+    ("slot_free", "slot_free", lambda: _held_by(_S.SUCCESS, None), "It has waited for .* for a slot that nobody holds; .*, but no"),
     ("blocked_final", "slot_was_held", lambda: _new(status=_S.CONCURRENCY_CONTROLLED_FINAL), "It never ran: another"),
     ("superseded", "superseded",
      lambda: _new(status=_S.CONCURRENCY_CONTROLLED_FINAL, waits_for="nothing: invocation x has taken its place"),
@@ -218,22 +228,22 @@ _SITUATIONS: list[tuple[str, str, Callable[[], str], str]] = [
     ("owner_gone", "owner_gone", lambda: _running("gone"), "Its runner gone has ended, and no other does"),
     ("owner_led", "owner_gone", lambda: (_runner(), _running("gone"))[1], "has ended; runner r1 takes the invocation"),
     ("paused", "waits_for", lambda: _paused_on(work(2).invocation_id),
-     "It waits for .* of .*work, since 5.[0-9] s; that is registered"),
+     "It has waited for .* of .*work for 5.[0-9] s; that is registered"),
     ("paused_many", "waits_for", lambda: _paused_on(work(2).invocation_id, work(3).invocation_id),
-     "It waits for 2 invocations, .*; 2 have not ended, the first .* which is registered"),
+     "It has waited for 2 invocations for .*; 2 have not ended, the first .* which is registered"),
     ("paused_over", "waits_for", lambda: _paused_on("gone"), "those looked at have ended, so it goes on at once"),
     ("paused_circle", "waits_for", _circle, "that is paused"),
-    ("paused_damaged", "waits", lambda: _new(status=_S.PAUSED, runner_id=_runner(), claim=1, waits_for="{"), "waits"),
+    ("paused_damaged", "waits", lambda: _new(status=_S.PAUSED, runner_id=_runner(), claim=1, waits_for="{"), "has waited"),
     ("killed", "left_behind", lambda: _new(status=_S.KILLED), "Its runner stopped or was lost"),
     ("pending_recovery", "being_recovered", lambda: (_runner(), _new(status=_S.PENDING_RECOVERY))[1], "queued again"),
     ("running_recovery", "being_recovered", lambda: (_runner(), _new(status=_S.RUNNING_RECOVERY))[1], "queued again"),
     ("failed", "failed", lambda: _failed(ValueError("wrong\nmore")),
-     "It failed with ValueError in test_explanations.py:[0-9]+ in `_failed`: wrong$"),
+     "It failed with ValueError in test_explanations.py:[0-9]+ in `_failed`: wrong[.][.][.]$"),
     ("failed_gone", "failed", lambda: _new(status=_S.FAILED, error_type="KeyError"),
      "It failed with KeyError, and what was stored of that is gone"),
     ("failed_recovery", "failed", _gave_up, "It failed with RecoveryLimitError"),
     ("cancelled", "cancelled", lambda: (call := work(1), call.cancel())[0].invocation_id,
-     "It was cancelled before it ran, .* ago; ExternalRunner in process [0-9]+ on .* ended it"),
+     "It was cancelled before it ran, .* ago, by a program in process [0-9]+ on "),
     ("success", "succeeded", lambda: _new(status=_S.SUCCESS), "It ended well: it waited .* and ran .* in all"),
     ("unknown", "unknown", lambda: "0" * 32, "Nothing is stored under this id. Ended invocations are kept"),
 ]  # fmt: skip
@@ -266,9 +276,11 @@ def test_every_status_has_an_explanation() -> None:
         (_chain, "waits_in_turn", "That waits for .* of .*work, which is registered"),
         (lambda: _held_by(_S.RUNNING, "gone"), "holder_silent", "gives no sign of life"),
         (lambda: _new(status=_S.FAILED, task_id="gone.task"), "failed", "It failed"),
-        (lambda: (_runner(leads=False), work(1).invocation_id)[1], "no_leader", "none of them does the housekeeping"),
+        (lambda: (_runner(leads=False), work(1).invocation_id)[1], "no_leader", "No runner does the housekeeping"),
         (lambda: _new(status=_S.RETRY, not_before=_ago(-60.0), cancel_requested=1), "asked_to_end", "was asked to end"),
-        (lambda: (_runner(), _running("r1"), work(1).invocation_id)[2], "busy", "run 1 invocation, the longest for 31 s"),
+        (lambda: (_runner(), _running("r1"), work(1).invocation_id)[2], "busy", "runs 1 invocation, the longest for 31 s"),
+        (lambda: work.options(delay=60.0)(1).invocation_id, "no_runner", "No runner is alive that would go on with it then"),
+        (_two_busy_workers, "busy", "1 runner consumes queue 'default' and runs 2 invocations"),
         (lambda: (_runner(), work(1).invocation_id)[1], "consumers", "1 runner consumes queue 'default', and nothing"),
     ],
 )  # fmt: skip
@@ -374,7 +386,8 @@ def test_a_claimed_invocation_is_explained_by_its_runner() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (-1, "0.0 s"),
+        (-1, "0 ms"),
+        (0.042, "42 ms"),
         (0.25, "0.2 s"),
         (12, "12 s"),
         (119, "119 s"),
@@ -403,3 +416,24 @@ def test_the_place_of_a_failure_is_in_the_users_code() -> None:
     library = '  File "/usr/lib/python3.11/json/decoder.py", line 3, in decode\n'
     assert str(place_of(library)) == "decoder.py:3 in `decode`"
     assert str(place_of('  File "C:\\\\shop\\\\tasks.py", line 7, in price\n')) == "tasks.py:7 in `price`"
+
+
+def test_an_id_that_is_none_is_refused() -> None:
+    for wrong in (None, 5, b"x"):
+        with pytest.raises(TypeError, match="is not a string"):
+            explain(app, wrong)  # type: ignore[arg-type]
+    assert _told("\ud800").findings[0].code == "unknown"
+    assert _told("").findings[0].code == "unknown"
+
+
+def test_inline_calls_are_explained() -> None:
+    inline = Pynenc({"app_id": "explained-inline", "dev_mode_force_sync_tasks": True})
+    bad = inline.task(flaky.func)("value")
+    assert (
+        "It ran inline, in this process, and failed with ValueError in test_explanations.py:"
+        in explain(inline, bad.invocation_id).verdict
+    )
+    good = inline.task(work.func)(1)
+    assert explain(inline, good.invocation_id).verdict == "It ran inline, in this process, and ended well."
+    assert explain(inline, "gone").status is None
+    Pynenc.discard("explained-inline")

@@ -19,9 +19,12 @@ import plain_tasks
 import pytest
 
 from pynenc import Pynenc
+from pynenc.conf.config_runner import ConfigPoolRunner
+from pynenc.context import RunnerContext
 from pynenc.exceptions import RunnerError, StorageUnavailableError
 from pynenc.runner.health import Health, HealthFile, HealthServer
 from pynenc.runner.thread_runner import ThreadRunner
+from pynenc.runner.worker_pool import WorkerHandle, WorkerPool
 from pynenc.testing.app_fixtures import running
 
 
@@ -228,6 +231,38 @@ def test_a_runner_tells_its_health(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not path.exists()
     with pytest.raises(OSError, match="refused"):
         _get(server, "/healthz")
+
+
+def test_workers_that_give_no_signs_of_life_are_not_up() -> None:
+    app = Pynenc({"app_id": "stopped_workers"})
+    pool = WorkerPool(app, RunnerContext("PersistentProcessRunner"), ConfigPoolRunner(), 1)
+    ours, theirs = socket.socketpair()
+    process = StartedProcess(os.getpid())
+    worker = WorkerHandle(RunnerContext("worker"), process, ours, is_up=True)
+    with ours, theirs:
+        pool.look_at_heartbeats()
+        assert pool.health.failing_since is None, "no worker is up yet"
+        pool._workers.add(worker)
+        pool.look_at_heartbeats()
+        assert pool.health.failing_since is not None
+        app.orchestrator.heartbeat([worker.identity.runner_id], app.orchestrator.now())
+        pool.look_at_heartbeats()
+        assert pool.health.failing_since is None
+
+
+class StartedProcess:
+    """A process that is never over."""
+
+    exit_code = None
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def is_over(self, within_s: float | None = 0.0) -> bool:
+        return False
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Do nothing."""
 
 
 _POOL = """

@@ -54,15 +54,18 @@ def test_a_line_is_a_filter(line: str, wanted: Filter) -> None:
     [
         (
             "status:faild",
-            "^'status:faild' at place 1 of the search .*: 'faild' is not a status; did you mean 'failed'",
+            "^'status:faild' at position 1 of the search .*: 'faild' is not a status; did you mean 'failed'",
         ),
-        ("task:a stauts:failed", "at place 8 .* 'stauts' is not a name to search by; did you mean 'status'"),
+        (
+            "task:a stauts:failed",
+            "at position 8 .* 'stauts' is not a name to search by; did you mean 'status'",
+        ),
         ("order", re.escape('it is neither name:value nor an id; to look into arguments write arg:"order"')),
         ("ab1", "neither name:value nor an id"),
         ("task:", "a value is missing"),
         ("task:,", "a value is missing"),
         ('task:""', "a value is missing"),
-        ('arg:"order', "the quotes at place 5 of the search are not closed"),
+        ('arg:"order', "the quotes at position 5 of the search are not closed"),
         ("since:yesterday", "'yesterday' is neither a span such as 30s"),
         ("since:99999999999999999999w", "is neither a span"),
         ("tag:customer", "a tag is searched for as tag:name=value"),

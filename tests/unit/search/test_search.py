@@ -91,10 +91,11 @@ def test_tags_of_the_task_and_of_the_call_are_found_together() -> None:
         ({"team": ""}, "the tag 'team' has the value ''"),
         ({"team": 7}, "the tag 'team' has the value 7, which is not a string"),
         ({"team": "x" * 101}, "not a string of 1 to 100 characters"),
-        ({"team": "a\nb"}, "has characters that cannot be shown"),
-        ({"team": "\ud800"}, "has characters that cannot be shown"),
+        ({"team": "a\nb"}, "characters that cannot be shown"),
+        ({"team": "\ud800"}, "characters that cannot be shown"),
         ({f"t{number}": "x" for number in range(9)}, "there are 9 tags, and 8 are allowed"),
-        ({f"t{number}": "x" for number in range(7)}, "there are 9 tags, and 8 are allowed"),
+        ({f"t{number}": "x" for number in range(7)}, "with those of the task there are more than 8"),
+        ({"team": 'a"b'}, "has a double quote"),
         ("team=x", "is not a mapping"),
         (7, "is not a mapping"),
     ],
@@ -136,6 +137,15 @@ def test_a_synchronous_app_is_searched_in_its_own_memory(monkeypatch: pytest.Mon
     assert inline.count() == 5
     with pytest.raises(SearchError):
         inline.search("status:failed", 2, pages[0].cursor)
+    bad = inline.task(tags={"team": "blue"})(fail.func).options(tags={"customer": "42"})("key")
+    for line in (
+        "error:KeyError",
+        "tag:team=blue",
+        "tag:customer=42 status:failed",
+        "arg:key",
+        bad.invocation_id,
+    ):
+        assert [row.data.invocation_id for row in inline.search(line)] == [bad.invocation_id], line
     Pynenc.discard("searched-inline")
 
 
@@ -166,3 +176,45 @@ def test_a_filter_without_conditions_counts_everything() -> None:
         assert app.search_count(Filter(tasks=(price.task_id.key,))).searched == 0
         given: Mapping[str, Any] = {"task": price, "statuses": ["registered"]}
         assert app.count(**given) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "arg:\ud800",
+        "tag:a=\ud800",
+        "retries:99999999999999999999999",
+        "error:*",
+        "tag:a=b,c",
+        "since:\u0662h",
+        "-",
+    ],
+)
+def test_a_line_that_nothing_can_fit_is_refused(line: str) -> None:
+    with in_memory(app), pytest.raises(SearchError):
+        app.search(line)
+
+
+def test_odd_filters_and_budgets_are_refused() -> None:
+    for kind, fields in (
+        (ValueError, {"tags": ("a=\ud800",)}),
+        (TypeError, {"tags": (5,)}),
+        (TypeError, {"tasks": (price,)}),
+        (TypeError, {"text": 7}),
+        (ValueError, {"min_retries": -1}),
+    ):
+        with pytest.raises(kind):
+            Filter(**fields)  # type: ignore[arg-type]
+    for rows, seconds in ((-1, 1.0), (1, -1.0), (float("nan"), 1.0), (1, float("inf"))):
+        with pytest.raises(ValueError, match="is not a number of"):
+            Budget(rows, seconds)  # type: ignore[arg-type]
+    with in_memory(app), pytest.raises(TypeError, match="use 'app.search'"):
+        app.find_invocations(Filter())  # type: ignore[arg-type]
+
+
+def test_queues_are_found_by_patterns() -> None:
+    with in_memory(app):
+        mail = price.options(queue="mail.bulk")(1)
+        price(2)
+        assert _ids("queue:mail.*") == [mail.invocation_id]
+        assert len(_ids("-queue:mail.*")) == 1
