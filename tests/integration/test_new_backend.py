@@ -70,7 +70,7 @@ class NatsStorage(SQLiteStorage):
 """
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_new_backend_with_a_driver_is_certified(tmp_path: Path) -> None:
     plugin = tmp_path / "pynenc-nats"
     new_backend("nats", "--folder", str(plugin))
@@ -117,7 +117,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert (done.exit_code, "is not empty" in done.output) == (1, True)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_the_worked_example_passes_the_kit(tmp_path: Path) -> None:
     example = tmp_path / "pynenc-lmdb"
     shutil.copytree(ROOT / "examples" / "pynenc-lmdb", example)

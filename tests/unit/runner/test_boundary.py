@@ -214,8 +214,8 @@ def test_threads_that_cannot_be_had_are_started_later(
     monkeypatch.setattr(threading.Thread, "start", start_later)
     engine.start()
     invocation = add(1, 2)
-    engine._heartbeat.hurry()
-    engine._heartbeat.hurry()
+    engine.heartbeat.hurry()
+    engine.heartbeat.hurry()
     assert invocation.wait(60) == 3
     assert refused
 
