@@ -8,8 +8,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
-
 from pynenc.conf.tags import check_tag_name
 from pynenc.exceptions import SearchError
 from pynenc.invocation.status import InvocationStatus
@@ -209,24 +207,3 @@ def _of_name(name: str, value: str, now: float) -> dict[str, Any]:
     if reader is None:
         raise ValueError(f"'{name}' is not a name to search by; {_nearest(name, list(_NAMES))}")
     return reader(value, now)
-
-
-def merged(first: Filter, second: Filter) -> Filter:
-    """Return the filter that two make together; the values of the second come after those of the first.
-
-    Raises:
-        SearchError: Both give a different value where there can be only one.
-    """
-    empty = Filter()
-    fields: dict[str, Any] = {}
-    for name in Filter.__struct_fields__:
-        one, other, nothing = getattr(first, name), getattr(second, name), getattr(empty, name)
-        if name == "without" and one is not None and other is not None:
-            fields[name] = merged(one, other)
-        elif isinstance(nothing, tuple):
-            fields[name] = (*one, *other)
-        elif one != nothing and other != nothing and one != other:
-            raise SearchError(f"'{name}' is given twice, as {one!r} and as {other!r}")
-        else:
-            fields[name] = other if other != nothing else one
-    return msgspec.structs.replace(first, **fields)

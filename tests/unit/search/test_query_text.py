@@ -8,7 +8,7 @@ import pytest
 
 from pynenc.exceptions import SearchError
 from pynenc.search.filters import Filter
-from pynenc.search.query_text import QUERY_NAMES, merged, parse_query
+from pynenc.search.query_text import QUERY_NAMES, parse_query
 
 NOW = 1_800_000_000.0
 _HEX = "0123456789abcdef" * 2
@@ -100,11 +100,3 @@ def test_filters_are_checked_where_they_are_made() -> None:
         Filter(created_since=float("nan"))
     with pytest.raises(ValueError, match="'without' of its own"):
         Filter(without=Filter(without=Filter()))
-
-
-def test_filters_are_merged() -> None:
-    one = Filter(tasks=("a",), without=Filter(queues=("x",)))
-    other = Filter(tasks=("b",), runner_id="r", without=Filter(queues=("y",)))
-    assert merged(one, other) == Filter(tasks=("a", "b"), runner_id="r", without=Filter(queues=("x", "y")))
-    with pytest.raises(SearchError, match="'runner_id' is given twice"):
-        merged(Filter(runner_id="r"), Filter(runner_id="s"))
