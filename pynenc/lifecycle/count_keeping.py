@@ -14,6 +14,7 @@ from typing import cast
 import msgspec
 
 from pynenc.exceptions import StorageError
+from pynenc.identifiers.ids import new_id
 from pynenc.lifecycle.components import Components
 from pynenc.recording.counts import Counts, decoded
 from pynenc.state_backend.count_records import TOTALS, ProcessCounts, TotalCounts
@@ -36,6 +37,7 @@ class CountKeeper:
 
     def __init__(self, components: Components) -> None:
         self._components = components
+        self._name = new_id()
         self._lock = threading.Lock()
         self._part, self._seq = 0, 0
         self._base, self._written = Counts(), Counts()
@@ -59,7 +61,7 @@ class CountKeeper:
 
     @property
     def _part_id(self) -> str:
-        return f"{self._components.client_identity.runner_id}:{self._part}"
+        return f"{self._name}:{self._part}"
 
     def _write(self, counts: Counts) -> bool:
         store, now = self._components.state_backend, self._components.now()

@@ -140,6 +140,18 @@ def finish_and_start(
     ]
     if gone:  # the record was purged meanwhile, and would never be found again to delete the outcome
         components.state_backend.delete_outcomes(gone)
+    for each in lost:
+        components.logger.warning(
+            "invocation %s ended as %s here, but this runner had lost it: its end does not count",
+            each.claim.state.invocation_id,
+            each.status,
+        )
+    if any(change.target.slot_key for change in ends):
+        done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
+        slots.release(components, done, runner_id)
+    if any(change.target.is_workflow for change in ends):
+        _tell_parents(components, finished, ends, applied, runner_id)
+    # Last: if something before it fails, all of this is done again, and is told once all the same.
     note = components.recorder.events.append  # not in functions of their own: this is the way of every run
     for each, change, was_applied in zip(finished, ends, applied, strict=False):
         target = change.target
@@ -155,17 +167,6 @@ def finish_and_start(
         note((STARTED, state.task_id, state.queue, "", max(now - due, 0.0) if due <= now else -1.0))
     if any(each.failure is not None for each in finished) or components.logger.isEnabledFor(DEBUG):
         _log(components, finished, ends, applied, started)
-    for each in lost:
-        components.logger.warning(
-            "invocation %s ended as %s here, but this runner had lost it: its end does not count",
-            each.claim.state.invocation_id,
-            each.status,
-        )
-    if any(change.target.slot_key for change in ends):
-        done = [change.target for change, was_applied in zip(ends, applied, strict=False) if was_applied]
-        slots.release(components, done, runner_id)
-    if any(change.target.is_workflow for change in ends):
-        _tell_parents(components, finished, ends, applied, runner_id)
     return StepResult(started, lost)
 
 

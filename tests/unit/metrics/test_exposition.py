@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pynenc import Pynenc
+from pynenc.exceptions import StorageUnavailableError
+from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.metrics import families
@@ -28,6 +31,11 @@ def good() -> int:
 @app.task(max_retries=2, retry_for=(KeyError,))
 def bad() -> None:
     raise KeyError
+
+
+@app.task(running_concurrency="task")
+def alone() -> None:
+    raise ValueError("alone")
 
 
 @app.workflow
@@ -147,3 +155,25 @@ def test_a_scrape_costs_few_round_trips() -> None:
         )
     metrics_text(app.components, "1")
     assert len(counted) <= 9, counted
+
+
+def test_an_end_that_has_to_be_written_again_is_counted_and_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    original, failed = slots.release, []
+
+    def release(*given: Any) -> None:
+        if not failed:
+            failed.append(given)
+            raise StorageUnavailableError("away")
+        original(*given)
+
+    monkeypatch.setattr(slots, "release", release)
+    with working(app), pytest.raises(ValueError, match="alone"):
+        _ = alone().result
+    assert failed
+    samples = _samples(app.components)
+    labels = (("queue", "default"), ("status", "failed"), ("task", alone.task_id.key))
+    assert samples["pynenc_invocations_ended_total", labels] == 1
+    assert ("pynenc_invocations_lost_total", ()) not in samples
+    assert len([record for record in caplog.records if "failed (attempt 1" in record.message]) == 1
