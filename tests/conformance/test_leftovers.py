@@ -10,6 +10,9 @@ from leftovers import Everything
 
 from pynenc import Pynenc
 
+COUNTS = {"process_counts"}
+"""The sums of what this process has counted: one record, until it is added to the totals."""
+
 
 def rows(path: Path) -> dict[str, int]:
     """Return how many rows each table of a database has."""
@@ -42,7 +45,11 @@ def test_nothing_is_left_in_a_sqlite_file(tmp_path: Path) -> None:
     }
     everything.clean()
     left = rows(path)
-    assert {name.removeprefix("left/") for name in left} == {"pynenc_meta", "trigger", "trigger_mark"}
+    assert {name.removeprefix("left/") for name in left} - COUNTS == {
+        "pynenc_meta",
+        "trigger",
+        "trigger_mark",
+    }
     for number in range(1, 4):
         everything.live(number)
     everything.clean()
@@ -60,7 +67,7 @@ def test_nothing_is_left_in_memory() -> None:
         everything.clean()
         counts.append(kept(app))
     assert counts[0] == counts[1]
-    assert set(counts[0]) == {"trigger", "trigger_mark"}
+    assert set(counts[0]) - COUNTS == {"trigger", "trigger_mark"}
 
 
 def kept(app: Pynenc) -> dict[str, int]:

@@ -185,10 +185,11 @@ def test_doctor_tells_of_a_runner_whose_workers_never_come_up(folder: Path) -> N
     with runner(folder, "runner", "start", "--runner", "PersistentProcessRunner", PYNENC__NUM_PROCESSES="1"):
         while True:
             done = run(folder, "pynenc", "doctor")
-            told = [line for line in done.stdout.splitlines() if line.startswith("warning  runner")]
+            told = [line for line in done.stdout.splitlines() if line.startswith("error    runner:")]
             if told:
                 break
     assert "none of its worker processes is alive" in told[0]
+    assert done.returncode == 1
     assert (folder / "begun").exists()
 
 
