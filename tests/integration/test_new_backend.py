@@ -117,8 +117,9 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert (done.exit_code, "is not empty" in done.output) == (1, True)
 
 
-@pytest.mark.timeout(300)
-def test_the_worked_example_passes_the_kit(tmp_path: Path) -> None:
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("chosen", ["not crash", pytest.param("crash", marks=pytest.mark.thorough)])
+def test_the_worked_example_passes_the_kit(tmp_path: Path, chosen: str) -> None:
     example = tmp_path / "pynenc-lmdb"
     shutil.copytree(ROOT / "examples" / "pynenc-lmdb", example)
     python = environment(tmp_path / "venv")
@@ -134,7 +135,9 @@ def test_the_worked_example_passes_the_kit(tmp_path: Path) -> None:
         "-q",
         "--timeout",
         "60",
+        "-k",
+        chosen,
     ]
     told = run(python, *command, cwd=tmp_path / "empty")
     assert "FAILED" not in told
-    assert "round trips, submit one                      1" in told
+    assert chosen == "crash" or "round trips, submit one                      1" in told
