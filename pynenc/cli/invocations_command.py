@@ -18,7 +18,7 @@ from pynenc.cli.options import (
     line_of,
     statuses_option,
 )
-from pynenc.cli.searching import counted, end_of, searched
+from pynenc.cli.searching import counted, print_found, searched
 from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
 from pynenc.client.workflow_names import resolved, stored_under
 from pynenc.conf.tags import stored_tags
@@ -107,9 +107,7 @@ def list_invocations(
         table.add_row(
             row["invocation_id"], row["task"], row["status"], row["created_at"], str(row["retries"])
         )
-    if rows:
-        console().print(table)
-    click.echo(end_of(page, len(rows)), err=bool(rows), nl=bool(end_of(page, len(rows))))
+    print_found(table, page)
 
 
 @invocations.command("count", context_settings=WORDS_WITH_DASHES)

@@ -7,6 +7,7 @@ import sys
 import click
 
 from pynenc.app import Pynenc
+from pynenc.cli.state import PlainTable, console
 from pynenc.search.page import Budget, FoundInvocation, SearchCount, SearchPage
 from pynenc.search.query_text import parse_query
 from pynenc.search.scan import MOST_ROWS
@@ -43,8 +44,16 @@ def counted(app: Pynenc, line: str, most_searched: int | None) -> SearchCount:
     return app.search_count(parse_query(line, app.orchestrator.now()), Budget(most_searched, None))
 
 
-def end_of(page: SearchPage, found: int) -> str:
-    """Return what is to be said below a list."""
+def print_found(table: PlainTable, page: SearchPage) -> None:
+    """Print a table of what was found, and what is to be said below it."""
+    found = table.row_count
+    if found:
+        console().print(table)
+    if end := _end_of(page, found):
+        click.echo(end, err=bool(found))
+
+
+def _end_of(page: SearchPage, found: int) -> str:
     if page.is_complete:
         return "" if found else f"nothing matches (all {page.searched:,} looked at)"
     if found:

@@ -17,7 +17,7 @@ from pynenc.cli.options import (
     line_of,
     statuses_option,
 )
-from pynenc.cli.searching import end_of, searched
+from pynenc.cli.searching import print_found, searched
 from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
 from pynenc.client.histories import export_history
 from pynenc.client.workflow_names import stored_under
@@ -68,9 +68,7 @@ def list_workflows(
         version = row["code_version"] or ""
         cells = (row["invocation_id"], row["task"], row["status"], row["created_at"], version, waits_for)
         table.add_row(*cells)
-    if rows:
-        console().print(table)
-    click.echo(end_of(page, len(rows)), err=bool(rows), nl=bool(end_of(page, len(rows))))
+    print_found(table, page)
 
 
 @workflows.command("show")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from pynenc.calls.interfaces import App, BaseInvocation
-from pynenc.conf.headers import check_headers, packed_headers, stored_headers
+from pynenc.conf.headers import stored_headers
 from pynenc.context import current_headers, get_current_runner
 from pynenc.exceptions import InvocationCancelledError
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.status import InvocationStatus, StatusRecord
 from pynenc.lifecycle.hooks import Entered, LifeCycleHooks
-from pynenc.lifecycle.surroundings import SurroundedExecution, current_execution
+from pynenc.lifecycle.surroundings import SurroundedExecution, current_execution, set_headers
 from pynenc.plugins.middleware import Execution, StatusChange, Submission
 from pynenc.plugins.registry import plugin_registry
 
@@ -97,13 +97,8 @@ def inline_headers(invocation: BaseInvocation[..., Any], headers: str | None) ->
         stored_headers(headers),
     )
     entered = hooks.enter("submitting", submissions=[submission])
-    try:
-        return packed_headers(check_headers(submission.headers))
-    except ValueError as error:
-        hooks.note_failure("submitting", "a plugin", error)
-        return headers
-    finally:
-        entered.leave()
+    entered.leave()
+    return set_headers(hooks, submission, headers)
 
 
 def tell_inline_change(

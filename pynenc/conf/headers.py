@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pynenc.conf.text_maps import stored_map
 from pynenc.identifiers.texts import is_storable, shown
 
 MOST_HEADERS, MOST_BYTES = 32, 4096
@@ -49,11 +50,7 @@ def packed_headers(headers: Mapping[str, str]) -> str | None:
 
 def stored_headers(packed: str | None) -> dict[str, str]:
     """Return the headers in a stored text; none if it is damaged."""
-    try:
-        found = json.loads(packed) if packed else {}
-    except ValueError:
-        return {}
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    return stored_map(packed)
 
 
 def merged_headers(inherited: str | None, own: str | None) -> str | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pynenc.conf.text_maps import stored_map
 from pynenc.identifiers.texts import is_storable, shown
 
 MOST_TAGS = 8
@@ -79,11 +80,7 @@ def packed_tags(tags: Mapping[str, str]) -> str | None:
 
 def stored_tags(packed: str | None) -> dict[str, str]:
     """Return the tags in a stored text; none if it is damaged."""
-    try:
-        found = json.loads(packed) if packed else {}
-    except ValueError:
-        return {}
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    return stored_map(packed)
 
 
 def tag_texts(packed: str | None) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from pynenc.explaining.facts import Facts, evidence_of, who
 from pynenc.explaining.findings import Finding, many, one_line, span
+from pynenc.identifiers.texts import bare_name
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -46,9 +47,12 @@ def place_of(traceback: str) -> Place | None:
     return own[-1] if own else found[-1] if found else None
 
 
-def after(message: str) -> str:
-    """Return the message of an exception behind what it was, or a full stop if it has none."""
-    return f": {one_line(message)}" if message.strip() else "."
+def told(failure: ExceptionData) -> str:
+    """Return a failure in words: the class, the place, and the message if there is one."""
+    place = place_of(failure.traceback)
+    where = f" in {place}" if place is not None else ""
+    message = f": {one_line(failure.message)}" if failure.message.strip() else "."
+    return f"{bare_name(failure.type_name)}{where}{message}"
 
 
 def failed(facts: Facts, state: InvocationState) -> Iterator[Finding]:
@@ -61,10 +65,8 @@ def failed(facts: Facts, state: InvocationState) -> Iterator[Finding]:
         return
     place = place_of(failure.traceback)
     evidence = {"type": failure.type_name, "message": failure.message, "place": str(place) if place else None}
-    where = f" in {place}" if place is not None else ""
-    short = failure.type_name.rpartition(".")[2]
-    yield Finding("failed", "error", f"It failed with {short}{where}{after(failure.message)}", evidence)
-    yield from _why_not_again(facts, state, short)
+    yield Finding("failed", "error", f"It failed with {told(failure)}", evidence)
+    yield from _why_not_again(facts, state, bare_name(failure.type_name))
 
 
 def _why_not_again(facts: Facts, state: InvocationState, name: str) -> Iterator[Finding]:
@@ -154,10 +156,8 @@ def attempts(facts: Facts, state: InvocationState) -> Iterator[Finding]:
 
 
 def _attempt(claim: int, failure: ExceptionData, count: int, state: InvocationState) -> Finding:
-    place, name = place_of(failure.traceback), failure.type_name.rpartition(".")[2]
-    where = f" in {place}" if place is not None else ""
     what = "An attempt failed" if count == 1 else f"{count} attempts failed, the last"
-    sentence = f"{what} with {name}{where}{after(failure.message)}"
+    sentence = f"{what} with {told(failure)}"
     evidence = {
         "claim": claim,
         "type": failure.type_name,

@@ -11,16 +11,18 @@ from pynenc.conf.config_task import ConfigTask
 from pynenc.explaining import ending, running, waiting
 from pynenc.explaining.facts import Facts
 from pynenc.explaining.findings import Explanation, Finding, span
-from pynenc.identifiers.texts import error_text, shown, storable, traceback_text
+from pynenc.identifiers.texts import shown, storable
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.serializer.exception_data import readable
 from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.storage.records import why_unreadable
 
 _S = InvocationStatus
 _SKEW_S = 0.5
+_LONGEST = 10_000
 
 
 def explain(app: App, invocation_id: str) -> Explanation:
@@ -55,11 +57,8 @@ def inline_explanation(invocation_id: str, handle: Any) -> Explanation:
         sentence = "No call with this id has run inline in this process, or it is not kept any more."
         found, status = Finding("unknown", "warning", sentence), None
     elif handle.error is not None:
-        place = ending.place_of(traceback_text(handle.error))
-        where = f" in {place}" if place is not None else ""
-        name = type(handle.error).__name__
-        message = ending.after(error_text(handle.error))
-        sentence = f"It ran inline, in this process, and failed with {name}{where}{message}"
+        failure = readable(handle.error, _LONGEST, _LONGEST)
+        sentence = f"It ran inline, in this process, and failed with {ending.told(failure)}"
         found, status = Finding("failed", "error", sentence), handle.status.value
     else:
         found = Finding("succeeded", "info", "It ran inline, in this process, and ended well.")
@@ -113,7 +112,7 @@ def _by_status(facts: Facts, state: InvocationState, data: InvocationData | None
     elif status == _S.CONCURRENCY_CONTROLLED:
         yield from waiting.blocked(facts, state)
     elif status == _S.PENDING:
-        yield from running.claimed(facts, state, data)
+        yield from running.claimed(facts, state)
     elif status == _S.RUNNING:
         yield from running.running(facts, state, data)
     elif status == _S.PAUSED:

@@ -15,9 +15,10 @@ from pynenc.invocation.status import InvocationStatus
 _S = InvocationStatus
 _MOST_AWAITED = 100
 _DEEPEST = 3
+_START = "start a runner with 'pynenc runner start'"
 
 
-def claimed(facts: Facts, state: InvocationState, data: InvocationData | None) -> Iterator[Finding]:
+def claimed(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     """Explain a record that is PENDING."""
     age, patience = facts.now - state.changed_at, facts.components.conf.max_pending_seconds
     owner = facts.runner(state.runner_id or "")
@@ -27,9 +28,7 @@ def claimed(facts: Facts, state: InvocationState, data: InvocationData | None) -
         yield Finding("claimed", "info", f"{sentence} yet.", evidence)
     elif facts.leader is None:
         sentence += f"; after {span(patience)} the housekeeping takes it back, but no runner does that."
-        yield Finding(
-            "claimed_too_long", "error", sentence, evidence, "start a runner with 'pynenc runner start'"
-        )
+        yield Finding("claimed_too_long", "error", sentence, evidence, _START)
     else:
         sentence += f"; after {span(patience)} runner {facts.leader} takes it back."
         yield Finding("claimed_too_long", "warning", sentence, evidence)
@@ -75,7 +74,7 @@ def _silent(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     evidence = {"runner_id": state.runner_id, "silence": silence}
     if facts.leader is None:
         sentence += ", and no other does the housekeeping that would take it back."
-        yield Finding("owner_gone", "error", sentence, evidence, "start a runner with 'pynenc runner start'")
+        yield Finding("owner_gone", "error", sentence, evidence, _START)
     else:
         sentence += f"; runner {facts.leader} takes the invocation back within seconds."
         yield Finding("owner_gone", "warning", sentence, evidence)
@@ -153,6 +152,6 @@ def passing(facts: Facts, state: InvocationState) -> Iterator[Finding]:
     sentence = f"Its runner stopped or was lost, {since} ago; it is queued again within seconds"
     if facts.leader is None:
         sentence += " of the start of a runner, and none is alive that does so."
-        yield Finding("left_behind", "error", sentence, {}, "start a runner with 'pynenc runner start'")
+        yield Finding("left_behind", "error", sentence, {}, _START)
     else:
         yield Finding("being_recovered", "info", f"{sentence}.", {"leader": facts.leader})

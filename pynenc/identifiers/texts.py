@@ -51,7 +51,12 @@ def type_name(cls: type) -> str:
 
 def class_name(cls: type) -> str:
     """Return the name of a class without its module, cut if it is very long."""
-    return type_name(cls).rpartition(".")[2][:_LONGEST_NAME]
+    return bare_name(type_name(cls))
+
+
+def bare_name(path: str) -> str:
+    """Return the name at the end of an import path, cut if it is very long."""
+    return path.rpartition(".")[2][:_LONGEST_NAME]
 
 
 def error_text(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from pynenc.conf.config_pynenc import FailureLog
+from pynenc.identifiers.texts import bare_name
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
@@ -16,7 +17,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.logs import write_record
 from pynenc.serializer.exception_data import ExceptionData
 
-_SHORT, _LONGEST_NAME = 500, 200
+_SHORT = 500
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -33,7 +34,7 @@ class Failure(msgspec.Struct, frozen=True):
     @property
     def type_name(self) -> str:
         """The name of the exception's class without its module, cut if it is very long."""
-        return self.error.type_name.rpartition(".")[2][:_LONGEST_NAME]
+        return bare_name(self.error.type_name)
 
 
 def log_failure(

@@ -63,11 +63,18 @@ def submitting(components: Components, new: Sequence[NewInvocation]) -> Iterator
 
 
 def _with_headers(components: Components, new: NewInvocation, submission: Submission) -> NewInvocation:
-    if submission.headers == stored_headers(new.data.headers):
-        return new
-    try:
-        headers = packed_headers(check_headers(submission.headers))
-    except ValueError as error:
-        components.hooks.note_failure("submitting", "a plugin", error)
+    headers = set_headers(components.hooks, submission, new.data.headers)
+    if headers == new.data.headers:
         return new
     return NewInvocation(msgspec.structs.replace(new.data, headers=headers), new.state)
+
+
+def set_headers(hooks: LifeCycleHooks, submission: Submission, before: str | None) -> str | None:
+    """Return the headers that hooks have set, as they are stored; those before if they cannot be stored."""
+    if submission.headers == stored_headers(before):
+        return before
+    try:
+        return packed_headers(check_headers(submission.headers))
+    except ValueError as error:
+        hooks.note_failure("submitting", "a plugin", error)
+        return before

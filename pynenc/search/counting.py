@@ -20,7 +20,7 @@ def count(components: Components, wanted: Filter, budget: Budget) -> SearchCount
     counted = _in_index(components, wanted)
     if counted is not None:
         return SearchCount(counted, 0, True)
-    until = None if budget.seconds is None else time.monotonic() + budget.seconds
+    until = budget.begun()
     found, searched = 0, 0
     cursor: str | None = None
     while True:
@@ -28,10 +28,7 @@ def count(components: Components, wanted: Filter, budget: Budget) -> SearchCount
         seconds = None if until is None else max(0.0, until - time.monotonic())
         page = search(components, wanted, MOST_ROWS, cursor, Budget(rows, seconds))
         found, searched, cursor = found + len(page.rows), page.searched, page.cursor
-        is_over = (budget.rows is not None and searched >= budget.rows) or (
-            until is not None and time.monotonic() >= until
-        )
-        if cursor is None or is_over:
+        if cursor is None or budget.is_spent(searched, until):
             return SearchCount(found, searched, cursor is None)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pynenc.conf.tags import stored_tags
-from pynenc.identifiers.texts import is_storable, shown
+from pynenc.identifiers.texts import bare_name, is_storable, shown
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -97,7 +97,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         if unknown:
             raise ValueError(f"'{unknown[0]}' is not a status; the statuses are: {', '.join(sorted(known))}")
         msgspec.structs.force_setattr(self, "statuses", tuple(dict.fromkeys(lower)))
-        bare = tuple(each.rpartition(".")[2] for each in self.error_types)
+        bare = tuple(map(bare_name, self.error_types))
         msgspec.structs.force_setattr(self, "error_types", bare)
         if any("=" not in each for each in self.tags):
             raise ValueError(f"a tag is searched for as name=value, not as {self.tags!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -46,6 +47,20 @@ class Budget(msgspec.Struct, frozen=True):
             raise ValueError(f"rows={self.rows!r} is not a number of candidates, or None for any number")
         if self.seconds is not None and not 0 <= self.seconds < math.inf:
             raise ValueError(f"seconds={self.seconds!r} is not a number of seconds, or None for any")
+
+    def begun(self) -> float | None:
+        """Return when it ends if it begins now, in monotonic seconds; None for never."""
+        return None if self.seconds is None else time.monotonic() + self.seconds
+
+    def is_spent(self, looked_at: int, until: float | None) -> bool:
+        """Return whether nothing more is to be looked at.
+
+        Args:
+            looked_at: The number of candidates that were looked at.
+            until: The moment that `begun` gave.
+        """
+        is_late = until is not None and time.monotonic() >= until
+        return is_late or (self.rows is not None and looked_at >= self.rows)
 
 
 PRESS = Budget()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 from pynenc.exceptions import SearchError
@@ -82,7 +81,7 @@ class _Scan:
         places, searched = list(begin.places), begin.searched
         rows: list[FoundInvocation] = []
         known: set[str] = set()
-        until = None if budget.seconds is None else time.monotonic() + budget.seconds
+        until = budget.begun()
         is_over = False
         while len(rows) < limit and not is_over:
             batch = merge.next(size)
@@ -98,10 +97,7 @@ class _Scan:
                     known.add(row.data.invocation_id)
                     rows.append(row)
             size = _PAGE
-            looked_at = searched - begin.searched
-            is_over = (budget.rows is not None and looked_at >= budget.rows) or (
-                until is not None and time.monotonic() >= until
-            )
+            is_over = budget.is_spent(searched - begin.searched, until)
         return self._result(rows, None if merge.is_over else places, searched)
 
     def _result(

@@ -169,11 +169,6 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         lookup = Lookup(InvocationData, equals, since, until, newest_first=True)
         return self.find(InvocationData, lookup, limit, after)
 
-    def count_invocations(self, task_id: str | None = None, since: float | None = None) -> int:
-        """Return how many invocations there are, of a task and made at some time or later if given."""
-        equals = {} if task_id is None else {"task_id": task_id}
-        return self.count(Lookup(InvocationData, equals, since))
-
     def pages_of_children(self, invocation_id: str, size: int = 200) -> Iterator[list[InvocationData]]:
         """Return what the body of an invocation has submitted, oldest first, in pages.
 

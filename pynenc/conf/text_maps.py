@@ -1,0 +1,14 @@
+"""Texts by name, as one text that is stored."""
+
+from __future__ import annotations
+
+import json
+
+
+def stored_map(packed: str | None) -> dict[str, str]:
+    """Return the texts in a stored JSON object by name; none if it is damaged, or None."""
+    try:
+        found = json.loads(packed) if packed else {}
+    except ValueError:
+        return {}
+    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
