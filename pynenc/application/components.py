@@ -13,6 +13,7 @@ from pynenc.application.unused_settings import unused_settings
 from pynenc.broker.base_broker import BaseBroker
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
 from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_observation import Observation
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.conf.loader import SettingsLoader
@@ -25,6 +26,7 @@ from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
 from pynenc.plugins.component import Component, ComponentContext, DataComponent
 from pynenc.plugins.kinds import KINDS, STORES, ComponentKind
 from pynenc.plugins.registry import PluginRegistry, import_object
+from pynenc.recording.recorder import Recorder
 from pynenc.scheduler.catalog import KnowsCode, TriggerCatalog
 from pynenc.serializer.base_serializer import BaseSerializer
 from pynenc.state_backend.base_state_backend import BaseStateBackend
@@ -172,6 +174,9 @@ class ComponentProvider:
             orchestrator = cast(BaseOrchestrator, self.get(kind.ORCHESTRATOR))
             state_backend = cast(BaseStateBackend, self.get(kind.STATE_BACKEND))
             _follow_retention(orchestrator, store, state_backend)
+            is_on = self._conf.observation != Observation.OFF
+            # A new one in a forked child, whose parent goes on.
+            self.hooks.recorder = recorder = Recorder(is_on)
             self._made = Components(
                 self._conf.app_id,
                 self._conf,
@@ -188,6 +193,7 @@ class ComponentProvider:
                 self._loader.load(ConfigRunner).invocation_wait_results_sleep_time_sec,
                 self.catalog,
                 self._serving,
+                recorder,
             )
             return self._made
 

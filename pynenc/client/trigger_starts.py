@@ -53,6 +53,7 @@ def firing_of(app: App) -> Firing:
         app.logger,
         Problems(store, app.logger),
         store.conf.trigger_retry_seconds,
+        app.components.recorder,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_observation import ConfigObservation
 from pynenc.conf.config_task import Names, lower_case
 
 
@@ -38,7 +38,7 @@ class LogFormat(StrEnum):
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
-class ConfigPynenc(PynencConfig):
+class ConfigPynenc(ConfigObservation):
     """Settings of the application itself: its components and what they share."""
 
     section: ClassVar[str | None] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from pynenc.broker.base_broker import BaseBroker
@@ -82,7 +82,7 @@ class Components:
     first_look_s: float
     watch: WatchesStatus
     serving: Serving
-    recorder: Recorder = field(default_factory=Recorder)
+    recorder: Recorder
 
     def stage_change(
         self,

@@ -20,6 +20,7 @@ from pynenc.invocation.data import OutcomeData
 from pynenc.invocation.packed_text import REFERENCE
 from pynenc.invocation.state import (
     Change,
+    ChangeOutcome,
     InvocationState,
     changed,
     claim_of_outcome,
@@ -34,9 +35,9 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_invocations
 from pynenc.lifecycle.run_log import Failure, log_failure, log_run
 from pynenc.lifecycle.submission import index_cached_results, message_for
-from pynenc.recording.recorder import ENDED, LOST, PARKED, RETRIED, STARTED
+from pynenc.recording.recorder import ENDED, LOST, PARKED, PAUSED, REROUTED, RETRIED, STARTED
 from pynenc.state_backend.base_state_backend import OUTCOME
-from pynenc.storage.group import Group
+from pynenc.storage.group import Group, Pending
 from pynenc.storage.record_store import Remove, Save
 
 
@@ -152,7 +153,7 @@ def finish_and_start(
     if any(change.target.is_workflow for change in ends):
         _tell_parents(components, finished, ends, applied, runner_id)
     # Last: if something before it fails, all of this is done again, and is told once all the same.
-    note = components.recorder.events.append  # not in functions of their own: this is the way of every run
+    note = components.recorder.note  # not in functions of their own: this is the way of every run
     for each, change, was_applied in zip(finished, ends, applied, strict=False):
         target = change.target
         if not was_applied:
@@ -243,6 +244,8 @@ def pause(
     """
     waits_for = deadlocks.note(awaited)
     paused = _move(components, claim.state, InvocationStatus.PAUSED, runner_id, waits_for)
+    if paused is not None:
+        components.recorder.note((PAUSED, paused.task_id, paused.queue, "", 0.0))
     if paused is not None and awaited:
         try:
             deadlocks.check_cycle(components, claim.state.invocation_id, awaited)
@@ -280,14 +283,18 @@ def hand_back_running(components: Components, claims: Sequence[Claim], runner_id
     What their bodies still do does not count: the runner has given up its ownership.
     """
     now, group = components.now(), Group()
+    replies: list[Pending[list[ChangeOutcome]]] = []
     for claim in claims:
         for status in (InvocationStatus.RUNNING, InvocationStatus.PAUSED):
             state = msgspec.structs.replace(claim.state, status=status)
             killed = changed(state, InvocationStatus.KILLED, runner_id, now)
             again = changed(killed.target, InvocationStatus.REROUTED, runner_id, now)
-            components.stage_change(group, [killed, again], runner_id)
+            replies.append(components.stage_change(group, [killed, again], runner_id))
             components.broker.stage_push(group, [message_for(again.target)])
     group.send()
+    for each in replies:
+        if each.get()[-1].applied:
+            components.recorder.note((REROUTED, "", "", "", 0.0))
     slots.release(components, [claim.state for claim in claims], runner_id)
 
 

@@ -17,6 +17,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.logs import write_record
 from pynenc.plugins.middleware import StatusChange
 from pynenc.plugins.registry import OF_APP, own_prefix
+from pynenc.recording.recorder import HOOK_FAILED, Recorder
 from pynenc.serializer.exception_data import readable
 
 logger = logging.getLogger("pynenc.plugins")
@@ -28,6 +29,7 @@ class LifeCycleHooks:
     """The hooks of one app.
 
     Attributes:
+        recorder: Counts those that fail.
         before_submit: The callers of the hooks, to be asked whether anybody listens.
         after_submit: Likewise.
         before_execution: Likewise.
@@ -42,6 +44,7 @@ class LifeCycleHooks:
     def __init__(self, manager: pluggy.PluginManager, app_id: str) -> None:
         self._manager = manager
         self._app_id = app_id
+        self.recorder = Recorder()
         self._own = own_prefix(app_id)
         self._told: dict[tuple[str, str], float] = {}
         self.before_submit: pluggy.HookCaller = manager.hook.pynenc_before_submit
@@ -103,6 +106,7 @@ class LifeCycleHooks:
 
     def note_failure(self, name: str, plugin: str, error: BaseException) -> None:
         """Log that a hook of a plugin has failed, at most once a minute."""
+        self.recorder.note((HOOK_FAILED, "", "", plugin, 0.0))
         now, place = time.monotonic(), (name, plugin)
         if now - self._told.get(place, -_TOLD_AGAIN_S) >= _TOLD_AGAIN_S:
             self._told[place] = now

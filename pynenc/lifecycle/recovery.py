@@ -147,7 +147,7 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
         before = owned.get(target.invocation_id)
         if before is not None and target.recoveries > before.recoveries:
             log_recovered(components, before, target, actor_id)
-            components.recorder.events.append((RECOVERED, target.task_id, target.queue, "", 0.0))
+            components.recorder.note((RECOVERED, target.task_id, target.queue, "", 0.0))
     slots.release(components, done, actor_id)
     return len(done)
 

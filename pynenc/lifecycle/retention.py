@@ -20,7 +20,9 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.group_retention import Groups
+from pynenc.lifecycle.rollups import old_loads, old_rollups
 from pynenc.state_backend.base_state_backend import INVOCATION
+from pynenc.state_backend.count_records import HOUR, MINUTE
 from pynenc.state_backend.workflow_records import ARGUMENTS, WorkflowEvent, step_id
 from pynenc.storage.operations import Cursor
 from pynenc.storage.record_store import key_of
@@ -29,6 +31,7 @@ from pynenc.trigger.records import EventWait
 
 _ROUND_S = 600.0
 _LEFTOVERS_S = 86400.0
+_SILENT_S = 600.0
 _PAGE = 200
 _USES = 50
 Going = Iterator[int]
@@ -72,6 +75,11 @@ class Retention:
                 ("large values", large_values(components, now, max(self._window_s, self._keep_s / 4))),
             )
         )
+        conf = components.conf
+        minutes, hours = now - conf.rollup_minutes_hours * 3600, now - conf.rollup_hours_days * 86400
+        self._going.append(("counts of minutes", old_rollups(components, MINUTE, minutes)))
+        self._going.append(("counts of hours", old_rollups(components, HOUR, hours)))
+        self._going.append(("loads of runners", old_loads(components, now - _SILENT_S)))
         if self._keep_s:
             self._going.append(("ended invocations", ended_invocations(components, now - self._keep_s)))
         if self._events_s:

@@ -69,6 +69,7 @@ class AsyncEngine:
         self.heartbeat = Heartbeat(
             app.components, [identity.runner_id], self._look_after, lambda: self._loop_thread.is_alive()
         )
+        self.heartbeat.activity = self._running.activity
 
     @property
     def app_id(self) -> str:

@@ -231,7 +231,8 @@ class BaseRunner(Component):
 
     def make_housekeeping(self) -> Housekeeping:
         """Return the housekeeping of the app, before it is started."""
-        return Housekeeping(self.app.components, self.runner_id)
+        app = self.app
+        return Housekeeping(app.components, self.runner_id, lambda: sorted(each.key for each in app.tasks))
 
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
         """Give up the slot of the running invocation while it waits for others."""

@@ -74,19 +74,16 @@ class Engine:
         self._running = RunningSet(partial(grace_s, app))
         self._finish_buffer = FinishBuffer(self._write_late)
         self._queues = list(conf.queues)
-        self._threads = 0
-        self._away = 0
-        self._idle = 0
-        self._fetching = False
-        self._stopping = False
-        self._last_progress = time.monotonic()
+        self._threads = self._away = self._idle = 0
+        self._fetching = self._stopping = False
+        self._last_progress = self._last_look = time.monotonic()
         self._force = force
         # Only where bodies do not run side by side: one would pull the directory from under another.
         self._surroundings = Surroundings() if force is not None and slots == 1 else None
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
-        self._last_look = time.monotonic()
         self.heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after, self._is_sound)
+        self.heartbeat.activity = self._running.activity
 
     @property
     def app_id(self) -> str:
@@ -149,8 +146,11 @@ class Engine:
         self.heartbeat.stop()
 
     def when_spent(self, act: Callable[[], None]) -> None:
-        """Call `act`, from any thread, when the quota is used up and nothing runs any more."""
-        self._when_spent = act
+        """Call `act`, from any thread, once the quota is used up and nothing runs any more."""
+        with self._changed:
+            self._when_spent = act
+            if self._quota == 0 and self._threads == 0:  # before anybody asked
+                act()
 
     def idle_seconds(self) -> float:
         """For how long nothing has run."""

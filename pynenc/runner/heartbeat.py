@@ -6,11 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from pynenc.conf.config_observation import Observation
+from pynenc.exceptions import StorageError
 from pynenc.identifiers.texts import traceback_text
 from pynenc.lifecycle.cancellation import runner_channel
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
+from pynenc.recording.recorder import REQUEST
 from pynenc.runner.health import Health
+from pynenc.runner.load import Activity, LoadMeter
 
 
 class Heartbeat:
@@ -26,6 +30,7 @@ class Heartbeat:
 
     Attributes:
         health: Is told of each sign of life.
+        activity: Returns what runs.
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class Heartbeat:
         self._check = check
         self._is_sound = is_sound
         self.health = Health(components.conf.heartbeat_interval_seconds)
+        self.activity: Activity = lambda: (0, 0.0)
+        self._load = LoadMeter(components)
         self._stopped = threading.Event()
         self._subscription = components.orchestrator.subscribe(map(runner_channel, self._runner_ids))
         self._thread = threading.Thread(target=self._run, name="pynenc-heartbeat", daemon=True)
@@ -55,7 +62,7 @@ class Heartbeat:
         self._subscription.wake()
         self._thread.join()
         self._subscription.close()
-        flush_counts(self._components)
+        self._tell_more()
         self._components.orchestrator.forget_runners(self._runner_ids)
 
     def hurry(self) -> None:
@@ -72,13 +79,26 @@ class Heartbeat:
             return
         orchestrator = self._components.orchestrator
         self.health.trying()
+        began = time.monotonic()
         try:
             orchestrator.heartbeat(self._runner_ids, orchestrator.now())
         except BaseException:
             self.health.missed()
             raise
         self.health.beat()
-        flush_counts(self._components)
+        self._components.recorder.note((REQUEST, "", "", "heartbeat", time.monotonic() - began))
+        self._tell_more()
+
+    def _tell_more(self) -> None:
+        """Store what is useful and not needed; a store that is away gets it later."""
+        observation = self._components.conf.observation
+        if observation != Observation.OFF:
+            flush_counts(self._components)
+        if observation == Observation.FULL:
+            try:
+                self._load.note(self._runner_ids, self.activity)
+            except StorageError as error:
+                self._components.logger.debug("the load is written later: %s", error)
 
     def _run(self) -> None:
         interval = self._components.conf.heartbeat_interval_seconds

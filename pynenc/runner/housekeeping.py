@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 import threading
+from collections.abc import Callable, Sequence
 
 from croniter import croniter
 
+from pynenc.conf.config_observation import Observation
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import QUIET_S, fold
 from pynenc.lifecycle.leadership import lead, resign
 from pynenc.lifecycle.retention import Retention
+from pynenc.lifecycle.rollups import roll_up
 
 _CRON_LOOK_S = 1.0
+_MINUTE_S = 60.0
 _SLICE_S, _REST_S = 0.5, 0.1
 
 
@@ -52,9 +56,12 @@ class Housekeeping:
     Args:
         components: Of the app whose invocations are looked after.
         actor_id: The runner that does it, for the history.
+        task_ids: Returns the tasks that are known here.
     """
 
-    def __init__(self, components: Components, actor_id: str) -> None:
+    def __init__(
+        self, components: Components, actor_id: str, task_ids: Callable[[], Sequence[str]] = list
+    ) -> None:
         self._components = components
         self._actor_id = actor_id
         self._stopped = threading.Event()
@@ -66,6 +73,8 @@ class Housekeeping:
         self._waiting = Schedule(every_s)
         self._retention = Retention(components)
         self._counts = Schedule(QUIET_S / 4)
+        self._minutes = Schedule(_MINUTE_S)
+        self._task_ids = task_ids
         self._rounds = Schedule(self._retention.round_s)
         crons = (conf.recover_running_invocations_cron, conf.recover_pending_invocations_cron)
         looks = [every_s, self._retention.round_s, *(_CRON_LOOK_S for cron in crons if cron)]
@@ -112,6 +121,8 @@ class Housekeeping:
             self._components.logger.info("%d invocation(s) were recovered or queued again", recovered)
         if self._counts.is_due(now):
             fold(components, now - QUIET_S)
+        if components.conf.observation != Observation.OFF and self._minutes.is_due(now):
+            roll_up(components, self._task_ids())
         if not self._retention.is_busy and self._rounds.is_due(now):
             self._retention.begin()
         return self._retention.work(_SLICE_S)

@@ -22,12 +22,14 @@ class RunningBody:
         interruption: How it is asked to end.
         soft_at: When it is asked to end because of its timeout (monotonic seconds), or None.
         hard_at: When it is ended by force, once it was asked to end.
+        began_at: When it began (monotonic seconds).
     """
 
     claim: Claim
     interruption: Interruption = field(default_factory=Interruption)
     soft_at: float | None = None
     hard_at: float | None = None
+    began_at: float = field(default_factory=time.monotonic)
 
     @property
     def invocation_id(self) -> str:
@@ -55,6 +57,12 @@ class RunningSet:
         with self._lock:
             self._bodies[claim.state.invocation_id, claim.state.claim] = body
         return body
+
+    def activity(self) -> tuple[int, float]:
+        """Return how many bodies run, and for how many seconds the oldest has."""
+        with self._lock:
+            began = [body.began_at for body in self._bodies.values()]
+        return len(began), time.monotonic() - min(began) if began else 0.0
 
     def remove(self, claim: Claim) -> None:
         """Note that the end of a body was written; the next attempt may have begun here meanwhile."""

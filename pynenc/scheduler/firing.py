@@ -17,6 +17,7 @@ import msgspec
 from pynenc.exceptions import StorageUnavailableError, TriggerError
 from pynenc.identifiers.ids import derived_id
 from pynenc.identifiers.texts import error_text, type_name
+from pynenc.recording.recorder import FIRED, Recorder
 from pynenc.scheduler.problems import Problems
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.conditions.composite import AnyContext, TriggerContext
@@ -128,6 +129,7 @@ class Firing:
         logger: Where to tell of triggers that were held back.
         problems: Where to note what went wrong.
         retry_s: For how many seconds a task that could not be started is tried again.
+        recorder: Counts the runs.
 
     Attributes:
         next_retry_at: When the first of those is tried again that this process knows of, in seconds
@@ -140,6 +142,7 @@ class Firing:
     logger: logging.Logger
     problems: Problems
     retry_s: float
+    recorder: Recorder = field(default_factory=Recorder)
     next_retry_at: float = math.inf
     _counts: dict[str, int] = field(default_factory=dict)
 
@@ -168,6 +171,8 @@ class Firing:
             else:
                 runs[at] = self._unstarted(met[at], moment, RunState.FAILED, reason)
         self.problems.solved(run.trigger_id for run in runs.values() if run.state == RunState.FIRED)
+        for run in runs.values():
+            self.recorder.note((FIRED, "", "", run.state.value, 0.0))
         return [runs[at] for at in range(len(met))]
 
     def carry_out(self, met: Sequence[MatchedTrigger]) -> list[TriggerRun]:

@@ -42,10 +42,72 @@ class TotalCounts(msgspec.Struct, frozen=True):
     merged: str
 
 
-TOTALS = "totals"
+class Rollup(msgspec.Struct, frozen=True):
+    """The activity of a minute or of an hour.
+
+    Attributes:
+        rollup_id: Its span and number.
+        span: `MINUTE` or `HOUR`.
+        at: The end of it, in seconds since the epoch.
+        begun: The beginning of it.
+        seq: The number of a minute, which counts from 1; 0 of an hour.
+        data: The counts.
+    """
+
+    rollup_id: str = msgspec.field(name="key")
+    span: str
+    at: float
+    begun: float
+    seq: int
+    data: bytes
+
+
+class RolledUp(msgspec.Struct, frozen=True):
+    """The state of the rollups: all that is in them.
+
+    Attributes:
+        name: `ROLLED_UP`.
+        seq: The number of the last minute that is in it.
+        at: The moment up to which they go, in seconds since the epoch.
+        data: The counts up to then.
+    """
+
+    name: str = msgspec.field(name="key")
+    seq: int
+    at: float
+    data: bytes
+
+
+class RunnerLoad(msgspec.Struct, frozen=True):
+    """The load of a runner or worker, at its last sign of life.
+
+    Attributes:
+        runner_id: Whose.
+        at: When it was written, in seconds since the epoch.
+        running: The number of bodies that run.
+        memory: The resident memory of its process, in bytes; 0 if that is not known.
+        cpu: The share of a core that its process has used since the sign of life before.
+        oldest_s: For how long the oldest of the bodies has run, in seconds.
+        clock_s: By how much the clock that runners share is ahead of that of its machine, in seconds.
+    """
+
+    runner_id: str = msgspec.field(name="key")
+    at: float
+    running: int
+    memory: int
+    cpu: float
+    oldest_s: float
+    clock_s: float
+
+
+TOTALS, ROLLED_UP = "totals", "rolled up"
+MINUTE, HOUR = "minute", "hour"
 
 COUNT_RECORDS = (
     RecordSpec(ProcessCounts, "process_counts", (Index((), "at"),)),
     RecordSpec(TotalCounts, "total_counts"),
+    RecordSpec(Rollup, "rollup", (Index(("span",), "at"),)),
+    RecordSpec(RolledUp, "rolled_up"),
+    RecordSpec(RunnerLoad, "runner_load", (Index((), "at"),)),
 )
 """The kinds of records that counts need."""

@@ -11,6 +11,7 @@ import msgspec
 from pynenc.exceptions import WorkflowUsageError
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.storage_retry import retry_while_unavailable
+from pynenc.recording.recorder import STEP
 from pynenc.state_backend.workflow_records import (
     ARGUMENTS,
     Step,
@@ -173,7 +174,9 @@ class StoredJournal:
         is_new = self._components.state_backend.stage_save_steps(group, [step])
         group.send()
         known = None
-        if not is_new.get()[0]:
+        if is_new.get()[0]:
+            self._components.recorder.note((STEP, "", "", entry.kind, 0.0))
+        else:
             (known,) = self._components.state_backend.read_steps([step.step_id])
         return msgspec.structs.replace(known or step, branch=entry.place[0])
 

@@ -268,3 +268,20 @@ def test_a_request_that_comes_before_a_coroutine_runs_is_heard() -> None:
             run_coroutine(plain_tasks.sleep_for_ever())
     finally:
         current_interruption.reset(token)
+
+
+def test_an_engine_that_was_done_before_anybody_asked_says_so() -> None:
+    app = Pynenc({"app_id": "spent", "logging_level": "critical"})
+    task = app.task(plain_tasks.add)
+    invocation = task(1, 2)
+    engine = Engine(app, RunnerContext("ThreadRunner"), ConfigRunner(), 1, quota=1)
+    engine.start()
+    try:
+        assert invocation.wait(30) == 3
+        with engine._changed:
+            assert engine._changed.wait_for(lambda: engine._threads == 0, 30)
+        told = threading.Event()
+        engine.when_spent(told.set)
+        assert told.is_set()
+    finally:
+        engine.stop(0, threading.Event())
