@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from pynenc.application.invocations import InvocationFinder, StatusFilter, TaskFilter
@@ -14,6 +14,7 @@ from pynenc.client.workflow_runtime import send_event
 from pynenc.explaining.explanation import explain
 from pynenc.explaining.findings import Explanation
 from pynenc.lifecycle.components import Components
+from pynenc.metrics.history import Activity
 from pynenc.search.filters import Filter
 from pynenc.search.page import PRESS, Budget, FoundInvocation, SearchCount, SearchPage
 from pynenc.search.streams import Order
@@ -68,6 +69,29 @@ class InvocationApi:
             ValueError: The limit is not a number from 1 to 10,000.
         """
         return self.invocation_finder.search(filter, limit, cursor, budget, order)
+
+    def history(
+        self,
+        since: datetime | timedelta = timedelta(hours=1),
+        until: datetime | None = None,
+        step: timedelta = timedelta(minutes=1),
+        task: TaskFilter = None,
+    ) -> list[Activity]:
+        """Return what was done in each step of a time, oldest first, as the runners have counted it.
+
+        A count belongs to the minute in which it was rolled up, about a minute after it happened. Minutes are
+        kept for `rollup_minutes_hours`, and hours for `rollup_hours_days`.
+
+        Args:
+            since: The beginning, or how long before the end it is.
+            until: The end; now by default.
+            step: The length of a step.
+            task: Only this task, or the one with this name.
+
+        Raises:
+            ValueError: The step is not longer than nothing, or there would be more than 1,000 steps.
+        """
+        return self.invocation_finder.history(since, until, step, task)
 
     def search_count(self, filter: Filter | str = "", budget: Budget = PRESS) -> SearchCount:
         """Return how many invocations fit a filter, as far as the budget goes.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pynenc.calls.inline_records import InlineRecords
@@ -19,6 +19,7 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
+from pynenc.metrics.history import Activity, history
 from pynenc.search import inline
 from pynenc.search.counting import count
 from pynenc.search.filters import Filter, names_of
@@ -133,6 +134,20 @@ class InvocationFinder:
     ) -> int:
         """Return how many invocations there are; see `Pynenc.count`."""
         return self.search_count(_filter(task, statuses, since), UNBOUNDED).count
+
+    def history(
+        self,
+        since: datetime | timedelta,
+        until: datetime | None,
+        step: timedelta,
+        task: TaskFilter,
+    ) -> list[Activity]:
+        """Return what was done in each step of a time; see `Pynenc.history`."""
+        components = self._components()
+        end = components.now() if until is None else until.timestamp()
+        begin = end - since.total_seconds() if isinstance(since, timedelta) else since.timestamp()
+        wanted = None if task is None else _task_key(task)
+        return history(components, begin, end, step.total_seconds(), wanted)
 
     def find_invocations(
         self,

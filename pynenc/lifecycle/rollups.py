@@ -65,9 +65,8 @@ def read_rolled_up(components: Components) -> RolledUp | None:
     return components.state_backend.read(RolledUp, [ROLLED_UP])[0]
 
 
-def submitted_counts(components: Components) -> Counts:
+def submitted_counts(rolled: RolledUp | None) -> Counts:
     """Return how many invocations were submitted, by task, up to the last rollup."""
-    rolled = read_rolled_up(components)
     if rolled is None:
         return Counts()
     counters = decoded(rolled.data).counters
@@ -83,7 +82,7 @@ def _restored(components: Components) -> RolledUp | None:
     if ahead is None:
         return rolled
     data = decoded(rolled.data)
-    data.add(decoded(ahead.data))
+    data.add(ahead.counts)
     _advance(components, rolled, {"seq": ahead.seq, "at": max(ahead.at, rolled.at), "data": data.encoded()})
     return read_rolled_up(components)
 
@@ -138,7 +137,7 @@ def _close_hours(components: Components, until: float) -> None:
             return
         counts = Counts()
         for minute in store.find_all(Rollup, Lookup(Rollup, {"span": MINUTE}, first[0].at, end)):
-            counts.add(decoded(minute.data))
+            counts.add(minute.counts)
         rollup = Rollup(f"{HOUR}:{end:.0f}", HOUR, end, end - _HOUR_S, 0, counts.encoded())
         store.write([Save(rollup)])
         low = end

@@ -7,25 +7,23 @@ https://prometheus.io/docs/instrumenting/exposition_formats/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-
-import msgspec
+from collections.abc import Iterator
 
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import all_counts
-from pynenc.lifecycle.leadership import leader
+from pynenc.lifecycle.rollups import read_rolled_up, submitted_counts
 from pynenc.metrics import families
 from pynenc.metrics.families import Family
+from pynenc.metrics.readings import Readings
 from pynenc.orchestrator.base_orchestrator import StateLookup
 from pynenc.recording.counts import BOUNDS, Counts, Histogram, parts_of
-from pynenc.state_backend.base_state_backend import RunnerData
+from pynenc.recording.recorder import OTHER
+from pynenc.state_backend.count_records import RolledUp
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_COUNTED = 100_000
-_MOST_QUEUES = 200
 _MOST_TASKS = 100
-_OTHER = "other"
 
 
 def metrics_text(components: Components, version: str) -> str:
@@ -36,16 +34,19 @@ def metrics_text(components: Components, version: str) -> str:
         version: The version of pynenc.
     """
     lines: list[str] = []
-    for family, samples in _gauges(components, version):
+    rolled = read_rolled_up(components)
+    for family, samples in _gauges(components, version, rolled):
         lines += _family(
             family, [_sample(family.name, family.labels, labels, value) for labels, value in samples]
         )
-    lines += _counted(all_counts(components))
+    counts = all_counts(components)
+    counts.add(submitted_counts(rolled))
+    lines += _counted(counts)
     return "\n".join(lines) + "\n"
 
 
 def _gauges(
-    components: Components, version: str
+    components: Components, version: str, rolled: RolledUp | None
 ) -> Iterator[tuple[Family, list[tuple[tuple[str, ...], float]]]]:
     yield families.INFO, [((components.app_id, version), 1)]
     lookups = [StateLookup("status", status.value) for status in InvocationStatus]
@@ -53,26 +54,24 @@ def _gauges(
     by_status = list(zip((each.value for each in lookups), counts, strict=True))
     yield families.INVOCATIONS, [((status,), count) for status, count in by_status]
     yield families.CAPPED, [((status,), count >= _MOST_COUNTED) for status, count in by_status]
-    alive = components.orchestrator.live_runners(components.now() - components.conf.dead_after_seconds)
-    runners = components.state_backend.read_runners(alive)
-    consumers = _consumers(runners)
-    depths = components.broker.depth(sorted({*components.broker.queues()[:_MOST_QUEUES], *consumers}))
-    yield families.READY, [((queue,), depth.ready) for queue, depth in depths.items()]
-    yield families.HELD, [((queue,), depth.waiting) for queue, depth in depths.items()]
-    yield families.CONSUMERS, [((queue,), consumers.get(queue, 0)) for queue in depths]
-    workers = sum(data is not None and data.parent_id is not None for data in runners)
-    yield families.RUNNERS, [((), len(alive) - workers)]
-    yield families.WORKERS, [((), workers)]
-    yield families.LEADER, [((), leader(components) is not None)]
-
-
-def _consumers(runners: Iterable[RunnerData | None]) -> Mapping[str, int]:
-    """Return how many live runners consume each queue; worker processes do it for theirs."""
-    found: Counter[str] = Counter()
-    for data in runners:
-        if data is not None and data.parent_id is None and data.queues:
-            found.update(set(msgspec.json.decode(data.queues, type=list[str])))
-    return found
+    look = Readings(components)
+    yield families.READY, [((queue,), depth.ready) for queue, depth in look.depths.items()]
+    yield families.HELD, [((queue,), depth.waiting) for queue, depth in look.depths.items()]
+    yield families.CONSUMERS, [((queue,), look.consumers.get(queue, 0)) for queue in look.depths]
+    ages = {**dict.fromkeys(look.depths, 0.0), **look.ages}
+    yield families.AGE, [((queue,), age) for queue, age in ages.items()]
+    yield families.RUNNERS, [((), len(look.alive) - len(look.workers))]
+    yield families.WORKERS, [((), len(look.workers))]
+    yield families.SLOTS, [((), sum(each.slots for each in look.loads))]
+    yield families.BUSY, [((), sum(each.running for each in look.loads))]
+    yield families.LEADER, [((), look.leader is not None)]
+    yield families.ROLLED_UP, [] if rolled is None else [((), max(0.0, look.now - rolled.at))]
+    yield families.CLOCK, [((), max((abs(each.clock_s) for each in look.loads), default=0.0))]
+    names = {each.runner_id: f"{each.hostname}:{each.pid}" for each in look.runners}
+    loads = [(names.get(each.runner_id, each.runner_id), each) for each in look.loads]
+    by_process = dict(sorted(loads, key=lambda pair: pair[0])) if components.conf.metrics_per_worker else {}
+    yield families.MEMORY, [((name,), each.memory) for name, each in by_process.items()]
+    yield families.CPU, [((name,), each.cpu) for name, each in by_process.items()]
 
 
 def _counted(counts: Counts) -> list[str]:
@@ -98,8 +97,9 @@ def _counted(counts: Counts) -> list[str]:
             kind, labels = parts_of(key)
             if kind != name:
                 continue
-            task, *others = _fitting(family, labels)
-            place = (task if task in busiest else _OTHER, *others)
+            place = _fitting(family, labels)
+            if family.labels[:1] == ("task",) and place[0] not in busiest:
+                place = (OTHER, *place[1:])
             sums.setdefault(place, Counts()).add(Counts({}, {"": histogram}))
         samples = [
             line

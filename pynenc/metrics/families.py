@@ -48,6 +48,20 @@ COUNTERS = {
         (),
         "Ends that did not count, because the runner had lost it.",
     ),
+    "paused": Family(
+        "pynenc_invocations_paused_total", "counter", ("task",), "Waits of running bodies for others."
+    ),
+    "rerouted": Family(
+        "pynenc_invocations_rerouted_total", "counter", (), "Running invocations that a runner gave back."
+    ),
+    "submitted": Family(
+        "pynenc_invocations_submitted_total", "counter", ("task",), "Invocations that were submitted."
+    ),
+    "step": Family(
+        "pynenc_workflow_steps_total", "counter", ("kind",), "Steps of workflows that were recorded."
+    ),
+    "fired": Family("pynenc_trigger_runs_total", "counter", ("state",), "Triggers that were met."),
+    "hook_failed": Family("pynenc_hook_failures_total", "counter", ("plugin",), "Hooks that have raised."),
     "dropped": Family(
         "pynenc_recorder_dropped_total",
         "counter",
@@ -65,6 +79,12 @@ HISTOGRAMS = {
         "Time from when an invocation was due to the begin of its body.",
     ),
     "run": Family("pynenc_invocation_run_seconds", "histogram", ("task", "status"), "Time that a run took."),
+    "request": Family(
+        "pynenc_storage_request_seconds", "histogram", ("kind",), "Time that a request to the store took."
+    ),
+    "lag": Family(
+        "pynenc_schedule_lag_seconds", "histogram", (), "Time from when a schedule ticked to its start."
+    ),
 }
 """The histograms, likewise."""
 
@@ -81,4 +101,37 @@ CONSUMERS = Family("pynenc_queue_consumers", "gauge", ("queue",), "Live runners 
 RUNNERS = Family("pynenc_runners_alive", "gauge", (), "Live runners, without their worker processes.")
 WORKERS = Family("pynenc_workers_alive", "gauge", (), "Live worker processes.")
 LEADER = Family("pynenc_leader_present", "gauge", (), "Whether a live runner does the housekeeping.")
-GAUGES = (INFO, INVOCATIONS, CAPPED, READY, HELD, CONSUMERS, RUNNERS, WORKERS, LEADER)
+AGE = Family(
+    "pynenc_queue_oldest_age_seconds", "gauge", ("queue",), "For how long what is due longest has waited."
+)
+SLOTS = Family("pynenc_slots", "gauge", (), "Bodies that live runners and workers can run at a time.")
+BUSY = Family("pynenc_slots_busy", "gauge", (), "Bodies that run, as of the last signs of life.")
+ROLLED_UP = Family("pynenc_rollup_age_seconds", "gauge", (), "Time since the counts were rolled up.")
+CLOCK = Family(
+    "pynenc_clock_difference_seconds",
+    "gauge",
+    (),
+    "The largest difference of a machine from the shared clock.",
+)
+MEMORY = Family(
+    "pynenc_worker_resident_memory_bytes", "gauge", ("runner",), "Resident memory of a runner's process."
+)
+CPU = Family("pynenc_worker_cpu_ratio", "gauge", ("runner",), "Share of a core that a runner's process uses.")
+GAUGES = (
+    INFO,
+    INVOCATIONS,
+    CAPPED,
+    READY,
+    HELD,
+    CONSUMERS,
+    AGE,
+    RUNNERS,
+    WORKERS,
+    SLOTS,
+    BUSY,
+    LEADER,
+    ROLLED_UP,
+    CLOCK,
+    MEMORY,
+    CPU,
+)

@@ -13,7 +13,8 @@ from pynenc.recording.counts import BOUNDS, Counts, Histogram, key_of
 STARTED, ENDED = "started", "ended"
 RETRIED, PARKED, PAUSED, RECOVERED = "retried", "parked", "paused", "recovered"
 LOST, REROUTED = "lost", "rerouted"
-STEP, FIRED, HOOK_FAILED, REQUEST = "step", "fired", "hook_failed", "request"
+STEP, FIRED, HOOK_FAILED = "step", "fired", "hook_failed"
+REQUEST, LAG = "request", "lag"
 DROPPED = "dropped"
 _BY_TASK = frozenset((RETRIED, PARKED, PAUSED, RECOVERED))
 _BARE = frozenset((LOST, REROUTED))
@@ -66,8 +67,8 @@ class Recorder:
         if kind in _BARE:
             self._count(kind)
             return
-        if kind == REQUEST:
-            self._observe(kind, seconds, status)
+        if kind in (REQUEST, LAG):
+            self._observe(kind, seconds, *([status] if status else []))
             return
         if not (kind in _BY_TASK or kind in (STARTED, ENDED)):
             self._count(kind, self._known(status, self._others, _MOST_OTHERS))

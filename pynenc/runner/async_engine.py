@@ -69,7 +69,7 @@ class AsyncEngine:
         self.heartbeat = Heartbeat(
             app.components, [identity.runner_id], self._look_after, lambda: self._loop_thread.is_alive()
         )
-        self.heartbeat.activity = self._running.activity
+        self.heartbeat.activity = partial(self._running.activity, slots)
 
     @property
     def app_id(self) -> str:

@@ -83,7 +83,7 @@ class Engine:
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
         self.heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after, self._is_sound)
-        self.heartbeat.activity = self._running.activity
+        self.heartbeat.activity = partial(self._running.activity, slots)
 
     @property
     def app_id(self) -> str:

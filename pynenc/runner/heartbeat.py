@@ -45,7 +45,7 @@ class Heartbeat:
         self._check = check
         self._is_sound = is_sound
         self.health = Health(components.conf.heartbeat_interval_seconds)
-        self.activity: Activity = lambda: (0, 0.0)
+        self.activity: Activity = lambda: (0, 0, 0.0)
         self._load = LoadMeter(components)
         self._stopped = threading.Event()
         self._subscription = components.orchestrator.subscribe(map(runner_channel, self._runner_ids))

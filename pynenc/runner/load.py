@@ -11,8 +11,8 @@ from pynenc.lifecycle.components import Components
 from pynenc.state_backend.count_records import RunnerLoad
 from pynenc.storage.record_store import upserts
 
-Activity: TypeAlias = Callable[[], tuple[int, float]]
-"""Returns how many bodies run, and for how many seconds the oldest has."""
+Activity: TypeAlias = Callable[[], tuple[int, int, float]]
+"""Returns how many bodies can run, how many do, and for how many seconds the oldest has."""
 
 
 class LoadMeter:
@@ -35,14 +35,15 @@ class LoadMeter:
         at, cpu_s = time.monotonic(), time.process_time()
         share = (cpu_s - self._cpu_s) / max(at - self._at, 1e-3)
         self._at, self._cpu_s = at, cpu_s
-        running, oldest_s = activity()
+        slots, running, oldest_s = activity()
         local = time.time()
         now = self._components.now()
         asked_s = time.time() - local  # the shared clock was read somewhere within
         ahead = now - local - asked_s / 2
         clock_s = ahead if abs(ahead) > asked_s / 2 else 0.0
         loads = [
-            RunnerLoad(each, now, running, resident_memory(), share, oldest_s, clock_s) for each in runner_ids
+            RunnerLoad(each, now, running, resident_memory(), share, oldest_s, slots, clock_s)
+            for each in runner_ids
         ]
         fields = tuple(RunnerLoad.__struct_fields__[1:])
         self._components.state_backend.write(upserts(loads, fields))

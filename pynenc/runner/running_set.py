@@ -58,11 +58,11 @@ class RunningSet:
             self._bodies[claim.state.invocation_id, claim.state.claim] = body
         return body
 
-    def activity(self) -> tuple[int, float]:
-        """Return how many bodies run, and for how many seconds the oldest has."""
+    def activity(self, slots: int) -> tuple[int, int, float]:
+        """Return how many bodies can run, how many do, and for how many seconds the oldest has."""
         with self._lock:
             began = [body.began_at for body in self._bodies.values()]
-        return len(began), time.monotonic() - min(began) if began else 0.0
+        return slots, len(began), time.monotonic() - min(began) if began else 0.0
 
     def remove(self, claim: Claim) -> None:
         """Note that the end of a body was written; the next attempt may have begun here meanwhile."""

@@ -13,6 +13,7 @@ import msgspec
 
 from pynenc.exceptions import StorageUnavailableError
 from pynenc.identifiers.ids import derived_id
+from pynenc.recording.recorder import LAG
 from pynenc.scheduler.catalog import TimedEntry, TriggerCatalog
 from pynenc.scheduler.evidence import TickPayload
 from pynenc.scheduler.firing import Firing, MatchedTrigger
@@ -136,6 +137,8 @@ class Ticker:
             self._store.stage_occurrences(group, [occurrence])
             group.send()
             return
+        lag_s = max(0.0, self._store.now() - tick - delay_of(entry, tick))
+        self._firing.recorder.note((LAG, "", "", "", lag_s))
         local = entry.schedule.local(tick)
         context = entry.condition.told(local)
         cause = f"tick of {local.isoformat()}"

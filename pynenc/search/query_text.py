@@ -5,19 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pynenc.conf.tags import check_tag_name
 from pynenc.exceptions import SearchError
+from pynenc.identifiers.spans import span_seconds
 from pynenc.invocation.status import InvocationStatus
 from pynenc.search.filters import Filter, is_pattern
 
 _ID = re.compile(r"[0-9a-f]{6,}", re.IGNORECASE)
 _WHOLE_ID = 32
 _LONGEST_NUMBER = 15
-_SPAN = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(s|m|h|d|w)")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_query(text: str, now: float) -> Filter:
@@ -163,11 +162,10 @@ def parse_time(text: str, now: float) -> float:
     Raises:
         ValueError: It is neither.
     """
-    span = _SPAN.fullmatch(text.strip().lower())
     try:
-        if span is not None:
-            seconds = float(span[1]) * _SECONDS[span[2]]
-            return now - timedelta(seconds=seconds).total_seconds()
+        seconds = span_seconds(text)
+        if seconds is not None:
+            return now - seconds
         moment = datetime.fromisoformat(text.strip())
         return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from pynenc.recording.counts import Counts, decoded
 from pynenc.storage.operations import Index
 from pynenc.storage.record_store import RecordSpec
 
@@ -61,6 +62,11 @@ class Rollup(msgspec.Struct, frozen=True):
     seq: int
     data: bytes
 
+    @property
+    def counts(self) -> Counts:
+        """The counts; none if they are damaged."""
+        return decoded(self.data)
+
 
 class RolledUp(msgspec.Struct, frozen=True):
     """The state of the rollups: all that is in them.
@@ -88,6 +94,7 @@ class RunnerLoad(msgspec.Struct, frozen=True):
         memory: The resident memory of its process, in bytes; 0 if that is not known.
         cpu: The share of a core that its process has used since the sign of life before.
         oldest_s: For how long the oldest of the bodies has run, in seconds.
+        slots: The number of bodies that can run at a time.
         clock_s: By how much the clock that runners share is ahead of that of its machine, in seconds.
     """
 
@@ -97,6 +104,7 @@ class RunnerLoad(msgspec.Struct, frozen=True):
     memory: int
     cpu: float
     oldest_s: float
+    slots: int
     clock_s: float
 
 

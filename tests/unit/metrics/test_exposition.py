@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
+from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
 from pynenc import Pynenc
+from pynenc.cli.main import cli
 from pynenc.exceptions import StorageUnavailableError
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
@@ -154,7 +164,7 @@ def test_a_scrape_costs_few_round_trips() -> None:
             storage, name, lambda *given, _do=original, _name=name: (counted.append(_name), _do(*given))[1]
         )
     metrics_text(app.components, "1")
-    assert len(counted) <= 9, counted
+    assert len(counted) <= 13, counted
 
 
 def test_an_end_that_has_to_be_written_again_is_counted_and_logged_once(
@@ -177,3 +187,88 @@ def test_an_end_that_has_to_be_written_again_is_counted_and_logged_once(
     assert samples["pynenc_invocations_ended_total", labels] == 1
     assert ("pynenc_invocations_lost_total", ()) not in samples
     assert len([record for record in caplog.records if "failed (attempt 1" in record.message]) == 1
+
+
+def _expressions() -> list[str]:
+    """Return the expressions of the dashboard and of the alert rules in the manual."""
+    guide = Path(__file__).parents[3] / "docs/guide"
+    board = json.loads((guide / "grafana.json").read_text(encoding="utf-8"))
+    found = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    page = (guide / "metrics.md").read_text(encoding="utf-8")
+    rules = yaml.safe_load(page.split('```yaml title="alerts.yml"')[1].split("```")[0])
+    return found + [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+
+
+def test_the_dashboard_and_the_rules_ask_for_metrics_that_there_are() -> None:
+    suffixes = {"counter": ("",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
+    families_ = [*families.COUNTERS.values(), *families.HISTOGRAMS.values(), *families.GAUGES]
+    known = {family.name + suffix for family in families_ for suffix in suffixes[family.kind]}
+    labels = {label for family in families_ for label in family.labels} | {"le"}
+    expressions = _expressions()
+    assert len(expressions) > 15
+    for expression in expressions:
+        asked = set(re.findall(r"pynenc_\w+", expression))
+        assert asked
+        assert asked <= known
+        for given in re.findall(r"by \(([^)]*)\)", expression):
+            assert {each.strip() for each in given.split(",")} <= labels
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_promtool_accepts_the_figures_and_the_rules(tmp_path: Path) -> None:
+    with working(app):
+        assert good().result == 1
+    text = metrics_text(app.components, "1")
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    page = (Path(__file__).parents[3] / "docs/guide/metrics.md").read_text(encoding="utf-8")
+    rules = tmp_path / "rules.yml"
+    rules.write_text(page.split('```yaml title="alerts.yml"\n')[1].split("```")[0], encoding="utf-8")
+    checked = subprocess.run(
+        ["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    queries = [{"alert": f"E{at}", "expr": expression} for at, expression in enumerate(_expressions())]
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "all", "rules": queries}]}), encoding="utf-8")
+    checked = subprocess.run(
+        ["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_loads_and_ages_are_told() -> None:
+    good.options(delay=-0.0)()
+    app.conf.metrics_per_worker = True
+    try:
+        with working(app):
+            good().wait()
+            samples = _samples(app.components)
+    finally:
+        app.conf.metrics_per_worker = False
+    assert samples["pynenc_slots", ()] >= 1
+    assert samples["pynenc_queue_oldest_age_seconds", (("queue", "default"),)] >= 0
+    (memory_,) = [value for (name, _), value in samples.items() if name.endswith("resident_memory_bytes")]
+    assert memory_ > 1_000_000
+
+
+def test_the_command_prints_figures_and_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "measured_app", ModuleType("measured_app"))
+    monkeypatch.setattr(sys.modules["measured_app"], "app", app, raising=False)
+    run = partial(CliRunner().invoke, cli)
+    assert "pynenc_info{" in run(["--app", "measured_app.app", "metrics"]).stdout
+    printed = run(["--app", "measured_app.app", "metrics", "--history", "--since", "3h", "--json"])
+    points = json.loads(printed.stdout)
+    assert len(points) == 30
+    assert points[0]["failed"] == 0
+    table = run(["--app", "measured_app.app", "metrics", "--history", "--step", "20m"]).stdout
+    assert table.count(":") == 6
+    for wrong in (
+        ["--history", "--since", "soon"],
+        ["--history", "--step", "1s", "--since", "9d"],
+        ["--json"],
+    ):
+        result = run(["--app", "measured_app.app", "metrics", *wrong])
+        assert result.exit_code == 2
+        assert "Error" in result.output
