@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 
 from pynenc.cli import (
+    alerts_command,
     config_command,
     demo_command,
     doctor_command,
@@ -121,6 +122,7 @@ cli.add_command(config_command.show_config)
 cli.add_command(plugins_command.plugins)
 cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)
+cli.add_command(alerts_command.alerts)
 cli.add_command(metrics_command.metrics)
 cli.add_command(queue_command.queue)
 cli.add_command(triggers_command.triggers)

@@ -151,14 +151,16 @@ def explain(cls: type[PynencConfig], error: ValidationError, origins: Mapping[st
     lines: list[str] = []
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else "?"
-        if problem["type"] == "extra_forbidden":
+        inside = ".".join(str(part) for part in problem["loc"][1:])
+        if problem["type"] == "extra_forbidden" and not inside:
             lines.append(unknown_setting(name, cls.field_names(), origins.get(name, "code")))
             continue
         shown = "**********" if is_secret(cls, name) else repr(problem["input"])
         reason = problem["msg"].removeprefix("Value error, ")
+        where = f" at '{inside}'" if inside else ""
         lines.append(
             f"setting '{name}' of {cls.__name__} (from {origins.get(name, 'code')}) "
-            f"has the wrong value {shown}: {reason}"
+            f"has the wrong value {shown}{where}: {reason}"
         )
     return "; ".join(dict.fromkeys(lines))
 

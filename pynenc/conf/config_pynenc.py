@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from pynenc.conf.config_alerts import ConfigAlerts
 from pynenc.conf.config_observation import ConfigObservation
 from pynenc.conf.config_task import Names, lower_case
 
@@ -38,7 +39,7 @@ class LogFormat(StrEnum):
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
-class ConfigPynenc(ConfigObservation):
+class ConfigPynenc(ConfigObservation, ConfigAlerts):
     """Settings of the application itself: its components and what they share."""
 
     section: ClassVar[str | None] = None

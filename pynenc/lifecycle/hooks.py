@@ -39,6 +39,7 @@ class LifeCycleHooks:
         executing: Likewise.
         step: Likewise.
         statuses_changed: Likewise.
+        alert: Likewise.
     """
 
     def __init__(self, manager: pluggy.PluginManager, app_id: str) -> None:
@@ -56,6 +57,7 @@ class LifeCycleHooks:
         self.executing: pluggy.HookCaller = manager.hook.pynenc_executing
         self.step: pluggy.HookCaller = manager.hook.pynenc_step
         self.statuses_changed: pluggy.HookCaller = manager.hook.pynenc_statuses_changed
+        self.alert: pluggy.HookCaller = manager.hook.pynenc_alert
 
     @property
     def reports_changes(self) -> bool:

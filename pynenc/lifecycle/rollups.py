@@ -8,16 +8,16 @@ next number. So nothing is in two rollups, and nothing is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pynenc.invocation.data import InvocationData
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import all_counts
 from pynenc.recording.counts import Counts, decoded, key_of, parts_of
 from pynenc.recording.recorder import OTHER
-from pynenc.state_backend.count_records import HOUR, MINUTE, ROLLED_UP, RolledUp, Rollup, RunnerLoad
+from pynenc.state_backend.count_records import HOUR, MINUTE, ROLLED_UP, RolledUp, Rollup
 from pynenc.storage.operations import Scalar
-from pynenc.storage.record_store import Amend, Lookup, Remove, Save
+from pynenc.storage.record_store import Amend, Lookup, Save
 
 SUBMITTED = "submitted"
 """The counter of what was submitted, which the leader counts by the times of the invocations."""
@@ -25,7 +25,6 @@ SUBMITTED = "submitted"
 _SETTLED_S = 5.0
 _MOST_TASKS = 200
 _MOST_COUNTED = 1_000_000
-_PAGE = 100
 _HOUR_S = 3600.0
 
 
@@ -141,19 +140,3 @@ def _close_hours(components: Components, until: float) -> None:
         rollup = Rollup(f"{HOUR}:{end:.0f}", HOUR, end, end - _HOUR_S, 0, counts.encoded())
         store.write([Save(rollup)])
         low = end
-
-
-def old_rollups(components: Components, span: str, before: float) -> Iterator[int]:
-    """Delete rollups that end before a moment; yield how many each page deleted."""
-    store = components.state_backend
-    while old := store.find(Rollup, Lookup(Rollup, {"span": span}, high=before), _PAGE):
-        store.write([Remove(Rollup, each.rollup_id) for each in old])
-        yield len(old)
-
-
-def old_loads(components: Components, before: float) -> Iterator[int]:
-    """Delete the loads of runners that have told none since a moment; yield how many each page deleted."""
-    store = components.state_backend
-    while old := store.find(RunnerLoad, Lookup(RunnerLoad, high=before), _PAGE):
-        store.write([Remove(RunnerLoad, each.runner_id, {"at": each.at}) for each in old])
-        yield len(old)

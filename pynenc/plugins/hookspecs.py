@@ -15,7 +15,7 @@ import pluggy
 from pynenc.context import RunnerContext
 from pynenc.invocation.status import StatusRecord
 from pynenc.plugins.component import BuilderMethod, CodecSpec, CommandSpec, ComponentSpec, ConverterSpec
-from pynenc.plugins.middleware import Execution, StatusChange, StepRun, Submission
+from pynenc.plugins.middleware import Alert, Execution, StatusChange, StepRun, Submission
 
 PROJECT = "pynenc"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -122,3 +122,8 @@ def pynenc_runner_started(app_id: str, runner: RunnerContext) -> None:
 @hookspec
 def pynenc_runner_stopped(app_id: str, runner: RunnerContext) -> None:
     """Act when a runner of this process has stopped."""
+
+
+@hookspec
+def pynenc_alert(app_id: str, alert: Alert) -> None:
+    """Act when an alert fires, goes on for long, or is over; called by the runner that has found it."""

@@ -95,3 +95,28 @@ class StatusChange:
     claim: int
     actor_id: str | None
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that a rule has found to be wrong, or right again.
+
+    Attributes:
+        alert_id: The rule and the subject.
+        rule: The rule.
+        subject: What it is about.
+        is_firing: Whether it is wrong; False if it is over.
+        text: The finding in words.
+        value: The value that was found.
+        since: Since when it is or was wrong, in seconds since the epoch.
+        at: The time at which this is told.
+    """
+
+    alert_id: str
+    rule: str
+    subject: str
+    is_firing: bool
+    text: str
+    value: float
+    since: float
+    at: float

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 from croniter import croniter
 
+from pynenc.alerts.telling import AlertTeller
+from pynenc.alerts.watching import watch
 from pynenc.conf.config_observation import Observation
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.components import Components
@@ -18,6 +20,7 @@ from pynenc.lifecycle.rollups import roll_up
 
 _CRON_LOOK_S = 1.0
 _MINUTE_S = 60.0
+_ALERTS_S = 15.0
 _SLICE_S, _REST_S = 0.5, 0.1
 
 
@@ -75,6 +78,9 @@ class Housekeeping:
         self._counts = Schedule(QUIET_S / 4)
         self._minutes = Schedule(_MINUTE_S)
         self._task_ids = task_ids
+        self._teller = AlertTeller(components)
+        self._alerts, self._silence = Schedule(_ALERTS_S), Schedule(_MINUTE_S)
+        self._told_failures: dict[str, str] = {}
         self._rounds = Schedule(self._retention.round_s)
         crons = (conf.recover_running_invocations_cron, conf.recover_pending_invocations_cron)
         looks = [every_s, self._retention.round_s, *(_CRON_LOOK_S for cron in crons if cron)]
@@ -90,6 +96,7 @@ class Housekeeping:
         """End; a pass that is under way is waited for."""
         self._stopped.set()
         self._thread.join()
+        self._teller.stop()
         resign(self._components, self._actor_id)
 
     def _run(self) -> None:
@@ -123,6 +130,21 @@ class Housekeeping:
             fold(components, now - QUIET_S)
         if components.conf.observation != Observation.OFF and self._minutes.is_due(now):
             roll_up(components, self._task_ids())
+        self._watch(now)
         if not self._retention.is_busy and self._rounds.is_due(now):
             self._retention.begin()
         return self._retention.work(_SLICE_S)
+
+    def _watch(self, now: float) -> None:
+        """Look for alerts, if that is due; a rule that cannot be looked at is told once."""
+        components = self._components
+        if not components.conf.alerts:
+            return
+        if self._silence.is_due(now):
+            self._teller.beat()
+        if self._alerts.is_due(now):
+            failed = watch(components, self._teller.tell)
+            for rule, reason in failed.items():
+                if self._told_failures.get(rule) != reason:
+                    components.logger.error("alert rule %s cannot be looked at: %s", rule, reason)
+            self._told_failures = failed

@@ -14,6 +14,7 @@ from pynenc.invocation.data import InvocationData, OutcomeData
 from pynenc.invocation.packed_text import value_ids_in
 from pynenc.invocation.state import KEPT_ATTEMPTS, outcome_id, recovery_outcome_id
 from pynenc.plugins.component import DataComponent
+from pynenc.state_backend.alert_records import ALERT_RECORDS
 from pynenc.state_backend.count_records import COUNT_RECORDS
 from pynenc.state_backend.large_values import LARGE_VALUE_RECORDS, LargeValueUse
 from pynenc.state_backend.workflow_records import (
@@ -126,6 +127,7 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         *WORKFLOW_RECORDS,
         *LARGE_VALUE_RECORDS,
         *COUNT_RECORDS,
+        *ALERT_RECORDS,
     )
 
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:

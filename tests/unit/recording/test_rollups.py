@@ -15,7 +15,8 @@ import pytest
 from pynenc import Pynenc
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
-from pynenc.lifecycle.rollups import old_loads, old_rollups, read_rolled_up, roll_up, submitted_counts
+from pynenc.lifecycle.observation_retention import old_loads, old_rollups
+from pynenc.lifecycle.rollups import read_rolled_up, roll_up, submitted_counts
 from pynenc.metrics.history import history, quantile
 from pynenc.recording.counts import BOUNDS, Counts, Histogram, key_of
 from pynenc.recording.recorder import ENDED, RETRIED, STARTED, Recorder

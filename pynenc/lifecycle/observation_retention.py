@@ -1,0 +1,36 @@
+"""Deleting what was kept about the work that was done, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pynenc.lifecycle.components import Components
+from pynenc.state_backend.alert_records import AlertData, AlertState
+from pynenc.state_backend.count_records import Rollup, RunnerLoad
+from pynenc.storage.record_store import Lookup, Remove, key_of
+
+_PAGE = 200
+
+
+def old_rollups(components: Components, span: str, before: float) -> Iterator[int]:
+    """Delete rollups that end before a moment; yield how many each page deleted."""
+    return _old(components, Lookup(Rollup, {"span": span}, high=before))
+
+
+def old_loads(components: Components, before: float) -> Iterator[int]:
+    """Delete the loads of runners that have told none since a moment; yield how many each page deleted."""
+    return _old(components, Lookup(RunnerLoad, high=before))
+
+
+def old_alerts(components: Components, before: float) -> Iterator[int]:
+    """Delete alerts that were over before a moment; yield how many each page deleted."""
+    return _old(components, Lookup(AlertData, {"state": AlertState.OVER.value}, high=before))
+
+
+def _old(components: Components, lookup: Lookup) -> Iterator[int]:
+    store = components.state_backend
+    order = store.order_of(lookup)
+    while old := store.find(lookup.record_type, lookup, _PAGE):
+        removes = [Remove(lookup.record_type, key_of(each), {order: getattr(each, order)}) for each in old]
+        store.write(removes)
+        yield len(old)
