@@ -241,7 +241,8 @@ def log_everything(conf: ConfigPynenc) -> None:
     For processes that are runners and nothing else: there the loggers of users have no handler yet.
     Warnings are logged, too, and exceptions that end a thread or the process.
     """
-    root = logging.getLogger()
+    global _owned
+    root = _owned = logging.getLogger()
     logging.captureWarnings(True)
     sys.excepthook = _log_end_of_process
     threading.excepthook = _log_end_of_thread
@@ -249,6 +250,14 @@ def log_everything(conf: ConfigPynenc) -> None:
         return
     root.addHandler(_handler(conf, yields=False))
     root.setLevel(conf.logging_level.upper())
+
+
+_owned: logging.Logger | None = None
+
+
+def owned_logger() -> logging.Logger | None:
+    """Return the root logger if this process is a runner and nothing else, None elsewhere."""
+    return _owned
 
 
 def _log_end_of_process(

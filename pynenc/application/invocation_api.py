@@ -18,6 +18,7 @@ from pynenc.metrics.history import Activity
 from pynenc.search.filters import Filter
 from pynenc.search.page import PRESS, Budget, FoundInvocation, SearchCount, SearchPage
 from pynenc.search.streams import Order
+from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.beside_loop import beside_loop, submitted_beside_loop
 
 
@@ -92,6 +93,21 @@ class InvocationApi:
             ValueError: The step is not longer than nothing, or there would be more than 1,000 steps.
         """
         return self.invocation_finder.history(since, until, step, task)
+
+    def logs(
+        self, invocation_id: str | None = None, limit: int = 100, since: datetime | None = None
+    ) -> list[LogLine]:
+        """Return the latest warnings and errors that runners have logged and stored, oldest first.
+
+        They are kept for `log_hours`, from the level `store_logs` on, at most 20 a second and 200 a minute of
+        each process.
+
+        Args:
+            invocation_id: Only what was logged in the body of this invocation, or about a failure of it.
+            limit: The largest number to return.
+            since: Only what was logged then or later.
+        """
+        return self.invocation_finder.logs(invocation_id, limit, since)
 
     def search_count(self, filter: Filter | str = "", budget: Budget = PRESS) -> SearchCount:
         """Return how many invocations fit a filter, as far as the budget goes.

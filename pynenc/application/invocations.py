@@ -35,6 +35,8 @@ from pynenc.search.query_text import parse_query
 from pynenc.search.scan import MOST_ROWS, search
 from pynenc.search.streams import Order
 from pynenc.state_backend.base_state_backend import INVOCATION
+from pynenc.state_backend.log_records import LogLine
+from pynenc.storage.record_store import Lookup
 from pynenc.storage.records import why_unreadable
 from pynenc.workflow.updates import INTERNAL
 
@@ -148,6 +150,13 @@ class InvocationFinder:
         begin = end - since.total_seconds() if isinstance(since, timedelta) else since.timestamp()
         wanted = None if task is None else _task_key(task)
         return history(components, begin, end, step.total_seconds(), wanted)
+
+    def logs(self, invocation_id: str | None, limit: int, since: datetime | None) -> list[LogLine]:
+        """Return log lines that were stored; see `Pynenc.logs`."""
+        equals = {} if invocation_id is None else {"invocation_id": invocation_id}
+        low = since.timestamp() if since is not None else None
+        lookup = Lookup(LogLine, equals, low, newest_first=True)
+        return self._components().state_backend.find(LogLine, lookup, limit)[::-1]
 
     def find_invocations(
         self,

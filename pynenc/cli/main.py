@@ -19,6 +19,7 @@ from pynenc.cli import (
     demo_command,
     doctor_command,
     invocations_command,
+    logs_command,
     metrics_command,
     new_command,
     plugins_command,
@@ -123,6 +124,7 @@ cli.add_command(plugins_command.plugins)
 cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)
 cli.add_command(alerts_command.alerts)
+cli.add_command(logs_command.logs)
 cli.add_command(metrics_command.metrics)
 cli.add_command(queue_command.queue)
 cli.add_command(triggers_command.triggers)

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from pynenc.lifecycle.components import Components
 from pynenc.state_backend.alert_records import AlertData, AlertState
 from pynenc.state_backend.count_records import Rollup, RunnerLoad
+from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.record_store import Lookup, Remove, key_of
+
+MOST_LINES = 50_000
+"""The most log lines that are kept."""
 
 _PAGE = 200
 
@@ -25,6 +29,18 @@ def old_loads(components: Components, before: float) -> Iterator[int]:
 def old_alerts(components: Components, before: float) -> Iterator[int]:
     """Delete alerts that were over before a moment; yield how many each page deleted."""
     return _old(components, Lookup(AlertData, {"state": AlertState.OVER.value}, high=before))
+
+
+def old_log_lines(components: Components, before: float) -> Iterator[int]:
+    """Delete log lines that were made before a moment, and the oldest beyond 50,000, likewise."""
+    yield from _old(components, Lookup(LogLine, high=before))
+    store = components.state_backend
+    beyond = store.count(Lookup(LogLine)) - MOST_LINES
+    while beyond > 0:
+        old = store.find(LogLine, Lookup(LogLine), min(beyond, _PAGE))
+        store.write([Remove(LogLine, each.line_id) for each in old])
+        beyond -= len(old) or beyond
+        yield len(old)
 
 
 def _old(components: Components, lookup: Lookup) -> Iterator[int]:

@@ -20,7 +20,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.group_retention import Groups
-from pynenc.lifecycle.observation_retention import old_alerts, old_loads, old_rollups
+from pynenc.lifecycle.observation_retention import old_alerts, old_loads, old_log_lines, old_rollups
 from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.state_backend.count_records import HOUR, MINUTE
 from pynenc.state_backend.workflow_records import ARGUMENTS, WorkflowEvent, step_id
@@ -80,6 +80,7 @@ class Retention:
         self._going.append(("counts of minutes", old_rollups(components, MINUTE, minutes)))
         self._going.append(("counts of hours", old_rollups(components, HOUR, hours)))
         self._going.append(("loads of runners", old_loads(components, now - _SILENT_S)))
+        self._going.append(("log lines", old_log_lines(components, now - conf.log_hours * 3600)))
         self._going.append(("alerts that are over", old_alerts(components, now - conf.alert_days * 86400)))
         if self._keep_s:
             self._going.append(("ended invocations", ended_invocations(components, now - self._keep_s)))

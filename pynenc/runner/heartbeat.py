@@ -15,6 +15,7 @@ from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.recording.recorder import REQUEST
 from pynenc.runner.health import Health
 from pynenc.runner.load import Activity, LoadMeter
+from pynenc.runner.log_keeping import LogKeeper
 
 
 class Heartbeat:
@@ -47,12 +48,14 @@ class Heartbeat:
         self.health = Health(components.conf.heartbeat_interval_seconds)
         self.activity: Activity = lambda: (0, 0, 0.0)
         self._load = LoadMeter(components)
+        self._logs = LogKeeper(components, self._runner_ids[0])
         self._stopped = threading.Event()
         self._subscription = components.orchestrator.subscribe(map(runner_channel, self._runner_ids))
         self._thread = threading.Thread(target=self._run, name="pynenc-heartbeat", daemon=True)
 
     def start(self) -> None:
         """Give the first sign of life, then go on beside."""
+        self._logs.start()
         self._beat()
         self._thread.start()
 
@@ -63,6 +66,7 @@ class Heartbeat:
         self._thread.join()
         self._subscription.close()
         self._tell_more()
+        self._logs.stop()
         self._components.orchestrator.forget_runners(self._runner_ids)
 
     def hurry(self) -> None:
@@ -99,6 +103,7 @@ class Heartbeat:
                 self._load.note(self._runner_ids, self.activity)
             except StorageError as error:
                 self._components.logger.debug("the load is written later: %s", error)
+        self._logs.flush()
 
     def _run(self) -> None:
         interval = self._components.conf.heartbeat_interval_seconds

@@ -17,6 +17,7 @@ from pynenc.plugins.component import DataComponent
 from pynenc.state_backend.alert_records import ALERT_RECORDS
 from pynenc.state_backend.count_records import COUNT_RECORDS
 from pynenc.state_backend.large_values import LARGE_VALUE_RECORDS, LargeValueUse
+from pynenc.state_backend.log_records import LOG_RECORDS
 from pynenc.state_backend.workflow_records import (
     STEP,
     WORKFLOW_RECORDS,
@@ -128,6 +129,7 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         *LARGE_VALUE_RECORDS,
         *COUNT_RECORDS,
         *ALERT_RECORDS,
+        *LOG_RECORDS,
     )
 
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:

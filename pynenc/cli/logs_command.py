@@ -1,0 +1,37 @@
+"""`pynenc logs`: what runners have logged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import click
+import msgspec
+
+from pynenc.cli.metrics_command import Span
+from pynenc.cli.options import as_json as json_option
+from pynenc.cli.options import limit_option
+from pynenc.cli.state import CliState, print_json
+from pynenc.identifiers.texts import visible
+
+
+@click.command()
+@click.argument("invocation", metavar="[ID]", required=False)
+@click.option("--since", type=Span(), help="Only what was logged within this span, such as 2h.")
+@limit_option
+@json_option
+@click.pass_obj
+def logs(state: CliState, invocation: str | None, since: timedelta | None, limit: int, as_json: bool) -> None:
+    """Print the latest warnings and errors of runners, or those about one invocation."""
+    app = state.app()
+    begin = datetime.now(UTC) - since if since is not None else None
+    lines = app.logs(invocation, limit, begin)
+    if as_json:
+        print_json([msgspec.structs.asdict(each) for each in lines])
+        return
+    for each in lines:
+        moment = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        about = f" [invocation {each.invocation_id}]" if each.invocation_id and invocation is None else ""
+        click.echo(f"{moment} {each.level.upper():<8} {visible(each.logger)}{about} {visible(each.text)}")
+    if not lines:
+        kept = f"from level {app.conf.store_logs.value} on, for {app.conf.log_hours:g} h"
+        click.echo(f"nothing was logged that is kept ({kept})")
