@@ -40,12 +40,14 @@ class DerivedIdentity(NamedTuple):
         run_id: The run of a trigger that starts the invocation, if one does.
         depth: How many triggers in a row led to it; None for as many as to the one that submits it.
         group: The ids that were made together with it, as text, if it is a member of a group.
+        headers: The headers that it inherits, as they are stored.
     """
 
     invocation_id: str
     run_id: str | None = None
     depth: int | None = None
     group: str | None = None
+    headers: str | None = None
 
 
 class _Circumstances(msgspec.Struct, frozen=True):
@@ -164,8 +166,11 @@ def _new_invocation(
 ) -> tuple[NewInvocation, WorkflowIdentity]:
     conf, task_key, depth = given.task.conf, given.task.key, given.depth
     invocation_id = new_id() if identity is None else identity.invocation_id
-    if identity is not None and identity.depth is not None:
-        depth = identity.depth
+    headers = given.headers
+    if identity is not None:
+        depth = depth if identity.depth is None else identity.depth
+        if identity.headers is not None:
+            headers = merged_headers(identity.headers, headers)
     workflow = given.workflow
     if workflow is None or conf.force_new_workflow:
         parent_id = workflow.workflow_id if workflow is not None else None
@@ -186,7 +191,7 @@ def _new_invocation(
         workflow.parent_id if workflow.workflow_id == invocation_id else workflow.workflow_id,
         DECLARED if conf.force_new_workflow else None,
         given.options.tags,
-        given.headers,
+        headers,
     )
     state = InvocationState(
         invocation_id,

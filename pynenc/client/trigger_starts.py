@@ -31,8 +31,9 @@ def start_tasks(app: App, starts: Sequence[Start]) -> list[str | None]:
     """Start tasks, those of all tasks together where nothing forbids it; what `Starter` promises."""
     reasons: list[str | None] = []
     together: list[_Bound] = []
+    headers = _headers_of(app, starts)
     for task_id, some in groupby(starts, lambda each: each.task_id):
-        bound = _bind(app, task_id, list(some), len(reasons), reasons)
+        bound = _bind(app, task_id, list(some), len(reasons), reasons, headers)
         if bound is None:
             continue
         if bound.task.has_keys:
@@ -101,10 +102,23 @@ class _Bound(NamedTuple):
     task: BaseTask[..., Any]
     places: list[int]
     calls: list[tuple[Start, dict[str, Any]]]
+    headers: Mapping[str, str | None]
+
+
+def _headers_of(app: App, starts: Sequence[Start]) -> dict[str, str | None]:
+    """Return the headers that starts inherit, by the invocations that led to them, in one read."""
+    sources = list(dict.fromkeys(each.source_id for each in starts if each.source_id is not None))
+    found = app.components.state_backend.read_invocations(sources) if sources else []
+    return {each.invocation_id: each.headers for each in found if each is not None}
 
 
 def _bind(
-    app: App, task_id: str, starts: Sequence[Start], first: int, reasons: list[str | None]
+    app: App,
+    task_id: str,
+    starts: Sequence[Start],
+    first: int,
+    reasons: list[str | None],
+    headers: Mapping[str, str | None],
 ) -> _Bound | None:
     """Bind the arguments of starts of one task; append a reason for each, or None for one that fits."""
     try:
@@ -112,7 +126,7 @@ def _bind(
     except PynencError as error:
         reasons += [str(error)] * len(starts)
         return None
-    bound = _Bound(task, [], [])
+    bound = _Bound(task, [], [], headers)
     for at, start in enumerate(starts, first):
         try:
             bound.calls.append((start, task.binder.bind((), _arguments(task, start))))
@@ -141,7 +155,7 @@ def _start_together(app: App, together: Sequence[_Bound], reasons: list[str | No
         try:
             new: list[NewInvocation] = []
             for each in some:
-                _submit(each.task, each.calls, new)
+                _submit(each, each.calls, new)
             submit(app.components, new)
         except StorageUnavailableError:
             raise
@@ -153,13 +167,13 @@ def _start_together(app: App, together: Sequence[_Bound], reasons: list[str | No
 def _start_one_task(bound: _Bound, reasons: list[str | None]) -> None:
     """Start a task; if that fails, call by call, so that the reason is told of the one that is to blame."""
     try:
-        _submit(bound.task, bound.calls)
+        _submit(bound, bound.calls)
     except StorageUnavailableError:
         raise
     except Exception:  # noqa: BLE001 - a hook or a value of the user's
         for place, call in zip(bound.places, bound.calls, strict=True):
             try:
-                _submit(bound.task, [call])
+                _submit(bound, [call])
             except StorageUnavailableError:
                 raise
             except Exception as error:  # noqa: BLE001 - it is told of the one that is to blame
@@ -167,11 +181,17 @@ def _start_one_task(bound: _Bound, reasons: list[str | None]) -> None:
 
 
 def _submit(
-    task: BaseTask[..., Any],
+    bound: _Bound,
     some: Sequence[tuple[Start, dict[str, Any]]],
     into: list[NewInvocation] | None = None,
 ) -> None:
-    identities = [DerivedIdentity(start.invocation_id, start.run_id, start.depth) for start, _ in some]
+    task, headers = bound.task, bound.headers
+    identities = [
+        DerivedIdentity(
+            start.invocation_id, start.run_id, start.depth, headers=headers.get(start.source_id or "")
+        )
+        for start, _ in some
+    ]
     calls = [call for _, call in some]
     submit_calls(task, calls, CallOptions.of(task.conf), identities=identities, into=into)
 

@@ -125,5 +125,15 @@ def pynenc_runner_stopped(app_id: str, runner: RunnerContext) -> None:
 
 
 @hookspec
+def pynenc_process_started(app_id: str, process: RunnerContext) -> None:
+    """Act when a runner or one of its worker processes begins to work, in that process."""
+
+
+@hookspec
+def pynenc_process_stopped(app_id: str, process: RunnerContext) -> None:
+    """Act when it has stopped in good order: what it ran has ended or was given back."""
+
+
+@hookspec
 def pynenc_alert(app_id: str, alert: Alert) -> None:
     """Act when an alert fires, goes on for long, or is over; called by the runner that has found it."""

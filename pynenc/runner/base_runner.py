@@ -124,11 +124,13 @@ class BaseRunner(Component):
         hooks, level = app.components.hooks, logging.DEBUG if self.is_embedded else logging.INFO
         with SignalWatch(self._signalled):
             hooks.call("runner_started", runner=self.runner_context)
+            hooks.call("process_started", process=self.runner_context)
             self.logger.log(level, "%s", self._start_line(places))
             try:
                 self.execute()
             finally:
                 self.logger.log(level, "%s %s stopped", type(self).__name__, self.runner_id)
+                hooks.call("process_stopped", process=self.runner_context)
                 hooks.call("runner_stopped", runner=self.runner_context)
 
     def _start_line(self, places: Mapping[str, Sequence[str]]) -> str:

@@ -39,7 +39,7 @@ class _Worker:
     def __init__(self, recipe: WorkerRecipe, channel: socket.socket) -> None:
         self.app = recipe.app
         self._channel = channel
-        identity = dataclasses.replace(recipe.identity, pid=os.getpid())
+        self._identity = identity = dataclasses.replace(recipe.identity, pid=os.getpid())
         for function in recipe.set_up:
             self._call(f"calling {function} in a worker", cast("Callable[[], None]", import_object(function)))
         for module in recipe.modules:
@@ -72,6 +72,8 @@ class _Worker:
 
     def run(self) -> None:
         """Work until told to stop."""
+        hooks = self.app.components.hooks
+        hooks.call("process_started", process=self._identity)
         self._engine.start()
         with contextlib.suppress(OSError):
             self._channel.sendall(UP)
@@ -85,6 +87,7 @@ class _Worker:
             else:
                 self._leave()
         self._engine.stop(self._conf.shutdown_grace_seconds, self._hurry)
+        hooks.call("process_stopped", process=self._identity)
         self.app.close()
 
     def _leave(self) -> None:

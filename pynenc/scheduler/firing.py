@@ -28,6 +28,7 @@ from pynenc.trigger.conditions.status import StatusContext
 from pynenc.trigger.definition import TriggerDefinition
 from pynenc.trigger.records import Occurrence, RunState, TriggerRun
 
+_OF_INVOCATIONS = (StatusContext, ResultContext, ExceptionContext)
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 _APART_S = 1e-6
 """Keeps the runs of one batch in their order."""
@@ -44,6 +45,7 @@ class Start:
         invocation_id: The id of its invocation.
         run_id: The run that starts it.
         depth: How many triggers in a row led here.
+        source_id: The invocation whose headers it gets: the one that changed, or that emitted the event.
     """
 
     task_id: str
@@ -52,6 +54,7 @@ class Start:
     invocation_id: str
     run_id: str
     depth: int
+    source_id: str | None = None
 
 
 class Starter(Protocol):
@@ -256,14 +259,24 @@ def _start(met: MatchedTrigger) -> Start:
     for context in met.parts:
         offered.update(_offer(context))
     arguments = _arguments(met) if met.definition.providers else None
-    return Start(met.definition.task_id, arguments, offered, _invocation_id(met), met.run_id, met.depth + 1)
+    emitters = (each.source_id for each in met.occurrences if each.source_id is not None)
+    changed = (each.invocation_id for each in met.parts if isinstance(each, _OF_INVOCATIONS))
+    return Start(
+        met.definition.task_id,
+        arguments,
+        offered,
+        _invocation_id(met),
+        met.run_id,
+        met.depth + 1,
+        next(changed, None) or next(emitters, None),
+    )
 
 
 def _offer(context: AnyContext) -> Mapping[str, Any]:
     """Return what a context has for parameters of the same name."""
     if isinstance(context, EventContext):
         return context.payload
-    if isinstance(context, (StatusContext, ResultContext, ExceptionContext)):
+    if isinstance(context, _OF_INVOCATIONS):
         return context.arguments
     return {}
 
