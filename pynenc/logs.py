@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol
 
 from pynenc.conf.config_pynenc import ArgumentPrintMode, ConfigPynenc, LogFormat
+from pynenc.conf.headers import stored_headers
 from pynenc.context import (
+    current_headers,
     current_invocation_id,
     current_run,
     current_runner,
@@ -25,7 +29,17 @@ from pynenc.interruption import is_key_press
 ROOT = "pynenc"
 _PARTS = ("storage", "security", "plugins", "conf")
 _SHORT, _LONGEST = 8, 8192
-_CONTEXT = ("app_id", "runner_cls", "runner_id", "invocation_id", "task_id", "workflow_id", "attempt")
+_CONTEXT = (
+    "app_id",
+    "runner_cls",
+    "runner_id",
+    "invocation_id",
+    "task_id",
+    "workflow_id",
+    "attempt",
+    "trace_id",
+)
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _REMOTE_ERROR = "remote_error"
 _OF_RECORDS = {*vars(logging.makeLogRecord({})), *_CONTEXT, _REMOTE_ERROR, "message", "asctime", "taskName"}
 """What a record has besides the `extra` of whoever logs."""
@@ -61,7 +75,7 @@ class InvocationFilter(logging.Filter):
     """Adds to each record what the running code is part of; what is there already stays.
 
     Put it on a handler of your own, and its format may name `app_id`, `runner_cls`, `runner_id`,
-    `invocation_id`, `task_id`, `workflow_id` and `attempt`; each is None where there is none.
+    `invocation_id`, `task_id`, `workflow_id`, `attempt` and `trace_id`; each is None where there is none.
 
     Args:
         app_id: The app of records that are made outside of any runner.
@@ -82,7 +96,19 @@ class InvocationFilter(logging.Filter):
         fields.setdefault("task_id", current_task_key.get())
         fields.setdefault("workflow_id", run.workflow_id if run else None)
         fields.setdefault("attempt", run.attempt if run else None)
+        headers = current_headers.get()
+        fields.setdefault("trace_id", _trace_of(headers) if headers is not None else None)
         return True
+
+
+@lru_cache(maxsize=256)
+def _trace_of(headers: str) -> str | None:
+    """Return the trace that stored headers name in W3C trace context, None if they name none.
+
+    https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+    found = _TRACE.fullmatch(stored_headers(headers).get("traceparent", ""))
+    return found[1] if found is not None else None
 
 
 class TextFormatter(logging.Formatter):

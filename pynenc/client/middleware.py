@@ -59,6 +59,7 @@ def enter_execution(app: App, claim: Claim) -> EnteredExecution:
         state.runner_id or "",
         data.created_at,
         stored_headers(data.headers),
+        claim=state.claim,
     )
     return _entered(app.components.hooks, execution)
 

@@ -48,6 +48,8 @@ class Execution:
         headers: Its headers.
         end: The way in which it ended; None while it runs.
         error: The exception that it raised, if it did.
+        claim: The number of its claim: 1 for the first run of all, more for a later attempt, and for a run
+            after parking or after its runner was lost.
     """
 
     invocation_id: str
@@ -61,6 +63,7 @@ class Execution:
     headers: Mapping[str, str] = field(default_factory=dict)
     end: End | None = None
     error: BaseException | None = None
+    claim: int = 1
 
 
 @dataclass(frozen=True, slots=True)
