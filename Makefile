@@ -49,6 +49,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.triggers_run
 	$(BIN)/python -m benchmarks.workflows_run
 	$(BIN)/python -m benchmarks.sealing_run
+	$(BIN)/python -m benchmarks.observation_run
 
 thorough: $(VENV)/.dev
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m thorough

@@ -29,6 +29,7 @@ def clean_process(
     Waits start no runner: the tests say themselves when something runs.
     """
     monkeypatch.setenv("PYNENC__EMBEDDED_RUNNER", "false")
+    monkeypatch.setattr("pynenc.logs._owned", None)
     before = set(Pynenc._instances)
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
     yield

@@ -16,8 +16,9 @@ LOST, REROUTED = "lost", "rerouted"
 STEP, FIRED, HOOK_FAILED = "step", "fired", "hook_failed"
 REQUEST, LAG = "request", "lag"
 DROPPED = "dropped"
-_BY_TASK = frozenset((RETRIED, PARKED, PAUSED, RECOVERED))
 _BARE = frozenset((LOST, REROUTED))
+_TIMED = frozenset((REQUEST, LAG))
+_BY_WHAT = frozenset((STEP, FIRED, HOOK_FAILED, *_TIMED))
 OTHER = "other"
 
 Event: TypeAlias = tuple[str, str, str, str, float]
@@ -47,7 +48,8 @@ class Recorder:
         self.events: deque[Event] = deque(maxlen=_MOST_NOTED)
         self.note: Callable[[Event], None] = self.events.append if is_on else _ignore
         self.keeper: object | None = None
-        self._counts = Counts()
+        self._cells: dict[tuple[str, str, str, str], _Cell] = {}
+        self._dropped = 0
         self._tasks: set[str] = set()
         self._queues: set[str] = set()
         self._others: set[str] = set()
@@ -56,56 +58,86 @@ class Recorder:
     def drain(self) -> Counts:
         """Add up what has happened since the last time; return all counts of this process."""
         with self._lock:
-            if len(self.events) == _MOST_NOTED:
-                self._count(DROPPED)
-            for _ in range(len(self.events)):
-                self._add(self.events.popleft())
-            return self._counts.copy()
+            events, cells = self.events, self._cells
+            if len(events) == _MOST_NOTED:
+                self._dropped += 1
+            for _ in range(len(events)):
+                kind, task, queue, status, seconds = event = events.popleft()
+                cell = cells.get((kind, task, queue, status)) or self._cell_of(event)
+                cell.count += 1
+                if seconds >= 0:
+                    cell.buckets[bisect_left(BOUNDS, seconds)] += 1
+                    cell.seconds += seconds
+            return self._summed()
 
-    def _add(self, event: Event) -> None:
-        kind, task, queue, status, seconds = event
+    def _cell_of(self, event: Event) -> _Cell:
+        """Return the cell of an event that was not met yet: one of its own, or `other` if there are many."""
+        kind, task, queue, status, _ = event
+        many = self._dropped
         if kind in _BARE:
-            self._count(kind)
-            return
-        if kind in (REQUEST, LAG):
-            self._observe(kind, seconds, *([status] if status else []))
-            return
-        if not (kind in _BY_TASK or kind in (STARTED, ENDED)):
-            self._count(kind, self._known(status, self._others, _MOST_OTHERS))
-            return
-        task = self._known(task, self._tasks, _MOST_TASKS)
-        queue = self._known(queue, self._queues, _MOST_QUEUES)
-        if kind == STARTED:
-            self._count(STARTED, task, queue)
-            if seconds >= 0:
-                self._observe("wait", seconds, task, queue)
-        elif kind == ENDED:
-            self._count(ENDED, task, queue, status)
-            self._observe("run", seconds, task, status)
+            place = kind, "", "", ""
+        elif kind in _BY_WHAT:
+            place = kind, "", "", self._known(status, self._others, _MOST_OTHERS)
         else:
-            self._count(kind, task)
+            place = kind, self._known(task, self._tasks, _MOST_TASKS), queue, status
+            place = *place[:2], self._known(queue, self._queues, _MOST_QUEUES), status
+        cell = self._cells.get(place)
+        if cell is None:
+            cell = self._cells[place] = _Cell(*_keys_of(*place))
+        if many == self._dropped:
+            self._cells[event[:4]] = cell
+        return cell
 
     def _known(self, name: str, known: set[str], most: int) -> str:
         """Return a name, or `other` if there are too many."""
         if name in known:
             return name
         if len(known) >= most:
-            self._count(DROPPED)
+            self._dropped += 1
             return OTHER
         known.add(name)
         return name
 
-    def _count(self, name: str, *labels: str) -> None:
-        key = key_of(name, labels)
-        self._counts.counters[key] = self._counts.counters.get(key, 0) + 1
+    def _summed(self) -> Counts:
+        counts = Counts()
+        for cell in {id(each): each for each in self._cells.values()}.values():
+            if cell.counter is not None:
+                counts.counters[cell.counter] = counts.counters.get(cell.counter, 0) + cell.count
+            if cell.histogram is not None and any(cell.buckets):
+                times = Histogram(list(cell.buckets), cell.seconds)
+                counts.add(Counts({}, {cell.histogram: times}))
+        if self._dropped:
+            counts.counters[DROPPED] = self._dropped
+        return counts
 
-    def _observe(self, name: str, seconds: float, *labels: str) -> None:
-        key = key_of(name, labels)
-        histogram = self._counts.histograms.get(key)
-        if histogram is None:
-            histogram = self._counts.histograms[key] = Histogram()
-        histogram.buckets[bisect_left(BOUNDS, seconds)] += 1
-        histogram.total += seconds
+
+class _Cell:
+    """The sum of events of one kind with the same labels.
+
+    Args:
+        counter: The key under which they are counted, None if they are not.
+        histogram: The key under which their durations are, None if they have none.
+    """
+
+    __slots__ = ("buckets", "count", "counter", "histogram", "seconds")
+
+    def __init__(self, counter: str | None, histogram: str | None) -> None:
+        self.counter, self.histogram = counter, histogram
+        self.count, self.seconds = 0, 0.0
+        self.buckets = [0] * (len(BOUNDS) + 1)
+
+
+def _keys_of(kind: str, task: str, queue: str, status: str) -> tuple[str | None, str | None]:
+    """Return the keys under which events are counted, and their durations added up."""
+    if kind == STARTED:
+        return key_of(kind, [task, queue]), key_of("wait", [task, queue])
+    if kind == ENDED:
+        return key_of(kind, [task, queue, status]), key_of("run", [task, status])
+    if kind in _TIMED:
+        return None, key_of(kind, [status] if status else [])
+    if kind in _BARE:
+        return key_of(kind, []), None
+    return key_of(kind, [status] if kind in _BY_WHAT else [task]), None
 
 
 def _ignore(event: Event) -> None:
