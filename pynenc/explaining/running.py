@@ -8,6 +8,7 @@ import msgspec
 
 from pynenc.explaining.facts import Facts, evidence_of, who
 from pynenc.explaining.findings import Finding, many, span
+from pynenc.explaining.pace import usual_run_s
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -57,7 +58,10 @@ def running(facts: Facts, state: InvocationState, data: InvocationData | None) -
     if state.cancel_requested:
         asked = "It was asked to end, and its body has not ended yet."
         yield Finding("asked_to_end", "info", asked, evidence)
-    yield Finding("running", "info", sentence, {**evidence, "timeout": timeout})
+    usual_s = usual_run_s(facts, state.task_id)
+    if usual_s is not None:
+        sentence += f" Of late 95 of 100 runs of its task have ended within {span(usual_s)}."
+    yield Finding("running", "info", sentence, {**evidence, "timeout": timeout, "usual_s": usual_s})
 
 
 def _silent(facts: Facts, state: InvocationState) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pynenc.conf.config_task import ConcurrencyControlType
 from pynenc.explaining.facts import Facts, LiveRunner
 from pynenc.explaining.findings import Finding, many, one_line, ordinal, span
+from pynenc.explaining.pace import in_line
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.parking import NEVER
@@ -109,8 +110,9 @@ def _due(facts: Facts, state: InvocationState) -> Iterator[Finding]:
         yield Finding("higher_priority", "info", sentence, evidence)
     elif place.before:
         verb = "is" if place.before == 1 else "are"
-        sentence = f"{many(place.before, 'message')} {verb} before it in queue '{place.queue}'."
-        yield Finding("in_line", "info", sentence, evidence)
+        pace, how_fast = in_line(facts, place.queue, place.before)
+        sentence = f"{many(place.before, 'message')} {verb} before it in queue '{place.queue}'{pace}."
+        yield Finding("in_line", "info", sentence, {**evidence, **how_fast})
     else:
         yield Finding("next_in_line", "info", f"It is next in queue '{place.queue}'.", evidence)
     if consumers:
