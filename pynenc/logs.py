@@ -142,9 +142,10 @@ class TextFormatter(logging.Formatter):
             parts.append(f"invocation:{self._id(fields['invocation_id'])}")
         return " ".join(parts)
 
-    def _id(self, value: str) -> str:
-        # Ids begin with their time, so the tail tells them apart.
-        return value[-_SHORT:] if self._compact else value
+    def _id(self, value: object) -> str:
+        # Ids begin with their time, so the tail tells them apart. Users may log things of their own so named.
+        text = value if isinstance(value, str) else shown(value, _LONGEST)
+        return visible(text[-_SHORT:] if self._compact else text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -232,7 +233,7 @@ class _CurrentStreamHandler(logging.Handler):
             except UnicodeEncodeError:  # the stream's encoding lacks a character
                 stream.write(text.encode("ascii", "backslashreplace").decode("ascii") + "\n")
             stream.flush()
-        except (ValueError, OSError, AttributeError):
+        except Exception:  # noqa: BLE001 - logging ends nothing
             self.handleError(record)
 
     def _text(self, record: logging.LogRecord) -> str:

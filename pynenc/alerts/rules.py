@@ -11,7 +11,6 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import all_counts
-from pynenc.lifecycle.rollups import read_rolled_up
 from pynenc.metrics.history import quantile
 from pynenc.metrics.readings import AVAILABLE, Readings
 from pynenc.recording.counts import BOUNDS, Counts, Histogram, parts_of
@@ -23,7 +22,7 @@ APP = "app"
 _LEAST_ENDS = 20
 _RECENT_S = 300.0
 _LOST_S = 600.0
-_MOST_STUCK = 200
+_MOST_STUCK = 1000
 _LONG_RUN_S = 600.0
 _TIMES_P99 = 20.0
 _TIMES_PENDING = 3.0
@@ -113,12 +112,8 @@ def _no_runner(look: Look) -> Iterator[Finding]:
 
 
 def _no_leader(look: Look) -> Iterator[Finding]:
-    rolled = read_rolled_up(look.components) if look.readings.alive else None
-    if rolled is None:
-        return
-    age = look.readings.now - rolled.at
-    if age > look.over(APP):
-        yield Finding(APP, age, f"runners are alive, and none has done the housekeeping for {age:.0f} s")
+    if look.readings.alive and look.readings.leader is None:
+        yield Finding(APP, 0, "runners are alive, and none does the housekeeping")
 
 
 def _failure_rate(look: Look) -> Iterator[Finding]:
@@ -140,8 +135,7 @@ def _failure_rate(look: Look) -> Iterator[Finding]:
 def _stuck(look: Look) -> Iterator[Finding]:
     yield from _stuck_pending(look)
     now, states = look.readings.now, look.components.orchestrator.find_states
-    long = max(look.over(""), 1.0)
-    running = states(InvocationStatus.RUNNING, now - min(long, _LONG_RUN_S), _MOST_STUCK)
+    running = states(InvocationStatus.RUNNING, now - look.components.conf.dead_after_seconds, _MOST_STUCK)
     if not running:
         return
     invocations = look.components.state_backend.read_invocations([each.invocation_id for each in running])
@@ -182,9 +176,7 @@ def _long_runs(counts: Counts) -> Mapping[str, float]:
 
 def _runner_lost(look: Look) -> Iterator[Finding]:
     orchestrator, now = look.components.orchestrator, look.readings.now
-    silent = orchestrator.silent_runners(now - look.components.conf.dead_after_seconds, 500)
-    beats = dict(zip(silent, orchestrator.last_heartbeats(silent), strict=True))
-    lost = [each for each, beat in beats.items() if beat is not None and beat > now - _LOST_S]
+    lost = sorted(set(orchestrator.live_runners(now - _LOST_S)) - set(look.readings.alive))
     found = look.components.state_backend.read_runners(lost)
     hosts = Counter(each.hostname for each in found if each is not None)
     for host, number in hosts.items():
@@ -249,7 +241,7 @@ RULES: Mapping[str, Rule] = {
     "queue_age": Rule(_bounds(300, 60), _queue_age),
     "no_consumer": Rule(_bounds(0, 60), _no_consumer),
     "no_runner": Rule(_bounds(0, 30), _no_runner),
-    "no_leader": Rule(_bounds(300, 0), _no_leader),
+    "no_leader": Rule(_bounds(0, 300), _no_leader),
     "failure_rate": Rule(_bounds(0.2, 0), _failure_rate),
     "stuck": Rule(_bounds(86400, 0), _stuck),
     "runner_lost": Rule(_bounds(3, 0), _runner_lost),
@@ -259,6 +251,3 @@ RULES: Mapping[str, Rule] = {
     "storage_slow": Rule(_bounds(1, 0), _storage_slow),
 }
 """The rules, by name."""
-
-FROM_OUTSIDE = ("no_runner", "no_leader")
-"""The rules that a runner cannot find to be broken, because it is one."""

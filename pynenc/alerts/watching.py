@@ -14,11 +14,11 @@ import msgspec
 
 from pynenc.alerts.rules import RULES, Finding, Look
 from pynenc.conf.config_alerts import RuleSettings
-from pynenc.identifiers.texts import error_text
+from pynenc.identifiers.texts import error_text, storable
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.readings import Readings
 from pynenc.state_backend.alert_records import AlertData, AlertState
-from pynenc.storage.record_store import Lookup, Remove, Save, swap
+from pynenc.storage.record_store import Lookup, RecordWrite, Remove, Save, swap
 
 Tell: TypeAlias = Callable[[AlertData], None]
 """Tells of an alert that fires or is over."""
@@ -26,6 +26,8 @@ Tell: TypeAlias = Callable[[AlertData], None]
 CLEAR_S = 60.0
 """For how many seconds a subject must be right before its alert is over."""
 
+_SEEN_AGAIN_S = 60.0
+_TRIES = 5
 _MOST_SUBJECTS = 100
 _PAGE = 200
 _FIELDS = (
@@ -35,6 +37,7 @@ _FIELDS = (
     "begun",
     "missed_at",
     "told_at",
+    "seen_at",
     "value",
     "text",
 )
@@ -89,14 +92,29 @@ def alerts(components: Components, states: Collection[AlertState] = tuple(AlertS
     return sorted(found, key=lambda each: each.at, reverse=True)
 
 
-def silence(components: Components, alert: str, until: float) -> AlertData | None:
-    """Let an alert not be told until a moment; return it then, None if there is no such alert."""
-    store = components.state_backend
-    (found,) = store.read(AlertData, [alert])
-    if found is None:
-        return None
-    silenced = msgspec.structs.replace(found, silent_until=until, version=found.version + 1)
-    return silenced if store.write([swap(found, silenced, ("version", "silent_until"))])[0] else None
+def silence(components: Components, alert: str, until: float) -> AlertData:
+    """Keep an alert quiet until a moment, whether it is there already or not; return it.
+
+    Raises:
+        ValueError: The name is not that of a rule, a colon and a subject.
+    """
+    rule, colon, subject = alert.partition(":")
+    if rule not in RULES or not colon or not subject:
+        names = ", ".join(RULES)
+        raise ValueError(f"'{alert}' is not RULE:SUBJECT, such as 'queue_age:mail'; the rules are {names}")
+    store, now = components.state_backend, components.now()
+    key = alert_id(rule, subject)
+    for _ in range(_TRIES):
+        (found,) = store.read(AlertData, [key])
+        if found is None:
+            new = AlertData(key, rule, storable(subject), AlertState.OVER, 1, now, now, silent_until=until)
+            write: RecordWrite = Save(new)
+        else:
+            new = msgspec.structs.replace(found, silent_until=until, version=found.version + 1)
+            write = swap(found, new, ("version", "silent_until"))
+        if store.write([write])[0]:
+            return new
+    raise ValueError(f"'{alert}' is changed by others again and again; try once more")
 
 
 def _wrong(
@@ -111,33 +129,43 @@ def _wrong(
     key, store = alert_id(rule, finding.subject), components.state_backend
     if known is None:
         (known,) = store.read(AlertData, [key])  # one that is over
+    found = {"value": float(finding.value), "text": storable(finding.text), "seen_at": now, "missed_at": 0.0}
     if known is None or known.state == AlertState.OVER:
         silent = known.silent_until if known is not None else 0.0
         version = known.version + 1 if known is not None else 1
         new = AlertData(
             key, rule, finding.subject, AlertState.PENDING, version, now, now, silent_until=silent
         )
-        new = msgspec.structs.replace(new, value=float(finding.value), text=finding.text)
+        new = msgspec.structs.replace(new, **found)
         if not store.write([Save(new) if known is None else swap(known, new, _FIELDS)])[0]:
             return
         known = new
-    seen = {"missed_at": 0.0, "value": float(finding.value), "text": finding.text}
+    is_silent = known.silent_until > now
+    told = {} if is_silent else {"told_at": now}
     if known.state == AlertState.PENDING:
         if now - known.begun >= wait_s:
-            _change(components, known, {**seen, "state": AlertState.FIRING, "at": now, "told_at": now}, tell)
-    elif now - known.told_at >= components.conf.alert_repeat_hours * 3600:
-        _change(components, known, {**seen, "told_at": now}, tell)
-    elif known.missed_at:
-        _change(components, known, seen)
+            begins = {**found, **told, "state": AlertState.FIRING, "at": now}
+            _change(components, known, begins, None if is_silent else tell)
+    elif not is_silent and now - known.told_at >= components.conf.alert_repeat_hours * 3600:
+        _change(components, known, {**found, **told}, tell)
+    elif known.missed_at or now - known.seen_at >= _SEEN_AGAIN_S:
+        _change(components, known, found)
 
 
 def _right(components: Components, known: AlertData, now: float, tell: Tell) -> None:
+    over = {"state": AlertState.OVER, "at": now}
     if known.state == AlertState.PENDING:
-        components.state_backend.write([Remove(AlertData, known.alert_id, {"version": known.version})])
+        if known.silent_until > now:
+            _change(components, known, over)
+        else:
+            components.state_backend.write([Remove(AlertData, known.alert_id, {"version": known.version})])
     elif not known.missed_at:
         _change(components, known, {"missed_at": now})
-    elif now - known.missed_at >= CLEAR_S:
-        _change(components, known, {"state": AlertState.OVER, "at": now, "told_at": now}, tell)
+    elif (
+        now - known.missed_at >= CLEAR_S
+    ):  # told even while it is silent, to those who were told that it fires
+        was_told = known.told_at > 0
+        _change(components, known, {**over, "told_at": now} if was_told else over, tell if was_told else None)
 
 
 def _change(
@@ -145,14 +173,13 @@ def _change(
 ) -> None:
     """Change an alert unless somebody else has; who has changed it tells it, if it is to be told."""
     changed = msgspec.structs.replace(known, version=known.version + 1, **values)
-    applied = components.state_backend.write([swap(known, changed, _FIELDS)])[0]
-    if applied and tell is not None and changed.silent_until <= changed.told_at:
+    if components.state_backend.write([swap(known, changed, _FIELDS)])[0] and tell is not None:
         tell(changed)
 
 
 def log(logger: logging.Logger, alert: AlertData) -> None:
     """Log an alert: a warning when it fires, a note when it is over."""
     if alert.state == AlertState.OVER:
-        logger.info("alert %s is over: %s", alert.alert_id, alert.text)
+        logger.info("alert %s is over; it was: %s", alert.alert_id, alert.text)
     else:
         logger.warning("alert %s: %s", alert.alert_id, alert.text)

@@ -95,17 +95,20 @@ class InvocationApi:
         return self.invocation_finder.history(since, until, step, task)
 
     def logs(
-        self, invocation_id: str | None = None, limit: int = 100, since: datetime | None = None
+        self, invocation_id: str | None = None, limit: int = 100, since: datetime | timedelta | None = None
     ) -> list[LogLine]:
         """Return the latest warnings and errors that runners have logged and stored, oldest first.
 
-        They are kept for `log_hours`, from the level `store_logs` on, at most 20 a second and 200 a minute of
-        each process.
+        They are kept for `log_hours`, from the level `store_logs` on; of each process at most 20 errors and
+        20 warnings a second, and 200 of each a minute.
 
         Args:
             invocation_id: Only what was logged in the body of this invocation, or about a failure of it.
             limit: The largest number to return.
-            since: Only what was logged then or later.
+            since: Only what was logged then or later, or within that time.
+
+        Raises:
+            ValueError: The limit is not a number from 1 to 1,000,000.
         """
         return self.invocation_finder.logs(invocation_id, limit, since)
 

@@ -14,6 +14,7 @@ from pynenc.client.workflow_names import latest_of, resolved
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
+from pynenc.identifiers.texts import storable
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -40,6 +41,7 @@ from pynenc.storage.record_store import Lookup
 from pynenc.storage.records import why_unreadable
 from pynenc.workflow.updates import INTERNAL
 
+_MOST_LINES = 1_000_000
 TaskFilter = BaseTask[..., Any] | TaskId | str | None
 StatusFilter = Iterable[InvocationStatus | str] | InvocationStatus | str | None
 
@@ -146,15 +148,21 @@ class InvocationFinder:
     ) -> list[Activity]:
         """Return what was done in each step of a time; see `Pynenc.history`."""
         components = self._components()
-        end = components.now() if until is None else until.timestamp()
-        begin = end - since.total_seconds() if isinstance(since, timedelta) else since.timestamp()
+        end = _moment("until", until, components.now())
+        begin = _moment("since", since, end)
+        if not isinstance(step, timedelta):
+            raise TypeError(f"'step' is a timedelta, not {step!r}")
         wanted = None if task is None else _task_key(task)
         return history(components, begin, end, step.total_seconds(), wanted)
 
-    def logs(self, invocation_id: str | None, limit: int, since: datetime | None) -> list[LogLine]:
+    def logs(
+        self, invocation_id: str | None, limit: int, since: datetime | timedelta | None
+    ) -> list[LogLine]:
         """Return log lines that were stored; see `Pynenc.logs`."""
-        equals = {} if invocation_id is None else {"invocation_id": invocation_id}
-        low = since.timestamp() if since is not None else None
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= _MOST_LINES:
+            raise ValueError(f"'limit' is a whole number from 1 to {_MOST_LINES:,}, not {limit!r}")
+        equals = {} if invocation_id is None else {"invocation_id": storable(invocation_id)}
+        low = None if since is None else _moment("since", since, self._components().now())
         lookup = Lookup(LogLine, equals, low, newest_first=True)
         return self._components().state_backend.find(LogLine, lookup, limit)[::-1]
 
@@ -233,9 +241,26 @@ def _filter(
     )
 
 
+def _moment(name: str, value: datetime | timedelta | None, otherwise: float) -> float:
+    """Return a moment in seconds since the epoch; a span counts back from another one.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if value is None:
+        return otherwise
+    if isinstance(value, timedelta):
+        return otherwise - value.total_seconds()
+    if isinstance(value, datetime):
+        return value.timestamp()
+    raise TypeError(f"{name!r} is a datetime, or a timedelta back from the end, not {value!r}")
+
+
 def _task_key(task: BaseTask[..., Any] | TaskId | str) -> str:
     if isinstance(task, Filter):
         raise TypeError("a task is asked for, not a filter; use 'app.search' or 'app.search_count'")
     if isinstance(task, str):
         return task
+    if not isinstance(task, (TaskId, BaseTask)):
+        raise TypeError(f"a task, or the name of one, is asked for, not {task!r}")
     return task.key if isinstance(task, TaskId) else task.task_id.key

@@ -9,15 +9,18 @@ import click
 import msgspec
 
 from pynenc.alerts.rules import RULES
-from pynenc.alerts.telling import AlertTeller, content, post
+from pynenc.alerts.telling import AlertTeller, content, post, shown_address
 from pynenc.alerts.watching import alert_id, silence, watch
 from pynenc.alerts.watching import alerts as stored_alerts
 from pynenc.app import Pynenc
 from pynenc.cli.metrics_command import Span
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, PlainTable, console, print_json
+from pynenc.explaining.findings import one_line
 from pynenc.identifiers.texts import visible
 from pynenc.state_backend.alert_records import AlertData, AlertState
+
+_PATIENCE_S = 60.0
 
 
 @click.group()
@@ -49,7 +52,7 @@ def check(state: CliState) -> None:
     app = state.app()
     teller = AlertTeller(app.components)
     failed = watch(app.components, teller.tell)
-    teller.stop()
+    teller.stop(_PATIENCE_S)
     for rule, reason in failed.items():
         click.echo(f"rule {rule} cannot be looked at: {visible(reason)}", err=True)
     firing = stored_alerts(app.components, (AlertState.FIRING,))
@@ -63,13 +66,15 @@ def check(state: CliState) -> None:
 @click.option("--for", "span", type=Span(), default="4h", show_default=True, help="For how long.")
 @click.pass_obj
 def silenced(state: CliState, alert: str, span: timedelta) -> None:
-    """Let an alert, as `alerts list` names it, not be told for a time."""
+    """Keep an alert quiet for a time, whether it fires or not: RULE:SUBJECT, such as queue_age:mail."""
     if not timedelta() < span <= timedelta(days=7):
         raise click.BadParameter("it must be 7 days at most", param_hint="--for")
     app = state.app()
     until = app.components.now() + span.total_seconds()
-    if silence(app.components, alert, until) is None:
-        raise click.ClickException(f"there is no alert '{visible(alert)}' that could be silenced now")
+    try:
+        silence(app.components, alert, until)
+    except ValueError as error:
+        raise click.ClickException(visible(str(error))) from error
     click.echo(f"{visible(alert)} is not told until {_moment(until)}")
 
 
@@ -83,10 +88,11 @@ def test(state: CliState) -> None:
         click.echo("'alert_webhooks' is empty: alerts are only logged, and handed to hooks")
         return
     body = json.dumps(content(app.app_id, _trial(app))).encode()
-    problems = {address: post(app.components, address, body) for address in addresses}
-    for address, problem in problems.items():
-        click.echo(f"{address}: {visible(problem) if problem else 'taken'}")
-    if any(problems.values()):
+    problems = [post(app.components, each.get_secret_value(), body) for each in addresses]
+    for address, problem in zip(addresses, problems, strict=True):
+        named = shown_address(address.get_secret_value())
+        click.echo(f"{named}: {visible(problem) if problem else 'taken'}")
+    if any(problems):
         raise SystemExit(1)
 
 
@@ -102,7 +108,10 @@ def _print(found: list[AlertData], otherwise: str) -> None:
         return
     table = PlainTable("alert", "state", "since", "finding")
     for each in found:
-        table.add_row(each.alert_id, each.state.value, _moment(each.begun), each.text)
+        silent = f", silent until {_moment(each.silent_until)}" if each.silent_until > each.seen_at else ""
+        table.add_row(
+            one_line(each.alert_id), f"{each.state.value}{silent}", _moment(each.begun), one_line(each.text)
+        )
     console().print(table)
 
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import click
 import msgspec
 
+from pynenc.app import Pynenc
 from pynenc.cli.metrics_command import Span
 from pynenc.cli.options import as_json as json_option
 from pynenc.cli.options import limit_option
 from pynenc.cli.state import CliState, print_json
-from pynenc.identifiers.texts import visible
+from pynenc.identifiers.texts import storable, visible
 
 
 @click.command()
@@ -33,5 +34,13 @@ def logs(state: CliState, invocation: str | None, since: timedelta | None, limit
         about = f" [invocation {each.invocation_id}]" if each.invocation_id and invocation is None else ""
         click.echo(f"{moment} {each.level.upper():<8} {visible(each.logger)}{about} {visible(each.text)}")
     if not lines:
+        if invocation is not None and not _is_known(app, invocation):
+            raise click.ClickException(
+                f"no invocation '{visible(invocation)}' is stored; its whole id is asked for"
+            )
         kept = f"from level {app.conf.store_logs.value} on, for {app.conf.log_hours:g} h"
-        click.echo(f"nothing was logged that is kept ({kept})")
+        click.echo(f"no line is kept ({kept}, except in a flood)")
+
+
+def _is_known(app: Pynenc, invocation: str) -> bool:
+    return app.state_backend.read_invocations([storable(invocation)])[0] is not None

@@ -9,9 +9,12 @@ import click
 
 from pynenc.cli.state import CliState, PlainTable, console, print_json
 from pynenc.identifiers.spans import span_seconds
+from pynenc.identifiers.texts import visible
 from pynenc.metrics.exposition import metrics_text
 from pynenc.metrics.history import Activity
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
+
+_LONGEST_S = 20 * 365 * 86400.0
 
 
 class Span(click.ParamType[timedelta]):
@@ -28,14 +31,14 @@ class Span(click.ParamType[timedelta]):
             seconds = span_seconds(str(value))
         except OverflowError:
             seconds = None
-        if not seconds:
+        if not seconds or seconds > _LONGEST_S:
             self.fail(f"'{value}' is not a span such as 30s, 10m, 2h or 7d", param, context)
         return timedelta(seconds=seconds)
 
 
 @click.command()
 @click.option("--history", "is_history", is_flag=True, help="What was done in each step of a time.")
-@click.option("--since", type=Span(), default="1h", show_default=True, help="How far the history goes back.")
+@click.option("--since", type=Span(), help="How far the history goes back; by default 1h.")
 @click.option("--step", type=Span(), help="The length of its steps; by default a thirtieth of the time.")
 @click.option("--task", help="Only this task.")
 @click.option("--json", "as_json", is_flag=True, help="Print the history for scripts.")
@@ -43,7 +46,7 @@ class Span(click.ParamType[timedelta]):
 def metrics(
     state: CliState,
     is_history: bool,
-    since: timedelta,
+    since: timedelta | None,
     step: timedelta | None,
     task: str | None,
     as_json: bool,
@@ -51,10 +54,11 @@ def metrics(
     """Print the figures of the app in the text format of Prometheus, for example for a textfile collector."""
     app = state.app()
     if not is_history:
-        if as_json or task or step:
-            raise click.UsageError("--task, --step and --json belong to --history")
+        if as_json or task or step or since:
+            raise click.UsageError("--since, --step, --task and --json belong to --history")
         click.echo(metrics_text(app.components, version_of(CORE_DISTRIBUTION)), nl=False)
         return
+    since = since or timedelta(hours=1)
     step = step or max(timedelta(minutes=1), timedelta(minutes=-(-since // timedelta(minutes=30))))
     try:
         points = app.history(since, step=step, task=task)
@@ -63,6 +67,8 @@ def metrics(
     if as_json:
         print_json([asdict(each) for each in points])
         return
+    if task is not None and not any(each.submitted or each.started or each.ended for each in points):
+        click.echo(f"nothing was counted of a task '{visible(task)}' in this time", err=True)
     table = PlainTable(
         "from", "submitted", "started", "succeeded", "failed", "retried", "mean run", "p95 run"
     )

@@ -157,6 +157,8 @@ def explain(cls: type[PynencConfig], error: ValidationError, origins: Mapping[st
             continue
         shown = "**********" if is_secret(cls, name) else repr(problem["input"])
         reason = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            reason = "no such name is known there"
         where = f" at '{inside}'" if inside else ""
         lines.append(
             f"setting '{name}' of {cls.__name__} (from {origins.get(name, 'code')}) "

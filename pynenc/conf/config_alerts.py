@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from pynenc.conf.base_config import PynencConfig
-from pynenc.conf.config_task import Names
+from pynenc.conf.config_task import names_from_text
 from pynenc.identifiers.spans import span_seconds
 
 RULES = (
@@ -27,16 +27,21 @@ RULES = (
 )
 """The names of the rules."""
 
+_MOST = {"failure_rate": 1.0, "schedule_late": 7200.0, "storage_slow": 7200.0}
+"""The values that nothing can be beyond: a share, and the last bound of histograms."""
+
 
 def _amount(value: Any) -> Any:
     """Accept a span such as `2m` for a number of seconds."""
-    if not isinstance(value, str):
-        return value
-    try:
-        seconds = span_seconds(value)
-    except OverflowError:
-        seconds = None
-    return value if seconds is None else seconds
+    if isinstance(value, str):
+        try:
+            seconds = span_seconds(value)
+            return float(value) if seconds is None else seconds
+        except (OverflowError, ValueError):
+            value = None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a number, or a span such as 30s, 10m or 2h")
+    return value
 
 
 Amount = Annotated[float, BeforeValidator(_amount), Field(ge=0, allow_inf_nan=False)]
@@ -72,7 +77,7 @@ def _rules(value: Any) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("must be an object with the settings of rules by their names")
@@ -82,42 +87,58 @@ def _rules(value: Any) -> Any:
     return value
 
 
-def web_address(value: str) -> str:
-    """Accept the address of a web server.
-
-    Raises:
-        ValueError: It is something else.
-    """
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or any(each <= " " for each in value):
-        raise ValueError(f"{value!r} is not an address that begins with http:// or https://")
-    return value
+def _possible(rules: dict[str, RuleSettings]) -> dict[str, RuleSettings]:
+    """Refuse bounds that nothing can be beyond."""
+    for name, most in _MOST.items():
+        settings = rules.get(name)
+        for bounds in (settings, *settings.subjects.values()) if settings is not None else ():
+            if bounds.over is not None and bounds.over >= most:
+                raise ValueError(f"'over' of {name} must be less than {most:g}, not {bounds.over:g}")
+    return rules
 
 
-def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(web_address(each) for each in value)
+def _web_address(secret: SecretStr) -> SecretStr:
+    """Accept the address of a web server; it is not shown, because it may be a secret itself."""
+    value = secret.get_secret_value()
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_good = False
+    if not is_good or not value.isascii() or any(each <= " " for each in value):
+        raise ValueError(
+            "is not an address that begins with http:// or https://, in ASCII and with a port below 65536"
+        )
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("names a user or a password, which web servers are not told that way")
+    return secret
+
+
+Address = Annotated[SecretStr, AfterValidator(_web_address)]
 
 
 class ConfigAlerts(PynencConfig):
     """Settings of alerts."""
 
     alerts: bool = Field(True, description="Whether the runner that does the housekeeping looks for alerts.")
-    alert_rules: Annotated[dict[str, RuleSettings], BeforeValidator(_rules)] = Field(
-        default_factory=dict,
-        description="Other bounds of the rules by name, such as "
-        '`{"queue_age": {"over": "10m", "for": "2m", "subjects": {"mail": {"over": "1h"}}}}`.',
+    alert_rules: Annotated[dict[str, RuleSettings], BeforeValidator(_rules), AfterValidator(_possible)] = (
+        Field(
+            default_factory=dict,
+            description="Other bounds of the rules by name, such as "
+            '`{"queue_age": {"over": "10m", "for": "2m", "subjects": {"mail": {"over": "1h"}}}}`.',
+        )
     )
-    alert_webhooks: Annotated[Names, AfterValidator(_addresses)] = Field(
+    alert_webhooks: Annotated[tuple[Address, ...], BeforeValidator(names_from_text)] = Field(
         (), description="Addresses to which alerts are posted as JSON."
     )
     alert_webhook_secret: SecretStr | None = Field(
-        None, description="Signs what is posted, so that the receiver can tell who sent it."
+        None, min_length=1, description="Signs what is posted, so that the receiver can tell who sent it."
     )
     alert_repeat_hours: float = Field(
         4.0, gt=0, description="After how many hours an alert that goes on is told again."
     )
     alert_days: float = Field(30.0, gt=0, description="For how many days alerts that are over are kept.")
-    alert_heartbeat_url: Annotated[str, AfterValidator(web_address)] | None = Field(
+    alert_heartbeat_url: Address | None = Field(
         None,
         description="An address that is requested once a minute while a runner does the housekeeping, so "
         "that an outside service notices silence.",

@@ -36,7 +36,7 @@ class ConfigObservation(PynencConfig):
         "the load of each runner and its warnings too.",
     )
     rollup_minutes_hours: float = Field(
-        48.0, gt=0, description="For how many hours the counts of each minute are kept."
+        48.0, ge=2, description="For how many hours the counts of each minute are kept."
     )
     rollup_hours_days: float = Field(
         30.0, gt=0, description="For how many days the counts of each hour are kept."

@@ -38,8 +38,10 @@ def roll_up(components: Components, tasks: Sequence[str]) -> None:
     rolled = _restored(components)
     until = components.now() - _SETTLED_S
     counts = all_counts(components)
+    if rolled is None:  # all that was counted until now goes into the first minute
+        components.state_backend.write([Save(RolledUp(ROLLED_UP, 0, 0.0, Counts().encoded()))])
+        rolled = read_rolled_up(components)
     if rolled is None:
-        components.state_backend.write([Save(RolledUp(ROLLED_UP, 0, until, counts.encoded()))])
         return
     if until <= rolled.at:
         return

@@ -58,7 +58,7 @@ def _gauges(
     yield families.READY, [((queue,), depth.ready) for queue, depth in look.depths.items()]
     yield families.HELD, [((queue,), depth.waiting) for queue, depth in look.depths.items()]
     yield families.CONSUMERS, [((queue,), look.consumers.get(queue, 0)) for queue in look.depths]
-    ages = {**dict.fromkeys(look.depths, 0.0), **look.ages}
+    ages = {**{queue: 0.0 for queue, depth in look.depths.items() if not depth.ready}, **look.ages}
     yield families.AGE, [((queue,), age) for queue, age in ages.items()]
     yield families.RUNNERS, [((), len(look.alive) - len(look.workers))]
     yield families.WORKERS, [((), len(look.workers))]

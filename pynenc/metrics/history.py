@@ -14,6 +14,7 @@ from pynenc.storage.record_store import Lookup
 
 MOST_POINTS = 1000
 _HOUR_S = 3600.0
+_WITHIN_S = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def history(
 ) -> list[Activity]:
     """Return what was done in each step of a time, oldest first.
 
-    A count belongs to the step in which it was rolled up, about a minute after it happened.
+    A count belongs to the step in which it was rolled up, about a minute after it happened. Where only the
+    hours are left, the counts of an hour belong to the step in which it begins.
 
     Args:
         components: The components.
@@ -73,9 +75,9 @@ def history(
     while since + len(steps) * step_s < until:
         steps.append(Counts())
     for each in _rollups(components, since, until):
-        at = int((each.at - since) / step_s)
-        if at < len(steps):
-            steps[at].add(each.counts)
+        if since < each.at <= until and steps:
+            moment = each.begun if each.span == HOUR else each.at - _WITHIN_S
+            steps[min(max(0, int((moment - since) / step_s)), len(steps) - 1)].add(each.counts)
     return [
         activity(counts, since + at * step_s, min(since + (at + 1) * step_s, until), task_id)
         for at, counts in enumerate(steps)
@@ -87,8 +89,8 @@ def _rollups(components: Components, since: float, until: float) -> list[Rollup]
     store = components.state_backend
     kept = components.now() - components.conf.rollup_minutes_hours * _HOUR_S
     first_minute = max(since, (kept // _HOUR_S + 1) * _HOUR_S) if since < kept else since
-    hours = store.find_all(Rollup, Lookup(Rollup, {"span": HOUR}, since, min(first_minute + 1.0, until)))
-    minutes = store.find_all(Rollup, Lookup(Rollup, {"span": MINUTE}, first_minute, until))
+    hours = store.find_all(Rollup, Lookup(Rollup, {"span": HOUR}, since, min(first_minute, until) + 1.0))
+    minutes = store.find_all(Rollup, Lookup(Rollup, {"span": MINUTE}, first_minute, until + 1.0))
     return [*hours, *minutes] if since < kept else minutes
 
 

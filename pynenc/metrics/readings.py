@@ -14,11 +14,11 @@ from pynenc.lifecycle.leadership import leader
 from pynenc.recording.counts import Counts
 from pynenc.state_backend.base_state_backend import RunnerData
 from pynenc.state_backend.count_records import MINUTE, Rollup, RunnerLoad
-from pynenc.storage.operations import QueueDepth
+from pynenc.storage.operations import Cursor, QueueDepth
 from pynenc.storage.record_store import Lookup
 
 _MOST_QUEUES = 200
-_MOST_WAITING = 500
+_PAGE, _MOST_PAGES = 500, 5
 AVAILABLE = tuple(status for status in InvocationStatus if status.is_available)
 
 
@@ -73,15 +73,23 @@ class Readings:
     def ages(self) -> dict[str, float]:
         """For how many seconds what is due longest has waited, by queue.
 
-        Of each status the 500 that have waited longest are looked at; a queue of which none is among them
-        is left out.
+        Of each status the 2,500 that have waited longest are looked at, and fewer once all queues with ready
+        messages are among them; a queue that is not is left out.
         """
+        wanted = {queue for queue, depth in self.depths.items() if depth.ready}
         oldest: dict[str, float] = {}
         for status in AVAILABLE:
-            for state in self._components.orchestrator.find_states(status, self.now, _MOST_WAITING):
-                due = max(state.since, state.not_before)
-                if due <= self.now:
-                    oldest[state.queue] = min(due, oldest.get(state.queue, due))
+            after: Cursor | None = None
+            for _ in range(_MOST_PAGES):
+                find = self._components.orchestrator.find_states
+                states = find(status, self.now, _PAGE, after)
+                for state in states:
+                    due = max(state.since, state.not_before)
+                    if due <= self.now:
+                        oldest[state.queue] = min(due, oldest.get(state.queue, due))
+                if len(states) < _PAGE or wanted <= oldest.keys():
+                    break
+                after = Cursor(states[-1].since, states[-1].invocation_id)
         return {queue: self.now - due for queue, due in oldest.items()}
 
     @cached_property
@@ -100,7 +108,8 @@ class Readings:
         lookup = Lookup(Rollup, {"span": MINUTE}, self.now - seconds)
         counts = Counts()
         for each in self._components.state_backend.find_all(Rollup, lookup):
-            counts.add(each.counts)
+            if each.at - each.begun <= seconds:  # not what was counted before a pause of all runners
+                counts.add(each.counts)
         return counts
 
 

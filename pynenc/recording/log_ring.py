@@ -36,7 +36,9 @@ class LoggedLine(NamedTuple):
 
 
 class LogRing(logging.Handler):
-    """Keeps the latest records from a level on, at most 20 a second and 200 a minute.
+    """Keeps the latest records from a level on.
+
+    Of errors and of what is below them it keeps at most 20 a second and 200 a minute each.
 
     Args:
         level: The level.
@@ -47,36 +49,32 @@ class LogRing(logging.Handler):
         super().__init__(level)
         self._clock = clock
         self._lines: deque[LoggedLine] = deque(maxlen=_MOST_LINES)
-        self._recent: deque[float] = deque(maxlen=_MOST_A_MINUTE)
+        self._recent: dict[bool, deque[float]] = {
+            is_error: deque(maxlen=_MOST_A_MINUTE) for is_error in (False, True)
+        }
         self._dropped = 0
         self._guard = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
         with self._guard:
-            now = self._clock()
-            if self._is_too_much(now):
+            now, recent = self._clock(), self._recent[record.levelno >= logging.ERROR]
+            if _is_too_much(recent, now):
                 self._dropped += 1
                 return
-            self._recent.append(now)
+            recent.append(now)
         fields = vars(record)
         line = LoggedLine(
             record.created,
-            record.levelname.lower(),
-            record.name,
+            str(record.levelname).lower(),
+            str(record.name),
             _cut(_text_of(record)),
-            fields.get("invocation_id"),
-            fields.get("task_id"),
+            _text_or_none(fields.get("invocation_id")),
+            _text_or_none(fields.get("task_id")),
         )
         with self._guard:
             if len(self._lines) == _MOST_LINES:
                 self._dropped += 1
             self._lines.append(line)
-
-    def _is_too_much(self, now: float) -> bool:
-        recent = self._recent
-        if len(recent) == _MOST_A_MINUTE and now - recent[0] < 60.0:
-            return True
-        return len(recent) >= _MOST_A_SECOND and now - recent[-_MOST_A_SECOND] < 1.0
 
     def take(self) -> list[LoggedLine]:
         """Return what was kept since the last time; a last line says how many records were not."""
@@ -97,6 +95,12 @@ class LogRing(logging.Handler):
             self._lines.extendleft(reversed(lines[len(lines) - room :] if len(lines) > room else lines))
 
 
+def _is_too_much(recent: deque[float], now: float) -> bool:
+    if len(recent) == _MOST_A_MINUTE and now - recent[0] < 60.0:
+        return True
+    return len(recent) >= _MOST_A_SECOND and now - recent[-_MOST_A_SECOND] < 1.0
+
+
 _formatter = logging.Formatter()
 
 
@@ -104,7 +108,8 @@ def _text_of(record: logging.LogRecord) -> str:
     try:
         text = record.getMessage()
     except Exception as error:  # noqa: BLE001 - arguments of the user's that do not fit, or raise
-        text = f"{record.msg!r} [its arguments cannot be shown: {type(error).__name__}]"
+        message = record.msg if isinstance(record.msg, str) else f"a {type(record.msg).__name__}"
+        text = f"{message} [it cannot be shown with its arguments: {type(error).__name__}]"
     trace = record.exc_text
     if not trace and record.exc_info:
         try:
@@ -112,6 +117,10 @@ def _text_of(record: logging.LogRecord) -> str:
         except Exception as error:  # noqa: BLE001 - an exception of the user's that cannot be shown
             trace = f"[its traceback cannot be shown: {type(error).__name__}]"
     return f"{text}\n{trace}" if trace else text
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None  # users may log things of their own under these names
 
 
 def _cut(text: str) -> str:

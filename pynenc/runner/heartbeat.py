@@ -96,14 +96,18 @@ class Heartbeat:
     def _tell_more(self) -> None:
         """Store what is useful and not needed; a store that is away gets it later."""
         observation = self._components.conf.observation
+        acts: list[Callable[[], None]] = []
         if observation != Observation.OFF:
-            flush_counts(self._components)
+            acts.append(lambda: flush_counts(self._components))
         if observation == Observation.FULL:
+            acts.append(lambda: self._load.note(self._runner_ids, self.activity))
+        for act in (*acts, self._logs.flush):
             try:
-                self._load.note(self._runner_ids, self.activity)
+                act()
             except StorageError as error:
-                self._components.logger.debug("the load is written later: %s", error)
-        self._logs.flush()
+                self._components.logger.debug("it is written later: %s", error)
+            except Exception:
+                self._components.logger.exception("counts, load or log lines could not be written")
 
     def _run(self) -> None:
         interval = self._components.conf.heartbeat_interval_seconds

@@ -84,6 +84,7 @@ class Housekeeping:
         self._rounds = Schedule(self._retention.round_s)
         crons = (conf.recover_running_invocations_cron, conf.recover_pending_invocations_cron)
         looks = [every_s, self._retention.round_s, *(_CRON_LOOK_S for cron in crons if cron)]
+        looks += [_ALERTS_S] * conf.alerts + [_MINUTE_S] * (conf.observation != Observation.OFF)
         if conf.atomic_service_check_interval_minutes is not None:
             looks.append(conf.atomic_service_check_interval_minutes * 60)
         self._look_s = min(looks)

@@ -60,12 +60,12 @@ class LogKeeper:
             LogLine(
                 new_id(),
                 each.at,
-                each.level,
+                storable(each.level),
                 storable(each.logger),
                 storable(each.text),
                 self._runner_id,
-                each.invocation_id,
-                each.task_id,
+                None if each.invocation_id is None else storable(each.invocation_id),
+                None if each.task_id is None else storable(each.task_id),
             )
             for each in lines
         ]
@@ -74,3 +74,5 @@ class LogKeeper:
         except StorageError as error:
             self._ring.put_back(lines)
             self._components.logger.debug("log lines are stored later: %s", error)
+        except Exception:  # whatever no store takes would not be taken later either
+            self._components.logger.debug("%d log line(s) cannot be stored", len(lines), exc_info=True)

@@ -30,7 +30,8 @@ class AlertData(msgspec.Struct, frozen=True):
         at: Since when it is in this state, in seconds since the epoch.
         begun: Since when it is wrong.
         missed_at: Since when it is right again, while it still fires; 0 if it is wrong.
-        told_at: When it was told last; 0 if it never was.
+        told_at: When it was told last; 0 if it was not yet, since it began.
+        seen_at: When its value and its text were noted.
         silent_until: Until when it is not told.
         value: The value that was found last.
         text: The finding in words.
@@ -45,6 +46,7 @@ class AlertData(msgspec.Struct, frozen=True):
     begun: float
     missed_at: float = 0.0
     told_at: float = 0.0
+    seen_at: float = 0.0
     silent_until: float = 0.0
     value: float = 0.0
     text: str = ""

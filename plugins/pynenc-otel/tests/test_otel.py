@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from opentelemetry import baggage, context, trace
+from opentelemetry.propagators.textmap import TextMapPropagator, default_getter, default_setter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -249,6 +250,47 @@ def test_headers_of_strangers_and_odd_exceptions_are_no_obstacle(traced: Traced)
             _ = TASKS["unshown"]().result
     (failed,) = [each for each in traced.spans("run") if each.status.status_code == StatusCode.ERROR]
     assert str((failed.attributes or {})[names.ERROR_TYPE]).endswith("Unshown")
+
+
+def test_the_trace_has_room_before_baggage(traced: Traced) -> None:
+    token = context.attach(baggage.set_baggage("a", "b"))
+    try:
+        full = {f"h{number}": "x" for number in range(31)}
+        call = TASKS["child"].options(headers=full)(1)
+        long = TASKS["child"].options(headers={"long": "x" * 4020})(1)
+    finally:
+        context.detach(token)
+    for each in (call, long):
+        assert "traceparent" in each.headers
+        assert "baggage" not in each.headers
+
+
+class Capitals(TextMapPropagator):
+    """A propagator whose field has capitals, such as that of X-Ray."""
+
+    fields = frozenset(("X-Trace",))  # type: ignore[assignment]
+
+    def inject(self, carrier: Any, context: Any = None, setter: Any = default_setter) -> None:
+        found = trace.get_current_span(context).get_span_context()
+        setter.set(carrier, "X-Trace", f"{found.trace_id:032x}-{found.span_id:016x}")
+
+    def extract(self, carrier: Any, context: Any = None, getter: Any = default_getter) -> Any:
+        (text,) = getter.get(carrier, "X-Trace") or [None]
+        if text is None:
+            return context
+        trace_id, span_id = (int(part, 16) for part in text.split("-"))
+        flags = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+        span = trace.NonRecordingSpan(trace.SpanContext(trace_id, span_id, True, flags))
+        return trace.set_span_in_context(span, context)
+
+
+def test_propagators_with_capitals_work(traced: Traced, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opentelemetry.propagate.propagator", Capitals())
+    monkeypatch.setattr("opentelemetry.propagate.get_global_textmap", Capitals)
+    with running(traced.app):
+        assert TASKS["parent"](1).result == 3
+    assert len({_ids(each)[0] for each in traced.spans()}) == 1
+    assert len(traced.spans()) == 4
 
 
 def test_metrics(traced: Traced) -> None:

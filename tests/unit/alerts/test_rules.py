@@ -12,7 +12,7 @@ import pytest
 
 from pynenc import Pynenc
 from pynenc.alerts import watching
-from pynenc.alerts.rules import FROM_OUTSIDE, RULES
+from pynenc.alerts.rules import RULES
 from pynenc.alerts.watching import CLEAR_S, alerts, silence, watch
 from pynenc.context import RunnerContext
 from pynenc.exceptions import ConfigError, StorageUnavailableError
@@ -21,16 +21,19 @@ from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.lifecycle.execution import finish_and_start
+from pynenc.lifecycle.leadership import lead
 from pynenc.lifecycle.observation_retention import old_alerts
 from pynenc.lifecycle.runner_registry import Service
+from pynenc.metrics import readings
 from pynenc.recording.counts import BOUNDS, Counts, Histogram, key_of
 from pynenc.recording.recorder import ENDED, LAG, RECOVERED, REQUEST
 from pynenc.state_backend.alert_records import AlertData, AlertState
-from pynenc.state_backend.count_records import MINUTE, ROLLED_UP, RolledUp, Rollup, RunnerLoad
+from pynenc.state_backend.count_records import MINUTE, Rollup, RunnerLoad
 from pynenc.storage.record_store import Amend, Save
 from pynenc.testing import in_memory
 
 app = Pynenc({"app_id": "watched"})
+FROM_OUTSIDE = ("no_runner", "no_leader")
 
 
 @app.task
@@ -156,11 +159,13 @@ def test_no_runner_is_alive(looks: Watch) -> None:
 
 
 def test_nobody_does_the_housekeeping(looks: Watch) -> None:
-    app.state_backend.write([Save(RolledUp(ROLLED_UP, 0, looks.begin, Counts().encoded()))])
-    assert looks.at(400, "no_leader") == []
-    _runner(beat=looks.begin + 1000)
-    assert looks.at(299, "no_leader") == []
+    assert looks.at(0, "no_leader") == []
+    runner = _runner(beat=looks.begin + 1000)
+    assert looks.at(1, "no_leader") == []
     assert looks.at(301, "no_leader") == [("no_leader:app", "firing")]
+    assert lead(app.components, runner)
+    looks.at(302, "no_leader")
+    assert looks.at(302 + CLEAR_S, "no_leader") == [("no_leader:app", "over")]
 
 
 def test_many_failures(looks: Watch) -> None:
@@ -188,7 +193,8 @@ def _running(task: Any) -> str:
 
 def test_runs_beyond_their_timeout_are_stuck(looks: Watch) -> None:
     invocation_id = _running(short)
-    assert looks.at(601, "stuck") == [(f"stuck:{invocation_id}", "firing")]
+    assert looks.at(30, "stuck") == []
+    assert looks.at(37, "stuck") == [(f"stuck:{invocation_id}", "firing")]
 
 
 def test_runs_that_take_far_longer_than_usual_are_stuck(looks: Watch) -> None:
@@ -269,6 +275,11 @@ def test_settings_move_the_bounds(looks: Watch) -> None:
         ({"queue_age": {"over": "soon"}}, "over"),
         ({"queue_age": {"over": -1}}, "over"),
         ({"queue_age": {"over": float("nan")}}, "over"),
+        ({"queue_age": {"over": True}}, "a span such as 30s"),
+        ({"queue_age": {"over": "1 fortnight"}}, "a span such as 30s"),
+        ({"failure_rate": {"over": 20}}, "must be less than 1"),
+        ({"schedule_late": {"subjects": {"app": {"over": "3h"}}}}, "must be less than 7200"),
+        ("[" * 100_000, "is not JSON"),
         ({"queue_age": {"until": 1}}, "until"),
     ],
 )
@@ -305,33 +316,80 @@ def test_two_evaluators_tell_once(looks: Watch, monkeypatch: pytest.MonkeyPatch)
 def test_a_rule_that_cannot_be_looked_at_stops_no_other(
     looks: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks.rules(queue_age={"over": 1, "for": 0}, no_consumer={"for": 0})
+    looks.rules(no_runner={"for": 0}, no_consumer={"for": 0})
     work()
-    assert len(looks.at(10, "queue_age", "no_consumer")) == 2
+    assert len(looks.at(10, "no_runner", "no_consumer")) == 2
 
     def away(*_: Any) -> Any:
         raise StorageUnavailableError("away")
 
     monkeypatch.setattr(app.broker, "depth", away)
-    app.purge()
-    failed = watch(looks.shifted(20), looks.told.append, ("no_consumer", "queue_age"))
+    looks.told.clear()
+    failed = watch(looks.shifted(20 * 3600), looks.told.append, ("no_consumer", "no_runner"))
+    assert [each.alert_id for each in looks.told] == ["no_runner:app"]
     assert failed == {"no_consumer": "StorageUnavailableError: away"}
 
 
-def test_silence(looks: Watch) -> None:
+def test_who_was_told_that_it_fires_is_told_that_it_is_over_though_it_is_silent(looks: Watch) -> None:
     looks.rules(queue_age={"over": 1, "for": 0})
     call = work()
     assert len(looks.at(10, "queue_age")) == 1
-    silenced = silence(app.components, "queue_age:default", looks.begin + 1000)
-    assert silenced is not None
+    silence(looks.shifted(11), "queue_age:default", looks.begin + 1000)
     call.cancel()
     assert looks.at(20, "queue_age") == []
-    assert looks.at(100, "queue_age") == []
-    assert [each.state for each in alerts(app.components)] == [AlertState.OVER]
+    assert looks.at(100, "queue_age") == [("queue_age:default", "over")]
+
+
+def test_what_fires_within_a_silence_is_told_after_it(looks: Watch) -> None:
+    looks.rules(queue_age={"over": 1, "for": 0})
+    silence(looks.components, "queue_age:default", looks.begin + 1000)
     work()
-    assert looks.at(200, "queue_age") == []
-    assert looks.at(200 + 5 * 3600, "queue_age") == [("queue_age:default", "firing")]
-    assert silence(app.components, "nothing", 1.0) is None
+    assert looks.at(10, "queue_age") == []
+    assert [each.state for each in alerts(app.components)] == [AlertState.FIRING]
+    assert looks.at(999, "queue_age") == []
+    assert looks.at(1001, "queue_age") == [("queue_age:default", "firing")]
+
+
+def test_a_silence_outlives_what_was_wrong_for_a_moment(looks: Watch) -> None:
+    looks.rules(queue_age={"over": 1, "for": 60})
+    silence(looks.components, "queue_age:default", looks.begin + 1000)
+    call = work()
+    assert looks.at(10, "queue_age") == []
+    call.cancel()
+    assert looks.at(20, "queue_age") == []
+    (alert,) = alerts(app.components)
+    assert (alert.state, alert.silent_until) == (AlertState.OVER, looks.begin + 1000)
+
+
+@pytest.mark.parametrize("name", ["nothing", "queue_age", "queue_age:", "no_rule:x"])
+def test_only_alerts_of_rules_can_be_silenced(name: str) -> None:
+    with pytest.raises(ValueError, match="RULE:SUBJECT"):
+        silence(app.components, name, 1.0)
+
+
+def test_what_fires_keeps_its_words_up_to_date(looks: Watch) -> None:
+    looks.rules(queue_age={"over": 1, "for": 0})
+    work()
+    looks.at(10, "queue_age")
+    looks.at(40, "queue_age")
+    assert alerts(app.components)[0].value < 20
+    looks.at(100, "queue_age")
+    assert alerts(app.components)[0].value > 90
+
+
+def test_what_was_counted_before_a_pause_is_not_recent(looks: Watch) -> None:
+    data = Counts({key_of(ENDED, ["bad", "q", "failed"]): 25}).encoded()
+    app.state_backend.write([Save(Rollup("m:1", MINUTE, looks.begin, looks.begin - 72_000, 1, data))])
+    assert looks.at(10, "failure_rate") == []
+
+
+def test_a_queue_behind_many_others_is_found(looks: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "_PAGE", 5)
+    for _ in range(12):
+        work()
+    work.options(queue="mail")()
+    looks.at(301, "queue_age")
+    assert len(looks.at(361, "queue_age")) == 2
 
 
 def test_alerts_that_are_over_are_deleted_some_day(looks: Watch) -> None:

@@ -145,7 +145,7 @@ def test_a_server_that_hangs_holds_nobody_up(
     for _ in range(150):
         teller.tell(FIRING)  # returns at once
     assert receiver.arrived.acquire(timeout=30)
-    assert "an alert is not posted: 100 others still wait" in caplog.text
+    assert "/...: 100 others still wait" in caplog.text
     receiver.held.set()
     teller.stop()
 
@@ -156,7 +156,7 @@ def test_a_server_that_is_not_there_is_logged(
     teller = AlertTeller(make(alert_webhooks=["http://127.0.0.1:9/x"]).components)
     teller.tell(FIRING)
     teller.stop()
-    assert "an alert cannot be posted to http://127.0.0.1:9/x: URLError" in caplog.text
+    assert "an alert cannot be posted to http://127.0.0.1:9/...: URLError" in caplog.text
 
 
 def test_alerts_are_logged_and_told_to_hooks(caplog: pytest.LogCaptureFixture) -> None:
@@ -177,7 +177,41 @@ def test_alerts_are_logged_and_told_to_hooks(caplog: pytest.LogCaptureFixture) -
     assert seen == [("hooked", "clock:h", True), ("hooked", "a:b", False)]
     levels = {each.getMessage(): each.levelno for each in caplog.records}
     assert levels["alert clock:h: late"] == logging.WARNING
-    assert levels["alert a:b is over: was wrong"] == logging.INFO
+    assert levels["alert a:b is over; it was: was wrong"] == logging.INFO
+
+
+def test_stopping_sends_what_waits_and_tells_of_what_it_cannot(
+    receiver: Receiver, make: Callable[..., Pynenc], caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.answers = [503]
+    teller = AlertTeller(make().components)
+    for _ in range(3):
+        teller.tell(FIRING)
+    teller.stop(30)
+    assert len(receiver.bodies) == 4
+    assert "in time" not in caplog.text
+    receiver.held.clear()
+    receiver.arrived = threading.Semaphore(0)
+    hanging = AlertTeller(make().components)
+    for _ in range(3):
+        hanging.tell(FIRING)
+    assert receiver.arrived.acquire(timeout=30)
+    hanging.stop(0)
+    assert "3 alert(s) or signs were not sent to" in caplog.text
+
+
+def test_one_that_hangs_does_not_hold_up_another(receiver: Receiver, make: Callable[..., Pynenc]) -> None:
+    other = Receiver()
+    receiver.held.clear()
+    teller = AlertTeller(make(alert_webhooks=[receiver.url, other.url]).components)
+    for _ in range(3):
+        teller.tell(FIRING)
+    for _ in range(3):
+        assert other.arrived.acquire(timeout=30)
+    receiver.held.set()
+    teller.stop(30)
+    other.server.shutdown()
+    other.server.server_close()
 
 
 def test_an_outside_service_is_told_of_life(receiver: Receiver, make: Callable[..., Pynenc]) -> None:
@@ -188,11 +222,40 @@ def test_an_outside_service_is_told_of_life(receiver: Receiver, make: Callable[.
     assert receiver.paths == ["/hook/alive"]
 
 
-@pytest.mark.parametrize("address", ["file:///etc/passwd", "ftp://x/y", "x", "http://", "http://a b"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "file:///etc/passwd",
+        "ftp://x/y",
+        "x",
+        "http://",
+        "http://a b",
+        "http://h:99999999/x",
+        "http://h/ü",
+        "",
+    ],
+)
 def test_only_web_servers_are_told(address: str) -> None:
     for settings in ({"alert_webhooks": [address]}, {"alert_heartbeat_url": address}):
         with pytest.raises(ConfigError, match="http://"):
             _ = Pynenc({"app_id": "addresses", **settings}).conf
+
+
+def test_addresses_and_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    for secret in ("http://user:sesame@h/", "ftp://h/sesame"):
+        with pytest.raises(ConfigError) as caught:
+            _ = Pynenc({"app_id": "secrets", "alert_webhooks": [secret]}).conf
+        assert "sesame" not in str(caught.value)
+    with pytest.raises(ConfigError, match="alert_webhook_secret"):
+        _ = Pynenc({"app_id": "secrets", "alert_webhook_secret": ""}).conf
+    settings = {"alert_webhooks": ["https://h/sesame"], "alert_heartbeat_url": "https://h/sesame"}
+    module = ModuleType("secretive")
+    monkeypatch.setattr(module, "app", Pynenc({"app_id": "secrets", **settings}), raising=False)
+    monkeypatch.setitem(sys.modules, "secretive", module)
+    for words in (["config", "show"], ["config", "show", "--json"]):
+        shown = CliRunner().invoke(cli, ["--app", "secretive.app", *words])
+        assert shown.exit_code == 0
+        assert "sesame" not in shown.output
 
 
 def test_the_command_line(
@@ -221,7 +284,9 @@ def test_the_command_line(
         assert run("silence", "no_runner:app", "--for", "2h")[0] == 0
         assert run("silence", "no_runner:app", "--for", "8d")[0] == 2
         assert run("silence", "nothing")[0] == 1
-        assert run("test") == (0, f"{receiver.url}: taken\n")
+        assert run("silence", "no_rule:mail")[0] == 1
+        assert run("silence", "queue_age:planned")[0] == 0
+        assert run("test") == (0, receiver.url.replace("/hook", "/...: taken\n"))
         receiver.answers = [500] * 3
         assert run("test")[0] == 1
 

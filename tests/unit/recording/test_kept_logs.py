@@ -19,6 +19,7 @@ from pynenc.exceptions import StorageUnavailableError
 from pynenc.lifecycle import observation_retention
 from pynenc.lifecycle.observation_retention import old_log_lines
 from pynenc.recording.log_ring import LogRing
+from pynenc.runner.heartbeat import Heartbeat
 from pynenc.runner.log_keeping import LogKeeper
 from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.record_store import Lookup
@@ -85,11 +86,13 @@ def test_settings_keep_nothing(settings: dict[str, str], monkeypatch: pytest.Mon
     assert other.logs() == []
 
 
-def test_only_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_errors() -> None:
     other = Pynenc({"app_id": "keeps_errors", "store_logs": "ERROR"})
-    with working(other):
-        other.logger.warning("beside")
-        other.logger.error("wrong")
+    keeper = LogKeeper(other.components, "r")
+    keeper.start()
+    other.logger.warning("beside")
+    other.logger.error("wrong")
+    keeper.stop()
     assert [line.text for line in other.logs()] == ["wrong"]
 
 
@@ -132,6 +135,56 @@ def test_arguments_that_do_not_fit_are_no_reason_to_lose_a_line(record: logging.
     ring.handle(record)
     (line,) = ring.take()
     assert record.msg in line.text
+
+
+def test_errors_have_room_beside_warnings() -> None:
+    ring = LogRing(logging.WARNING, Clock())
+    for _ in range(30):
+        ring.handle(_record("warning"))
+    ring.handle(_record("error", level=logging.ERROR))
+    assert [line.text for line in ring.take()][-2:] == ["error", "10 more record(s) were not kept"]
+
+
+@pytest.mark.parametrize(
+    "extra", [{"invocation_id": 123}, {"task_id": {"a": 1}}, {"invocation_id": "\ud800"}]
+)
+def test_names_of_ours_that_users_give_another_meaning_are_no_obstacle(
+    extra: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.logger, "propagate", False)  # so that our own handler shows it
+    logging.addLevelName(37, "W\ud800")
+    keeper = LogKeeper(app.components, "r")
+    keeper.start()
+    app.logger.warning("odd", extra=extra)
+    app.logger.log(37, "level")
+    keeper.stop()
+    assert [line.text for line in app.logs()] == ["odd", "level"]
+    printed = capsys.readouterr().err
+    assert " odd\n" in printed
+    assert "Logging error" not in printed
+
+
+def test_a_record_that_cannot_be_shown_ends_nothing() -> None:
+    ring = LogRing(logging.WARNING)
+    record = _record("")
+    record.msg = Raises()
+    ring.handle(record)
+    assert ring.take()[0].text.startswith("a Raises")
+
+
+def test_a_line_that_no_store_takes_does_not_stop_the_heartbeat(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuses(*_: Any) -> Any:
+        raise TypeError("not that")
+
+    heartbeat = Heartbeat(app.components, ["r"], lambda _: None)
+    monkeypatch.setattr(app.state_backend, "write", refuses)
+    heartbeat.start()
+    heartbeat.stop()
+    assert "could not be written" in caplog.text
+    assert "a heartbeat could not be sent" not in caplog.text
+    assert app.orchestrator.last_heartbeats(["r"]) == [None]
 
 
 def test_odd_lines_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,6 +255,15 @@ def test_old_lines_and_too_many_are_deleted(monkeypatch: pytest.MonkeyPatch) -> 
     assert app.state_backend.count(Lookup(LogLine)) == 0
 
 
+@pytest.mark.parametrize("limit", [0, -1, 1.5, "3", True, 10**30])
+def test_limits_that_are_none_are_refused(limit: Any) -> None:
+    with pytest.raises(ValueError, match="'limit' is a whole number"):
+        app.logs(limit=limit)
+    assert app.logs("x\ud800") == []
+    with pytest.raises(TypeError, match="'since' is a datetime"):
+        app.logs(since=5)  # type: ignore[arg-type]
+
+
 def test_the_command_prints_them(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("logging_app")
     monkeypatch.setattr(module, "app", app, raising=False)
@@ -212,7 +274,7 @@ def test_the_command_prints_them(monkeypatch: pytest.MonkeyPatch) -> None:
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert "nothing was logged that is kept" in run()
+    assert "no line is kept" in run()
     with working(app):
         call = warns("\x1b[31mred")
         call.wait()
@@ -220,4 +282,8 @@ def test_the_command_prints_them(monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"[invocation {call.invocation_id}]" in printed
     assert "\\x1b[31mred" in printed
     assert "about" in run(call.invocation_id)
+    unknown = CliRunner().invoke(cli, ["--app", "logging_app.app", "logs", call.invocation_id[-8:]])
+    assert (unknown.exit_code, "its whole id" in unknown.output) == (1, True)
+    for words in (["--limit", "1" + "0" * 30], ["--since", "2000000d"]):
+        assert CliRunner().invoke(cli, ["--app", "logging_app.app", "logs", *words]).exit_code == 2
     assert '"level": "warning"' in run("--json", "--since", "1h")

@@ -76,14 +76,14 @@ def test_each_minute_has_what_was_counted_in_it(process: Components) -> None:
     assert [(each.begun - BEGIN, each.at - BEGIN) for each in found] == [(0, 60), (60, 120), (180, 240)]
 
 
-def test_what_was_counted_before_the_first_rollup_is_in_none(process: Components) -> None:
-    _count(process, 3)
-    app.state_backend.remove_all(Lookup(Rollup, {"span": MINUTE}))
-    rolled = read_rolled_up(process)
-    assert rolled is not None
-    assert rolled.at == BEGIN
-    _roll_at(process, 60)
+def test_what_was_counted_before_the_first_rollup_is_in_it() -> None:
+    components = dataclasses.replace(app.components, recorder=Recorder())
+    _count(components, 3)
+    _roll_at(components, 0)
     assert _numbers() == [3]
+    _count(components, 4)
+    _roll_at(components, 60)
+    assert _numbers() == [3, 4]
 
 
 class _Dies(Exception):
@@ -224,9 +224,9 @@ def test_history_steps_through_a_time(process: Components) -> None:
         flush_counts(process)
         _roll_at(process, minute * 60 + 60)
     steps = history(app.components, BEGIN + 60, BEGIN + 421, 120.0)
-    assert [each.started for each in steps] == [0 + 1, 2 + 3, 4 + 5, 0]
+    assert [each.started for each in steps] == [1 + 2, 3 + 4, 5, 0]
     assert [each.failed for each in steps] == [0, 0, 5, 0]
-    assert [each.succeeded for each in steps] == [1, 5, 4, 0]
+    assert [each.succeeded for each in steps] == [3, 7, 0, 0]
     assert steps[-1].until == BEGIN + 421
     assert steps[0].run_s == pytest.approx(0.2)
     assert steps[0].run_p95_s == pytest.approx(0.1 + 0.15 * 0.95)
@@ -248,6 +248,23 @@ def test_history_goes_on_with_hours_where_minutes_are_gone(process: Components) 
     hours = app.state_backend.find_all(Rollup, Lookup(Rollup, {"span": HOUR}))
     assert counted == len(minutes)
     assert any(each.at <= before for each in hours)
+
+
+def test_an_hour_belongs_to_the_step_in_which_it_begins() -> None:
+    now = BEGIN + 100 * 3600.0
+    late = dataclasses.replace(app.components, now=lambda: now)
+    begun = BEGIN // 3600 * 3600
+    data = Counts({key_of(STARTED, ["t", "q"]): 7}).encoded()
+    app.state_backend.write([Save(Rollup("h:1", HOUR, begun + 3600, begun, 0, data))])
+    steps = history(late, begun - 3600, begun + 7200, 3600.0)
+    assert [each.started for each in steps] == [0, 7, 0]
+    assert [each.started for each in history(late, begun + 3600, begun + 7200, 3600.0)] == [0]
+
+
+@pytest.mark.parametrize("given", [{"since": 5}, {"step": 5}, {"until": "now"}, {"task": 5}])
+def test_what_is_no_time_or_task_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="timedelta|a task"):
+        app.history(**given)
 
 
 @pytest.mark.parametrize("step", [0.0, -1.0, math.nan, 0.001])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
 
 from opentelemetry import context, metrics, propagate, trace
 from opentelemetry.context import Context
+from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 
 from pynenc.plugins.hookspecs import hookimpl
@@ -17,8 +18,10 @@ from pynenc.plugins.middleware import Execution, StatusChange, StepRun, Submissi
 from pynenc_otel import names
 
 _SCOPE = "pynenc_otel"
-_MOST_BYTES = 3500
-_MOST_HEADERS = 30
+_MOST_BYTES, _MOST_HEADERS = 4096, 32
+_RANKS = {"traceparent": 0, "tracestate": 1, "baggage": 3}
+"""What goes first where there is not room for all; what is not named comes before the last."""
+
 _MOST_KNOWN = 1000
 _UNUSED = frozenset(("ProxyTracerProvider", "NoOpTracerProvider", "_ProxyMeterProvider", "NoOpMeterProvider"))
 """The classes of the providers while no SDK is set up; not all of them are public."""
@@ -111,11 +114,10 @@ class OpenTelemetry:
 
     @contextmanager
     def _executing(self, app_id: str, execution: Execution) -> Iterator[None]:
-        caller = propagate.extract(dict(execution.headers), context=Context())
+        caller = propagate.extract(execution.headers, context=Context(), getter=_Headers())
         origin = trace.get_current_span(caller).get_span_context()
         before = self._runs.get(execution.invocation_id)
-        is_first = execution.claim <= 1 and before is None
-        is_child = is_first and not self._links_only and names.MEMBER not in execution.headers
+        is_child = execution.claim <= 1 and not self._links_only and names.MEMBER not in execution.headers
         links = [Link(each) for each in (origin, before) if each is not None and each.is_valid]
         span = self._tracer.start_span(
             f"run {execution.task_id}",
@@ -152,13 +154,14 @@ class OpenTelemetry:
             attributes[names.ERROR_TYPE] = _note_error(span, execution.error)
         span.end()
         self._duration.record(seconds, attributes)
-        if execution.end == "returned":
+        if execution.end in ("returned", "cancelled"):
             self._runs.pop(execution.invocation_id, None)
 
     def _remember(self, invocation_id: str, span_context: SpanContext) -> None:
         """Note the last run of an invocation in this process, for the link of the next; so many at most."""
         if span_context.is_valid:
             self._runs[invocation_id] = span_context
+            self._runs.move_to_end(invocation_id)
             while len(self._runs) > _MOST_KNOWN:
                 self._runs.popitem(last=False)
 
@@ -210,17 +213,29 @@ def _note_error(span: Span, error: BaseException) -> str:
     return name
 
 
-def _put(headers: MutableMapping[str, str], carried: dict[str, str], is_member: bool) -> None:
+class _Headers(Getter[Mapping[str, str]]):
+    """Finds headers, whose names are in lower case here, by the names that propagators give them."""
+
+    def get(self, carrier: Mapping[str, str], key: str) -> list[str] | None:
+        found = carrier.get(key.lower())
+        return None if found is None else [found]
+
+    def keys(self, carrier: Mapping[str, str]) -> list[str]:
+        return list(carrier)
+
+
+def _put(headers: MutableMapping[str, str], carried: Mapping[str, str], is_member: bool) -> None:
     """Put the context of a span into headers, in place of that of an earlier one, as far as there is room."""
     for name in (*propagate.get_global_textmap().fields, names.MEMBER):
-        headers.pop(name, None)
+        headers.pop(name.lower(), None)
     if is_member:
         headers[names.MEMBER] = "1"
     size = sum(len(name) + len(value.encode()) for name, value in headers.items())
-    for name, value in sorted(carried.items(), key=lambda pair: len(pair[1])):
-        size += len(name) + len(value.encode())
-        if size <= _MOST_BYTES and len(headers) < _MOST_HEADERS and value.isprintable():
+    for name, value in sorted(carried.items(), key=lambda pair: _RANKS.get(pair[0], 2)):
+        larger = size + len(name) + len(value.encode())
+        if larger <= _MOST_BYTES and len(headers) < _MOST_HEADERS and value.isprintable():
             headers[name.lower()] = value
+            size = larger
 
 
 def _of(task: str, queue: str) -> dict[str, str]:
