@@ -21,6 +21,7 @@ from pynenc.cli import (
     invocations_command,
     logs_command,
     metrics_command,
+    monitor_command,
     new_command,
     plugins_command,
     queue_command,
@@ -126,6 +127,7 @@ cli.add_command(invocations_command.invocations)
 cli.add_command(alerts_command.alerts)
 cli.add_command(logs_command.logs)
 cli.add_command(metrics_command.metrics)
+cli.add_command(monitor_command.monitor)
 cli.add_command(queue_command.queue)
 cli.add_command(triggers_command.triggers)
 cli.add_command(schedules_command.schedules)

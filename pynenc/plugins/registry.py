@@ -15,6 +15,7 @@ import importlib_metadata
 import pluggy
 
 from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.conf.config_sealing import ConfigSealing
 from pynenc.conf.config_task import ConfigTask
@@ -241,7 +242,7 @@ class PluginRegistry:
 
     def known_settings(self) -> list[type[PynencConfig]]:
         """Return every settings class there is, those of apps and tasks first."""
-        return [ConfigPynenc, ConfigSealing, ConfigTask, *self.settings_classes()]
+        return [ConfigPynenc, ConfigSealing, ConfigTask, ConfigMonitor, *self.settings_classes()]
 
     def builder_methods(self) -> dict[str, BuilderMethod]:
         """Return methods that plugins add to the builder, by name."""

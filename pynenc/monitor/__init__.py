@@ -1,0 +1,1 @@
+"""The web monitor: what an app does, in a browser."""

@@ -1,0 +1,34 @@
+"""Serving the monitor with uvicorn."""
+
+from __future__ import annotations
+
+import socket
+
+import click
+import uvicorn
+
+from pynenc.conf.config_monitor import ConfigMonitor
+from pynenc.exceptions import ConfigError
+from pynenc.monitor.application import HasComponents, monitor_app
+
+
+def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> None:
+    """Serve the monitor of an app until it is stopped.
+
+    Raises:
+        ConfigError: Nothing can listen there.
+    """
+    application = monitor_app(app, settings, auth="token" if settings.monitor_token is not None else "open")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise ConfigError(f"the monitor cannot listen at {host}, port {port}: {error}") from error
+    named = f"[{host}]" if ":" in host else host
+    click.echo(f"the monitor of '{app.app_id}' is at http://{named}:{listener.getsockname()[1]}/", err=True)
+    config = uvicorn.Config(
+        application, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+    )
+    uvicorn.Server(config).run([listener])

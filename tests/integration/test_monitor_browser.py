@@ -1,0 +1,206 @@
+"""The monitor in Chromium, served by `pynenc monitor`: pages, live refresh, keys, widths and log-in."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BROWSER = shutil.which("chromium")
+if BROWSER is None and os.environ.get("PYNENC_TEST_BROWSER") != "required":
+    pytest.skip("chromium is not installed", allow_module_level=True)
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402 - only with a browser
+
+TOKEN = "a token of enough length"
+TASKS = """
+from pynenc import Pynenc
+
+app = Pynenc({"app_id": "browsed", "backend": "sqlite", "runner_cls": "ThreadRunner"})
+
+@app.task
+def price(item: str) -> int:
+    return len(item)
+
+@app.task
+def fails(text: str) -> None:
+    raise ValueError(text)
+"""
+HOSTILE = "<img src=x onerror=alert(1)> \\u202e <script>alert(2)</script>"
+PAGES = ("", "invocations", "workflows", "queues", "runners", "alerts", "logs")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+class Site:
+    """An app with a runner and a monitor, each in a process of its own."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        (folder / "browsed.py").write_text(TASKS, encoding="utf-8")
+        given = {f"PYNENC__{name.upper()}": value for name, value in settings.items()}
+        self._environment = {**os.environ, "PYTHONPATH": str(folder), **given}
+        self._folder = folder
+        self._processes: list[subprocess.Popen[str]] = []
+        monitor = self._start("--app", "browsed", "monitor", "--port", "0")
+        assert monitor.stderr is not None
+        found = re.search(r"http://\S+", monitor.stderr.readline())
+        assert found is not None
+        self.url = found[0]
+
+    def _start(self, *words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "pynenc", *words]
+        process = subprocess.Popen(
+            command, cwd=self._folder, env=self._environment, stderr=subprocess.PIPE, text=True
+        )
+        self._processes.append(process)
+        return process
+
+    def start_runner(self) -> None:
+        self._start("--app", "browsed", "runner", "start")
+
+    def run(self, code: str) -> None:
+        command = [sys.executable, "-c", f"from browsed import *\n{code}"]
+        subprocess.run(command, cwd=self._folder, env=self._environment, check=True, timeout=50)
+
+    def close(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            assert process.stderr is not None
+            process.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=BROWSER, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    made.close()
+
+
+class Visitor:
+    """A page that notes what the browser complains of, and whom it asks."""
+
+    def __init__(self, browser: Browser, site: Site, **options: Any) -> None:
+        self.complaints: list[str] = []
+        self.site = site
+        self.page: Page = browser.new_context(**options).new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
+        self.page.on("request", self._note)
+
+    def _note(self, request: Any) -> None:
+        if not request.url.startswith((self.site.url, "data:")):
+            self.complaints.append(f"asked {request.url}")
+
+    def open(self, path: str = "") -> Page:
+        self.page.goto(self.site.url + path)
+        return self.page
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
+)
+def test_every_page_fits_and_raises_no_complaint(
+    site: Site, browser: Browser, width: int, scheme: Any
+) -> None:
+    site.start_runner()
+    site.run(
+        f"import contextlib\nprice('x').wait(30)\ncall = fails('{HOSTILE}')\n"
+        "with contextlib.suppress(ValueError):\n    call.wait(30)\n"
+    )
+    visitor = Visitor(browser, site, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    for path in PAGES:
+        page = visitor.open(path)
+        expect(page.locator("#live")).to_have_text("live")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page = visitor.open("invocations?q=status:failed")
+    page.locator("table a.id").first.click()
+    expect(page.locator("pre.error").first).to_contain_text("<img src=x onerror=alert(1)>")
+    expect(page.locator("main img")).to_have_count(0)
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Invocations")
+    assert visitor.complaints == []
+
+
+@pytest.mark.timeout(120)
+def test_the_page_follows_what_happens(site: Site, browser: Browser) -> None:
+    visitor = Visitor(browser, site)
+    page = visitor.open()
+    expect(page.locator(".verdict")).to_contain_text("Nothing has been submitted yet")
+    site.run("[price('x' * number) for number in range(3)]")
+    expect(page.locator(".verdict")).to_contain_text("no runner is alive", timeout=20_000)
+    site.start_runner()
+    expect(page.locator(".verdict.good")).to_contain_text("All is well", timeout=30_000)
+    expect(page.locator(".counts")).to_contain_text("success 3", timeout=20_000)
+    assert visitor.complaints == []
+
+
+@pytest.mark.timeout(120)
+def test_keys_lead_everywhere(site: Site, browser: Browser) -> None:
+    site.run("[price('x' * number) for number in range(3)]")
+    visitor = Visitor(browser, site)
+    page = visitor.open()
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    expect(page.locator("h1")).to_have_text("Invocations")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator("tr.selected")).to_have_count(1)
+    page.keyboard.press("/")
+    page.keyboard.type("status:success")
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_contain_text("Nothing matches")
+    page.keyboard.press("g")
+    page.keyboard.press("i")
+    page.wait_for_url("**/invocations")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("browsed.price")
+    page.keyboard.press(".")
+    expect(page.locator("#live")).to_have_text("paused")
+    assert visitor.complaints == []
+
+
+@pytest.mark.timeout(120)
+def test_without_scripts_everything_can_be_read(site: Site, browser: Browser) -> None:
+    site.run("[price('x' * number) for number in range(60)]")
+    page = Visitor(browser, site, java_script_enabled=False).open("invocations")
+    expect(page.locator("tbody tr")).to_have_count(50)
+    page.get_by_role("link", name="Next page").click()
+    expect(page.locator("tbody tr")).to_have_count(10)
+    page.locator("table a.id").first.click()
+    expect(page.locator("h1")).to_contain_text("browsed.price")
+
+
+@pytest.mark.timeout(120)
+def test_a_token_opens_the_door(tmp_path: Path, browser: Browser) -> None:
+    site = Site(tmp_path, monitor_token=TOKEN)
+    try:
+        visitor = Visitor(browser, site)
+        page = visitor.open("queues")
+        expect(page.locator("h1")).to_have_text("Log in")
+        page.get_by_label("Token").fill(TOKEN)
+        page.get_by_role("button", name="Log in").click()
+        expect(page.locator("h1")).to_have_text("Overview")
+        expect(page.locator("#live")).to_have_text("live")
+        page.get_by_role("button", name="Log out").click()
+        expect(page.locator("h1")).to_have_text("Log in")
+        assert visitor.complaints == []
+    finally:
+        site.close()

@@ -1,0 +1,38 @@
+"""A client of an ASGI application, without a server between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+
+
+class Client:
+    """Sends requests to an application and keeps its cookies."""
+
+    def __init__(
+        self, application: Any, base_url: str = "http://localhost", address: str = "127.0.0.1"
+    ) -> None:
+        self._application, self._base_url, self._address = application, base_url, address
+        self.cookies = httpx.Cookies()
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> httpx.Response:
+        return self.request("POST", path, **options)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(
+                self._application, raise_app_exceptions=False, client=(self._address, 1)
+            )
+            async with httpx.AsyncClient(
+                transport=transport, base_url=self._base_url, cookies=self.cookies
+            ) as client:
+                answer = await client.request(method, path, **options)
+                self.cookies = client.cookies
+                return answer
+
+        return asyncio.run(send())
