@@ -62,7 +62,7 @@ class HasComponents(Protocol):
 
     @property
     def components(self) -> Components:
-        """Its components."""
+        """The components of the app."""
 
     @property
     def settings_loader(self) -> SettingsLoader:

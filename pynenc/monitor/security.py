@@ -1,4 +1,4 @@
-"""Who may see the monitor, and how browsers must treat it."""
+"""The door of the monitor: hosts, tokens and sessions, and the headers that bind browsers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pages show, read from the components; nothing here imports or runs code of the user's."""
+"""The contents of pages, read from the components; nothing here imports or runs code of users."""
 
 from __future__ import annotations
 
