@@ -25,7 +25,7 @@ def logs(state: CliState, invocation: str | None, since: timedelta | None, limit
     """Print the latest warnings and errors of runners, or those about one invocation."""
     app = state.app()
     begin = datetime.now(UTC) - since if since is not None else None
-    lines = app.logs(invocation, limit, begin)
+    lines = app.logs(invocation, min(limit, 1_000_000), begin)
     if as_json:
         print_json([msgspec.structs.asdict(each) for each in lines])
         return

@@ -78,6 +78,6 @@ def _quoted_tag(text: str) -> str:
 
 
 limit_option = click.option(
-    "--limit", type=click.IntRange(1, 1_000_000), default=20, show_default=True, help="Most to print."
+    "--limit", type=click.IntRange(1, 10**9), default=20, show_default=True, help="Most to print."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

@@ -7,7 +7,15 @@ from functools import partial
 import pytest
 from mongo_apps import make_mongo_app, mongo_storage
 
-from pynenc.testing import ComponentSuite, CrashesSuite, EverydaySuite, StorageSuite
+from pynenc.testing import (
+    CrashesSuite,
+    CrashSuite,
+    EverydaySuite,
+    InterleavingSuite,
+    StorageSuite,
+    TriggerCrashSuite,
+    WorkflowCrashSuite,
+)
 from pynenc.testing.app_fixtures import MakeApp
 from pynenc.testing.storage_fixtures import MakeStorage
 
@@ -18,7 +26,14 @@ class TestMongoStorage(StorageSuite):
         return partial(mongo_storage, url=mongo_url)
 
 
-class TestMongoComponents(ComponentSuite):
+class TestMongoComponents(EverydaySuite, CrashSuite, TriggerCrashSuite, InterleavingSuite):
+    @pytest.fixture
+    def make_app(self, mongo_url: str) -> MakeApp:
+        return partial(make_mongo_app, mongo_url)
+
+
+@pytest.mark.thorough
+class TestMongoWorkflowCrashes(WorkflowCrashSuite):
     @pytest.fixture
     def make_app(self, mongo_url: str) -> MakeApp:
         return partial(make_mongo_app, mongo_url)

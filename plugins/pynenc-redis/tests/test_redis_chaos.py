@@ -23,7 +23,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.orchestrator.storage_orchestrator import StorageOrchestrator
 from pynenc.testing.app_fixtures import running
 
-COUNT = 1000
+COUNT = 500
 HERE = Path(__file__).parent
 
 
