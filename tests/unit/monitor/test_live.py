@@ -1,0 +1,122 @@
+"""Live pages: sent when they change, rendered once for all who look, and nothing when nobody does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from asgi_client import Client
+
+from pynenc import Pynenc
+from pynenc.conf.config_monitor import ConfigMonitor
+from pynenc.exceptions import StorageUnavailableError
+from pynenc.monitor import application
+from pynenc.monitor.application import Monitor, monitor_app
+from pynenc.testing import in_memory
+
+app = Pynenc({"app_id": "live"})
+
+
+@app.task
+def work() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(application, "_LIVE_S", 0.001)
+    with in_memory(app):
+        yield
+
+
+@pytest.fixture
+def monitor() -> Monitor:
+    return Monitor(app, ConfigMonitor(), "open")
+
+
+async def _next_page(events: AsyncIterator[str]) -> str:
+    async with asyncio.timeout(30):
+        while True:
+            event = await anext(events)
+            if event.startswith("event: main"):
+                return event
+
+
+def test_a_page_is_sent_when_it_changes(monitor: Monitor) -> None:
+    async def look() -> None:
+        events = monitor._events("", "queues", "")
+        assert await anext(events) == "retry: 3000\n\n"
+        first = await _next_page(events)
+        assert "Nothing waits" in first
+        assert all(line.startswith(("event:", "data:")) for line in first.strip().split("\n"))
+        assert (await anext(events)).startswith(": alive")
+        work.options(queue="mail")()
+        assert "mail" in await _next_page(events)
+
+    asyncio.run(look())
+
+
+def test_what_only_gets_older_is_not_sent_each_time(monitor: Monitor) -> None:
+    work()
+
+    async def look() -> None:
+        events = monitor._events("", "invocations", "")
+        await anext(events)
+        await _next_page(events)
+        assert [(await anext(events))[:7] for _ in range(3)] == [": alive"] * 3
+
+    asyncio.run(look())
+
+
+def test_a_store_that_is_away_is_told_and_comes_back(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise StorageUnavailableError("away")
+
+    async def look() -> None:
+        events = monitor._events("", "queues", "")
+        await anext(events)
+        await _next_page(events)
+        with monkeypatch.context() as patched:
+            patched.setattr(app.broker, "depth", away)
+            assert "The store does not answer" in await _next_page(events)
+        assert "Nothing waits" in await _next_page(events)
+
+    asyncio.run(look())
+
+
+def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "_LIVE_S", 5.0)
+    looks: list[str] = []
+    original = monitor._look
+
+    def counted(place: str, given: dict[str, str]) -> Any:
+        looks.append(place)
+        return original(place, given)
+
+    monkeypatch.setattr(monitor, "_look", counted)
+
+    async def first(events: AsyncIterator[str]) -> str:
+        await anext(events)
+        return await anext(events)
+
+    async def look() -> None:
+        streams = [monitor._events("", "queues", "") for _ in range(50)]
+        found = await asyncio.gather(*(first(each) for each in streams))
+        assert len(set(found)) == 1
+        assert monitor._streams == 50
+        for each in streams:
+            await each.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(look())
+    assert looks == ["queues"]
+    assert monitor._streams == 0
+
+
+def test_too_many_streams_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(application, "_MOST_STREAMS", 0)
+    answer = Client(monitor_app(app, ConfigMonitor(), auth="open")).get("/stream?page=queues")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
