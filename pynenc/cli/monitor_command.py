@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import ipaddress
 import json
+import os
+import select
 import subprocess
 import sys
 from typing import Any
@@ -11,18 +14,13 @@ from typing import Any
 import click
 
 from pynenc.app import Pynenc
+from pynenc.cli.app_settings import NOTHING_HERE
 from pynenc.cli.state import CliState
 from pynenc.conf.config_monitor import ConfigMonitor
+from pynenc.identifiers.texts import visible
 from pynenc.plugins.kinds import STORES
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_TELL = """
-import json, sys
-from pynenc.cli.discovery import load_app
-app = load_app(sys.argv[1] if len(sys.argv) > 1 else None)
-print()
-print(json.dumps([app._config_values, app._config_filepath, app.app_id], default=str))
-"""
+_PATIENCE_S = 60.0
 _NEEDED = ("starlette", "jinja2", "uvicorn")
 
 
@@ -43,7 +41,9 @@ def monitor(state: CliState, host: str, port: int) -> None:
             raise click.UsageError(needed) from None
     app = _app(state)
     settings = app.settings_loader.load(ConfigMonitor)
-    if host not in _LOOPBACK and settings.monitor_token is None:
+    if not host:
+        raise click.UsageError("--host is empty: give an address, such as 127.0.0.1")
+    if not _is_loopback(host) and settings.monitor_token is None:
         raise click.UsageError(
             f"at {host} everybody who reaches this machine would see what the app does: set 'monitor_token', "
             f"or listen at 127.0.0.1 behind a proxy that asks who it is"
@@ -56,21 +56,48 @@ def monitor(state: CliState, host: str, port: int) -> None:
             f"a backend that processes share, such as sqlite, or mount the monitor in that process"
         )
     serve = importlib.import_module("pynenc.monitor.serving").serve
-    serve(app, settings, host, port)
+    serve(app, settings, host.strip("[]"), port)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _app(state: CliState) -> Pynenc:
     """Return the app with the settings that a child process tells, which imports the code of the user.
 
-    If no app is named and none is found, it is the app of the environment and the settings files.
+    If no app is named and no file makes one, it is the app of the environment and the settings files.
     """
-    command = [sys.executable, "-c", _TELL, *([state.app_name] if state.app_name else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        values, path, app_id = json.loads(done.stdout.strip().splitlines()[-1])
-        given: dict[str, Any] = {**(values or {}), "app_id": app_id}
-        return Pynenc(given, path)
-    if state.app_name is None:
+    told = _told(state.app_name)
+    reason = told.get("error")
+    if reason is None:
+        os.environ.update(told["environment"])
+        given: dict[str, Any] = {**(told["values"] or {}), "app_id": told["app_id"]}
+        return Pynenc(given, told["file"])
+    if state.app_name is None and NOTHING_HERE in reason:
+        click.echo("no file here makes an app; its settings are those of the environment and files", err=True)
         return Pynenc()
-    reason = done.stderr.strip()[-2000:]
-    raise click.ClickException(f"the settings of {state.app_name} cannot be told: {reason}")
+    raise click.ClickException(f"the settings of the app could not be read: {visible(reason)}")
+
+
+def _told(name: str | None) -> dict[str, Any]:
+    receiving, sending = os.pipe()
+    command = [sys.executable, "-m", "pynenc.cli.app_settings", str(sending), *([name] if name else [])]
+    with os.fdopen(receiving, encoding="utf-8") as answer:
+        try:
+            child = subprocess.Popen(command, pass_fds=[sending], stdout=sys.stderr)
+        finally:
+            os.close(sending)
+        ready, _, _ = select.select([answer], [], [], _PATIENCE_S)
+        text = answer.read() if ready else ""
+    child.kill()
+    child.wait()
+    if not ready:
+        return {"error": f"importing its module takes longer than {_PATIENCE_S:g} s"}
+    if not text:
+        return {"error": "its module has ended the process that imported it"}
+    found: dict[str, Any] = json.loads(text)
+    return found

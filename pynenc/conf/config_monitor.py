@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
@@ -57,4 +58,6 @@ class ConfigMonitor(PynencConfig):
     def _is_long(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < _LEAST_TOKEN:
             raise ValueError(f"must have {_LEAST_TOKEN} characters at least")
+        if value is not None and not re.fullmatch(r"[!-~]+( [!-~]+)*", value.get_secret_value()):
+            raise ValueError("must consist of printable ASCII characters, so that it fits into a header")
         return value

@@ -8,34 +8,34 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Literal, Protocol
 from urllib.parse import parse_qsl, urlencode
 
-import anyio
-from anyio.to_thread import run_sync
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import ConfigError, SearchError, StorageError
-from pynenc.identifiers.texts import error_text, visible
+from pynenc.identifiers.texts import error_text, type_name, visible
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.rendering import environment, rendered, static_file
-from pynenc.monitor.security import COOKIE, Access, Guard, client_of, is_same_site
+from pynenc.monitor.security import Access, Guard, client_of, is_same_site
 from pynenc.monitor.views import Context, Views
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
-_THREADS = 8
+_THREADS, _MOST_PENDING = 8, 64
 _DEADLINE_S = 5.0
 _LIVE_S = 2.0
-_AGAIN_S = 10.0
+_AGAIN_S = 30.0
 _AGO = re.compile(r">[^<]*</time>")
 _MOST_STREAMS = 200
 _LONGEST_STREAM_S = 3600.0
@@ -84,10 +84,12 @@ class Monitor:
     ) -> None:
         self._app, self._settings = app, settings
         token = settings.monitor_token if auth == "token" else None
-        self._access = Access(token, settings.monitor_secret, settings.monitor_session_hours * 3600)
+        session_s = settings.monitor_session_hours * 3600
+        self._access = Access(token, settings.monitor_secret, session_s, app.app_id)
         self._environment = environment()
-        self._threads: anyio.CapacityLimiter | None = None
-        self._streams = 0
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pynenc-monitor")
+        self._pending = 0
+        self._streams: set[object] = set()
         self._rendered: dict[str, tuple[float, asyncio.Task[tuple[int, str]]]] = {}
 
     def routes(self) -> list[Route]:
@@ -115,7 +117,7 @@ class Monitor:
             if self._access.lets_in(request):
                 return await answer(request)
             if "authorization" in request.headers or request.url.path.endswith(("/stream", "/metrics")):
-                return PlainTextResponse("a token is asked for", 401, {"www-authenticate": "Bearer"})
+                return PlainTextResponse("a token is needed", 401, {"www-authenticate": "Bearer"})
             return RedirectResponse(self._root(request) + "/login", 303)
 
         return checked
@@ -128,19 +130,19 @@ class Monitor:
             if not is_same_site(request):
                 return PlainTextResponse("the form comes from another site", 403)
             address = client_of(request)
-            if self._access.is_guessing(address):
+            was_guessing = self._access.is_guessing(address)
+            given = dict(parse_qsl((await _body(request)).decode("utf-8", "replace"))).get("token", "")
+            if self._access.tries(given, address):
+                return self._logged_in(request)
+            problem, code = "This is not the token.", 403
+            if was_guessing:
                 problem, code = "Too many wrong tokens. Wait a minute.", 429
-            else:
-                given = dict(parse_qsl((await _body(request)).decode("utf-8", "replace"))).get("token", "")
-                if self._access.tries(given, address):
-                    return self._logged_in(request)
-                problem, code = "This is not the token.", 403
         return self._html(request, "login.html", {"problem": problem}, code)
 
     def _logged_in(self, request: Request) -> Response:
         response = RedirectResponse(self._root(request) + "/", 303)
         response.set_cookie(
-            COOKIE,
+            self._access.cookie(request),
             self._access.session(),
             max_age=int(self._access.session_s),
             path=self._root(request) or "/",
@@ -154,7 +156,8 @@ class Monitor:
         if not is_same_site(request):
             return PlainTextResponse("the form comes from another site", 403)
         response = RedirectResponse(self._root(request) + "/login", 303)
-        response.delete_cookie(COOKIE, path=self._root(request) or "/")
+        self._access.end(request)
+        response.delete_cookie(self._access.cookie(request), path=self._root(request) or "/")
         return response
 
     # --- pages -------------------------------------------------------------------------
@@ -186,7 +189,8 @@ class Monitor:
                 if isinstance(error, TimeoutError)
                 else error_text(error)
             )
-            problem = {"title": "The store does not answer", "text": visible(told), "line": ""}
+            told = Masking(self._app.components.conf, self._settings.monitor_mask).text(told)
+            problem = {"title": "The store does not answer", "text": told, "line": ""}
             template, context, code = "problem.html", problem, 503
         except Exception:
             mark = secrets.token_hex(4)
@@ -225,43 +229,65 @@ class Monitor:
         return f"{place}.html", simple[place](), 200
 
     async def _in_thread(self, look: Callable[[], Any]) -> Any:
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(_THREADS)
-        with anyio.fail_after(_DEADLINE_S):
-            return await run_sync(look, abandon_on_cancel=True, limiter=self._threads)
+        """Return what a look returns; one that hangs keeps its thread, and there are never more of these.
+
+        Raises:
+            TimeoutError: It takes too long.
+            StorageError: Too many others wait already.
+        """
+        if self._pending >= _MOST_PENDING:
+            raise StorageError("too many pages wait for the store already; try again soon")
+        self._pending += 1
+        loop = asyncio.get_running_loop()
+        future = self._threads.submit(look)
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(future), _DEADLINE_S)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def _done(self) -> None:
+        self._pending -= 1
 
     # --- live --------------------------------------------------------------------------
 
     async def _stream(self, request: Request) -> Response:
-        if self._streams >= _MOST_STREAMS:
+        if len(self._streams) >= _MOST_STREAMS:
             return PlainTextResponse("too many streams", 503, {"retry-after": "15"})
         root, place = self._root(request), request.query_params.get("page", "").strip("/")
         is_known = place in {path for path, _ in PAGES} or place.startswith("invocations/")
         if not is_known:
             return PlainTextResponse("there is no such page", 404)
-        events = self._events(root, place, request.query_params.get("query", ""))
-        headers = {"x-accel-buffering": "no"}
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        stream = object()
+        self._streams.add(stream)
+        events = self._events(
+            root, place, request.query_params.get("query", ""), lambda: self._access.lets_in(request)
+        )
+        return StreamingResponse(
+            events,
+            media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+            background=BackgroundTask(self._streams.discard, stream),
+        )
 
-    async def _events(self, root: str, place: str, query: str) -> AsyncIterator[str]:
-        self._streams += 1
+    async def _events(
+        self, root: str, place: str, query: str, is_let_in: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[str]:
         seen, sent, until = "", 0.0, time.monotonic() + _LONGEST_STREAM_S
-        try:
-            yield "retry: 3000\n\n"
-            while time.monotonic() < until:
-                _, text = await self._shared(root, place, query)
-                main = text[text.index("<main") : text.index("</main>")].partition(">")[2]
-                mark = hashlib.sha256(_AGO.sub("<", main).encode("utf-8", "replace")).hexdigest()
-                if mark != seen or time.monotonic() - sent >= _AGAIN_S:  # what is some seconds ago gets older
-                    sent = time.monotonic()
-                    lines = "\n".join(f"data: {line}" for line in main.split("\n"))
-                    yield f"event: main\n{lines}\n\n"
-                    seen = mark
-                else:
-                    yield ": alive\n\n"
-                await asyncio.sleep(_LIVE_S)
-        finally:
-            self._streams -= 1
+        yield "retry: 3000\n\n"
+        while time.monotonic() < until and is_let_in():
+            _, text = await self._shared(root, place, query)
+            main = text[text.index("<main") : text.index("</main>")].partition(">")[2]
+            mark = hashlib.sha256(_AGO.sub("<", main).encode("utf-8", "replace")).hexdigest()
+            if mark != seen or time.monotonic() - sent >= _AGAIN_S:  # what is some seconds ago gets older
+                sent = time.monotonic()
+                lines = "\n".join(f"data: {line}" for line in main.split("\n"))
+                yield f"event: main\n{lines}\n\n"
+                seen = mark
+            else:
+                yield ": alive\n\n"
+            await asyncio.sleep(_LIVE_S)
 
     async def _shared(self, root: str, place: str, query: str) -> tuple[int, str]:
         """Return a page that was rendered for whichever stream asked first in the last seconds."""
@@ -281,8 +307,10 @@ class Monitor:
             text = await self._in_thread(
                 lambda: metrics_text(self._app.components, version_of(CORE_DISTRIBUTION))
             )
-        except (StorageError, TimeoutError) as error:
-            return PlainTextResponse(f"{type(error).__name__}\n", 503)
+        except Exception as error:
+            if not isinstance(error, (StorageError, TimeoutError)):
+                self._app.components.logger.exception("the monitor could not tell the figures")
+            return PlainTextResponse(f"{type_name(type(error))}\n", 503)
         return Response(text, media_type=CONTENT_TYPE)
 
     async def _healthz(self, request: Request) -> Response:
@@ -342,7 +370,7 @@ def monitor_app(
     settings: ConfigMonitor | None = None,
     *,
     auth: Literal["token", "host", "open"] = "token",
-) -> Starlette:
+) -> ASGIApp:
     """Return the monitor of an app as an ASGI application, which can be mounted under any path.
 
     Args:
@@ -362,5 +390,6 @@ def monitor_app(
             "auth='host' if the application in which it is mounted looks after who may see it"
         )
     hosts = ("*",) if auth == "host" else settings.monitor_allowed_hosts
-    monitor = Monitor(app, settings, auth)
-    return Starlette(routes=monitor.routes(), middleware=[Middleware(Guard, hosts=hosts)])
+    application = Starlette(routes=Monitor(app, settings, auth).routes())
+    application.router.redirect_slashes = False  # it would lead to whatever host the client names
+    return Guard(application, hosts)

@@ -12,14 +12,17 @@ from pynenc.invocation.packed_text import LITERAL, REFERENCE
 from pynenc.storage.sealing import SEALED
 
 MASK = "••••"
+_HIDDEN = "not shown: 'argument_print_mode'"
 _LONGEST = 65_536
+_LONGEST_JSON = 1_048_576
 _DEEPEST = 60
 _SECRET_TEXTS = re.compile(
-    r"(?P<bearer>\b[Bb]earer\s+)[\w.~+/=-]{8,}"
-    r"|(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s/@:]*:[^\s/@]+@"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    re.DOTALL,
+    r"(?P<scheme>[a-z0-9+.-]{1,24}://)[^\s\"']{0,300}@"
+    r"|(?P<kind>\b(?:bearer|basic)\s{1,4})[\w.~+/=-]{8,}"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----.*?(?:-----END [A-Z ]{0,40}-----|\Z)",
+    re.DOTALL | re.IGNORECASE | re.ASCII,
 )
+_VALUE = r"(?:\\*\"[^\"\n]{0,4000}\"?|'[^'\n]{0,4000}'?|[^\s,;&}\])]+)"
 
 
 class Masking:
@@ -33,21 +36,29 @@ class Masking:
     def __init__(self, conf: ConfigPynenc, names: Sequence[str]) -> None:
         self._conf = conf
         self._names = tuple(name.lower() for name in names if name)
+        parts = "|".join(re.escape(name) for name in self._names) or r"(?!)"
+        self._named = re.compile(
+            rf"(?P<name>(?:{parts})[\w.-]{{0,40}}\\*[\"']?\s{{0,4}}[:=]\s{{0,4}}){_VALUE}", re.IGNORECASE
+        )
 
     def arguments(self, stored: str) -> list[tuple[str, str]]:
         """Return the arguments of an invocation by name, as texts."""
         if stored.startswith(SEALED):
             return [("(all)", f"sealed, {len(stored):,} characters")]
+        mode = self._conf.argument_print_mode
+        is_hidden = not self._conf.print_arguments or mode in (
+            ArgumentPrintMode.HIDDEN,
+            ArgumentPrintMode.KEYS,
+        )
         try:
             packed = json.loads(stored)
         except (ValueError, RecursionError):
-            return [("(all)", self.text(stored))]
+            packed = None
         if not isinstance(packed, Mapping):
-            return [("(all)", self.text(stored))]
-        mode = self._conf.argument_print_mode
-        if not self._conf.print_arguments or mode in (ArgumentPrintMode.HIDDEN, ArgumentPrintMode.KEYS):
+            return [("(all)", _HIDDEN if is_hidden else self.packed(stored))]
+        if is_hidden:
             names = [] if mode == ArgumentPrintMode.HIDDEN else list(packed)
-            return [(visible(str(name)), "not shown: 'argument_print_mode'") for name in names]
+            return [(visible(str(name)), _HIDDEN) for name in names]
         return [(visible(str(name)), self.named(str(name), str(text))) for name, text in packed.items()]
 
     def named(self, name: str, packed: str) -> str:
@@ -61,17 +72,27 @@ class Masking:
         if packed.startswith(REFERENCE):
             return "a large value, which is kept apart"
         text = packed.removeprefix(LITERAL)
-        if len(text) <= _LONGEST:
+        if len(text) <= _LONGEST_JSON:
             try:
                 value = json.loads(text)
-                return self._cut(json.dumps(self._masked(value), indent=2, ensure_ascii=False))
+            except json.JSONDecodeError:
+                return self.text(text)
             except (ValueError, RecursionError):
-                pass
-        return self.text(text)
+                value = None
+            else:
+                return self.text(json.dumps(self._masked(value), indent=2, ensure_ascii=False))
+        return f"not shown: {len(text):,} characters in which secrets cannot be told from the rest"
 
     def text(self, text: str) -> str:
         """Return a text without what looks like a secret, cut if it is long."""
-        return self._cut(text)
+        shown = _SECRET_TEXTS.sub(_hidden, text[:_LONGEST])
+        shown = visible(storable(self._named.sub(lambda found: found["name"] + MASK, shown)))
+        return shown if len(text) <= _LONGEST else f"{shown}\n... ({len(text):,} characters in all)"
+
+    def tags(self, tags: Sequence[str]) -> list[str]:
+        """Return tags, each as `name=value`."""
+        pairs = (tag.partition("=") for tag in tags)
+        return [f"{self.text(name)}={self.named(name, value)}" for name, _, value in pairs]
 
     def headers(self, headers: Mapping[str, str]) -> list[tuple[str, str]]:
         """Return headers by name."""
@@ -95,17 +116,10 @@ class Masking:
             return [self._masked(each, depth + 1) for each in value]
         return value
 
-    @staticmethod
-    def _cut(text: str) -> str:
-        shown = visible(storable(_SECRET_TEXTS.sub(_hidden, text[: 2 * _LONGEST])))
-        if len(text) <= _LONGEST:
-            return shown
-        return f"{shown[:_LONGEST]}\n... ({len(text):,} characters in all)"
-
 
 def _hidden(found: re.Match[str]) -> str:
-    if found["bearer"]:
-        return found["bearer"] + MASK
+    if found["kind"]:
+        return f"{found['kind']}{MASK}"
     if found["scheme"]:
         return f"{found['scheme']}{MASK}@"
     return MASK

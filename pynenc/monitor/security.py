@@ -26,9 +26,9 @@ _HEADERS = {
         "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
+    "referrer-policy": "same-origin",
 }
+_OPENER = (b"cross-origin-opener-policy", b"same-origin")
 _WRONG_A_MINUTE, _WRONG_IN_ALL = 5, 30
 _MOST_ADDRESSES = 10_000
 _LONGEST_ADDRESS = 8192
@@ -52,10 +52,16 @@ class Guard:
             await self._application(scope, receive, send)
             return
 
+        hosts = Request(scope).headers.getlist("host")
+        name = self._name_of(hosts)
+        is_trusted = scope["scheme"] == "https" or name in _LOCAL
+
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", []))
                 headers += [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                if is_trusted:  # browsers ignore it elsewhere, and complain
+                    headers.append(_OPENER)
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": headers}
@@ -63,19 +69,17 @@ class Guard:
 
         if len(scope["path"]) + len(scope["query_string"]) > _LONGEST_ADDRESS:
             await PlainTextResponse("the address is too long", 414)(scope, receive, guarded)
-        elif not self._is_known(Request(scope).headers.getlist("host")):
+        elif not ({name, "*"} & self._hosts):
             text = "this host is not known here: name it in 'monitor_allowed_hosts'"
             await PlainTextResponse(text, 421)(scope, receive, guarded)
         else:
             await self._application(scope, receive, guarded)
 
-    def _is_known(self, hosts: list[str]) -> bool:
-        if "*" in self._hosts:
-            return True
-        if len(hosts) != 1:
-            return False
-        found = _HOST.fullmatch(hosts[0].lower())
-        return found is not None and found[1] in self._hosts
+    @staticmethod
+    def _name_of(hosts: list[str]) -> str | None:
+        """Return the name that a request asks for, None if it names none, or several."""
+        found = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
+        return found[1] if found is not None else None
 
 
 class Access:
@@ -85,6 +89,7 @@ class Access:
         token: The token; None lets everybody in.
         secret: Signs sessions; None for a random one.
         session_s: How long a session lasts, in seconds.
+        app_id: The app; its sessions open no other, even with the same secret.
         clock: Returns the time in seconds since the epoch.
     """
 
@@ -93,10 +98,14 @@ class Access:
         token: SecretStr | None,
         secret: SecretStr | None,
         session_s: float,
+        app_id: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._token = token.get_secret_value().encode() if token is not None else None
-        self._key = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
+        key = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
+        self._key = hashlib.sha256(b"%b\0%b\0%b" % (key, self._token or b"", app_id.encode())).digest()
+        self._cookie = f"{COOKIE}_{hashlib.sha256(app_id.encode()).hexdigest()[:8]}"
+        self._ended: OrderedDict[str, None] = OrderedDict()
         self.session_s = session_s
         self._clock = clock
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
@@ -113,8 +122,18 @@ class Access:
             return True
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return not self.is_guessing(client_of(request)) and self.tries(given.strip(), client_of(request))
-        return self._is_session(request.cookies.get(COOKIE, ""))
+            return self.tries(given.strip(), client_of(request))
+        return self._is_session(request.cookies.get(self.cookie(request), ""))
+
+    def cookie(self, request: Request) -> str:
+        """Return the name of the cookie; monitors at several ports of a machine have one each."""
+        return f"{self._cookie}_{request.url.port or 0}"
+
+    def end(self, request: Request) -> None:
+        """End the session of a request, as far as this process is concerned."""
+        self._ended[request.cookies.get(self.cookie(request), "")] = None
+        while len(self._ended) > _MOST_ADDRESSES:
+            self._ended.popitem(last=False)
 
     def tries(self, given: str, address: str) -> bool:
         """Return whether a token is right; a wrong one is noted for the address."""
@@ -149,7 +168,7 @@ class Access:
         if not hmac.compare_digest(good.encode(), signature.encode("utf-8", "replace")):
             return False
         until: float = json.loads(base64.urlsafe_b64decode(packed))["until"]
-        return self._clock() < until
+        return self._clock() < until and value not in self._ended
 
     def _signature(self, packed: str) -> str:
         return hmac.new(self._key, packed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

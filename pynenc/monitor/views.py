@@ -10,9 +10,10 @@ import msgspec
 from pynenc.alerts.watching import alerts
 from pynenc.conf.headers import stored_headers
 from pynenc.conf.tags import tag_texts
-from pynenc.exceptions import ClientDataNotFoundError
+from pynenc.exceptions import ClientDataNotFoundError, SearchError
 from pynenc.explaining.explanation import explained
 from pynenc.explaining.facts import who
+from pynenc.explaining.findings import many
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -53,7 +54,8 @@ class Views:
         """Return what is being done, and what is wrong."""
         components = self._components
         look = Readings(components)
-        points = history(components, look.now - hours * 3600, look.now, hours * 3600 / _STEPS)
+        steps = min(_STEPS, max(1, int(hours * 60)))
+        points = history(components, look.now - hours * 3600, look.now, hours * 3600 / steps)
         lookups = [StateLookup("status", status.value) for status in InvocationStatus]
         counts = components.orchestrator.count_many_states(lookups, _MOST_COUNTED)
         statuses = [
@@ -80,17 +82,28 @@ class Views:
             SearchError: The line cannot be understood, or the cursor belongs to another search.
         """
         now = self._components.now()
-        page = search(self._components, parse_query(line, now), _ROWS, cursor, PRESS, None)
+        wanted = parse_query(line, now)
+        if wanted.without is not None and wanted.without.text is not None:
+            raise SearchError("the monitor does not search by '-arg:', which could tell of masked values")
+        page = search(self._components, wanted, _ROWS, cursor, PRESS, None)
+        rows = [each for each in page.rows if wanted.text is None or self._shows(each.data, wanted.text)]
         return {
             "now": now,
             "line": line,
-            "rows": [self._row(each) for each in page.rows],
+            "rows": [self._row(each) for each in rows],
             "cursor": page.cursor,
             "searched": page.searched,
             "plan": page.plan,
             "order": page.order,
             "is_complete": page.is_complete,
         }
+
+    def _shows(self, data: InvocationData, text: str) -> bool:
+        """Return whether a text is among what is shown of arguments, so that a search tells no more."""
+        low = text.lower()
+        return any(
+            low in f"{name} {shown}".lower() for name, shown in self._masking.arguments(data.arguments)
+        )
 
     def invocation(self, invocation_id: str) -> Context | None:
         """Return all that is known of an invocation, None if it is not stored."""
@@ -113,7 +126,7 @@ class Views:
             "findings": self._findings(invocation_id),
             "arguments": self._masking.arguments(data.arguments) if data is not None else [],
             "headers": self._masking.headers(stored_headers(data.headers)) if data is not None else [],
-            "tags": tag_texts(data.tags) if data is not None else [],
+            "tags": self._masking.tags(tag_texts(data.tags)) if data is not None else [],
             "owner": who(runner, owner) if owner else None,
             "history": components.orchestrator.history(invocation_id),
             "outcome": self._outcome(state),
@@ -133,7 +146,7 @@ class Views:
             {
                 "severity": each.severity,
                 "sentence": self._masking.text(each.sentence),
-                "advice": each.advice,
+                "advice": self._masking.text(each.advice or ""),
                 "related": each.related,
             }
             for each in found
@@ -168,8 +181,8 @@ class Views:
             {
                 "at": each.at,
                 "kind": each.kind,
-                "name": each.name,
-                "branch": each.branch,
+                "name": self._masking.text(each.name),
+                "branch": self._masking.text(each.branch),
                 "value": self._masking.packed(each.payload),
                 "is_error": each.is_error,
             }
@@ -228,7 +241,8 @@ class Views:
         return {"now": self._components.now(), "lines": [self._line(each) for each in lines]}
 
     def _line(self, line: LogLine) -> Context:
-        return {**msgspec.structs.asdict(line), "text": self._masking.text(line.text)}
+        mask = self._masking.text
+        return {**msgspec.structs.asdict(line), "text": mask(line.text), "logger": mask(line.logger)}
 
     def _row(self, found: FoundInvocation) -> Context:
         data, state = found
@@ -241,7 +255,7 @@ class Views:
             "since": state.changed_at,
             "attempts": state.retries + 1,
             "queue": state.queue,
-            "tags": tag_texts(data.tags),
+            "tags": self._masking.tags(tag_texts(data.tags)),
         }
 
 
@@ -258,23 +272,37 @@ def verdict(
     """Return how the app does: `good`, `idle` or `bad`, and in words."""
     runners = len(look.alive) - len(look.workers)
     ready = sum(depth.ready for depth in look.depths.values())
+    held = sum(number for status, number in statuses.items() if status in _HELD)
     if firing:
-        return "bad", f"{firing} alert{'s' if firing > 1 else ''} {'fire' if firing > 1 else 'fires'}."
+        return "bad", f"{many(firing, 'alert')} {'fires' if firing == 1 else 'fire'}."
     if not statuses:
         return "idle", "Nothing has been submitted yet. Call a task, and start a runner: pynenc runner start"
     if not runners:
-        if ready:
-            return "bad", f"{ready:,} message(s) wait, and no runner is alive: pynenc runner start"
+        if ready or held:
+            waiting = f"{many(ready, 'message')} {'waits' if ready == 1 else 'wait'}" if ready else ""
+            begun = f"{many(held, 'invocation')} {'has' if held == 1 else 'have'} begun" if held else ""
+            what = " and ".join(part for part in (waiting, begun) if part)
+            return "bad", f"{what}, and no runner is alive: pynenc runner start"
         return "idle", "No runner is alive, and nothing waits."
     unserved = [name for name, depth in look.depths.items() if depth.ready and not look.consumers.get(name)]
     if unserved:
         return "bad", f"Nobody consumes queue {', '.join(sorted(unserved))}, where messages wait."
     slots, busy = sum(each.slots for each in look.loads), sum(each.running for each in look.loads)
     ended, failed = sum(each.ended for each in points), sum(each.failed for each in points)
-    parts = [f"{runners} runner{'s' if runners > 1 else ''}"]
+    parts = [many(runners, "runner")]
     if slots:
-        parts.append(f"{busy} of {slots} slots busy")
+        parts.append(f"{busy} of {many(slots, 'slot')} busy")
     parts.append(f"{ready:,} ready")
     if ended:
         parts.append(f"{failed / ended:.1%} of {ended:,} failed")
+    if ended >= _LEAST_ENDED and failed / ended > _MANY_FAILED:
+        return "bad", f"{', '.join(parts)}. Much fails."
     return "good", f"{', '.join(parts)}. All is well."
+
+
+_HELD = frozenset(
+    each.value
+    for each in InvocationStatus
+    if not each.final and not each.is_available and each != InvocationStatus.CONCURRENCY_CONTROLLED
+)
+_LEAST_ENDED, _MANY_FAILED = 5, 0.2

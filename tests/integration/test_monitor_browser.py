@@ -35,7 +35,13 @@ def fails(text: str) -> None:
 """
 HOSTILE = "<img src=x onerror=alert(1)> \\u202e <script>alert(2)</script>"
 PAGES = ("", "invocations", "workflows", "queues", "runners", "alerts", "logs")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+FLAGS = (
+    "--no-sandbox",
+    "--host-resolver-rules=MAP monitor.test 127.0.0.1",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+)
 
 
 class Site:
@@ -178,6 +184,23 @@ def test_keys_lead_everywhere(site: Site, browser: Browser) -> None:
 
 
 @pytest.mark.timeout(120)
+def test_a_choice_and_the_focus_stay_when_the_page_changes(site: Site, browser: Browser) -> None:
+    site.run("[price('x' * number) for number in range(3)]")
+    visitor = Visitor(browser, site)
+    page = visitor.open("invocations")
+    expect(page.locator("#live")).to_have_text("live")
+    page.keyboard.press("j")
+    chosen = page.locator("tr.selected a.id").get_attribute("href")
+    page.locator("tbody a.id").last.focus()
+    focused = page.evaluate("document.activeElement.href")
+    site.run("[price('y' * number) for number in range(2)]")
+    expect(page.locator("tbody tr")).to_have_count(5, timeout=20_000)
+    assert page.locator("tr.selected a.id").get_attribute("href") == chosen
+    assert page.evaluate("document.activeElement.href") == focused
+    assert visitor.complaints == []
+
+
+@pytest.mark.timeout(120)
 def test_without_scripts_everything_can_be_read(site: Site, browser: Browser) -> None:
     site.run("[price('x' * number) for number in range(60)]")
     page = Visitor(browser, site, java_script_enabled=False).open("invocations")
@@ -189,8 +212,10 @@ def test_without_scripts_everything_can_be_read(site: Site, browser: Browser) ->
 
 
 @pytest.mark.timeout(120)
-def test_a_token_opens_the_door(tmp_path: Path, browser: Browser) -> None:
-    site = Site(tmp_path, monitor_token=TOKEN)
+@pytest.mark.parametrize("name", ["127.0.0.1", "monitor.test"])
+def test_a_token_opens_the_door(tmp_path: Path, browser: Browser, name: str) -> None:
+    site = Site(tmp_path, monitor_token=TOKEN, monitor_allowed_hosts="monitor.test")
+    site.url = site.url.replace("127.0.0.1", name)
     try:
         visitor = Visitor(browser, site)
         page = visitor.open("queues")

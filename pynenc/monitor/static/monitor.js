@@ -10,16 +10,27 @@
 
   function say(text) { live.textContent = text; }
 
+  function place(element) {
+    if (!element || !main.contains(element) || element === main) return null;
+    return { tag: element.tagName, at: [...main.querySelectorAll(element.tagName)].indexOf(element),
+             href: element.getAttribute("href") };
+  }
+
+  function found(where) {
+    const all = [...main.querySelectorAll(where.tag)];
+    const same = all.filter((each) => each.getAttribute("href") === where.href);
+    return where.href === null ? all[where.at] : same.includes(all[where.at]) ? all[where.at] : same[0];
+  }
+
   function replace(html) {
     const open = [...main.querySelectorAll("details")].map((each) => each.open);
-    const focused = document.activeElement && main.contains(document.activeElement)
-      ? document.activeElement.getAttribute("href") : null;
+    const scrolled = [...main.querySelectorAll("pre")].map((each) => each.scrollTop);
+    const focused = place(document.activeElement);
     main.innerHTML = html;
     main.querySelectorAll("details").forEach((each, at) => { if (at in open) each.open = open[at]; });
-    if (focused !== null) {
-      const again = [...main.querySelectorAll("a")].find((each) => each.getAttribute("href") === focused);
-      if (again) again.focus({ preventScroll: true });
-    }
+    main.querySelectorAll("pre").forEach((each, at) => { if (scrolled[at]) each.scrollTop = scrolled[at]; });
+    const again = focused && found(focused);
+    if (again) again.focus({ preventScroll: true });
     select(0);
   }
 
@@ -31,7 +42,22 @@
     source.addEventListener("main", (event) => {
       if (!window.getSelection() || window.getSelection().isCollapsed) replace(event.data);
     });
-    source.addEventListener("error", () => say("waits for the monitor"));
+    source.addEventListener("error", () => {
+      say("waits for the monitor");
+      if (source && source.readyState === EventSource.CLOSED) retry();
+    });
+  }
+
+  // A stream that was refused is not opened again by the browser.
+  function retry() {
+    source = null;
+    setTimeout(async () => {
+      try {
+        const answer = await fetch(location.href, { redirect: "manual" });
+        if (answer.type === "opaqueredirect") { location.reload(); return; }
+      } catch (error) { /* it is away; the next try follows */ }
+      begin();
+    }, 3000);
   }
 
   function end(text) {
@@ -40,15 +66,17 @@
     say(text);
   }
 
-  let chosen = -1;
+  let chosen = null;
   function select(by) {
     const rows = [...main.querySelectorAll("table.rows tbody tr")].filter((row) => row.querySelector("a.id"));
     rows.forEach((row) => row.classList.remove("selected"));
-    if (!rows.length || (by === 0 && chosen < 0)) { chosen = rows.length ? chosen : -1; return; }
-    chosen = Math.min(Math.max(chosen + by, 0), rows.length - 1);
-    rows[chosen].classList.add("selected");
-    if (by !== 0) rows[chosen].scrollIntoView({ block: "nearest" });
-    return rows[chosen];
+    const now = rows.findIndex((row) => row.querySelector("a.id").getAttribute("href") === chosen);
+    if (!rows.length || (by === 0 && now < 0)) return null;
+    const row = rows[by === 0 ? now : Math.min(Math.max(now + by, 0), rows.length - 1)];
+    chosen = row.querySelector("a.id").getAttribute("href");
+    row.classList.add("selected");
+    if (by !== 0) row.scrollIntoView({ block: "nearest" });
+    return row;
   }
 
   const pages = { o: "", i: "invocations", w: "workflows", q: "queues", r: "runners", a: "alerts", l: "logs" };
@@ -70,7 +98,7 @@
     else if (event.key === "j") select(1);
     else if (event.key === "k") select(-1);
     else if (event.key === "Enter" && tag === "BODY") {
-      const row = chosen >= 0 ? select(0) : null;
+      const row = select(0);
       if (row) location.href = row.querySelector("a.id").href;
     } else if (event.key === ".") {
       isPaused = !isPaused;

@@ -40,8 +40,10 @@ def test_without_a_token_it_must_be_said_who_looks_after_that() -> None:
         monitor_app(app, ConfigMonitor())
 
 
-@pytest.mark.parametrize("token", ["", "short", "fifteen letters"])
-def test_short_tokens_are_refused(token: str) -> None:
+@pytest.mark.parametrize(
+    "token", ["", "short", "fifteen letters", "tökenötoken-123456", " sixteen letters ", "a\nb" * 9]
+)
+def test_tokens_that_do_not_do_are_refused(token: str) -> None:
     with pytest.raises(ConfigError, match="monitor_token"):
         app.settings_loader.__class__({"monitor": {"monitor_token": token}}, None).load(ConfigMonitor)
 
@@ -85,7 +87,7 @@ def test_a_session_over_tls_is_sent_over_tls_only() -> None:
 
 def test_sessions_of_others_and_old_ones_do_not_count() -> None:
     now = [1000.0]
-    ours = Access(SecretStr(TOKEN), SecretStr("k" * 16), 60.0, lambda: now[0])
+    ours = Access(SecretStr(TOKEN), SecretStr("k" * 16), 60.0, clock=lambda: now[0])
     value = ours.session()
     assert ours._is_session(value)
     now[0] += 61
@@ -94,9 +96,9 @@ def test_sessions_of_others_and_old_ones_do_not_count() -> None:
     forged = base64.urlsafe_b64encode(json.dumps({"until": 1e12, "id": "x"}).encode()).decode()
     for bad in ("", ".", "x", f"{forged}.{value.partition('.')[2]}", f"{forged}.", value + "0", "\ud800.x"):
         assert not ours._is_session(bad)
-    others = Access(SecretStr(TOKEN), SecretStr("o" * 16), 60.0, lambda: now[0])
+    others = Access(SecretStr(TOKEN), SecretStr("o" * 16), 60.0, clock=lambda: now[0])
     assert not others._is_session(value)
-    again = Access(SecretStr(TOKEN), SecretStr("k" * 16), 60.0, lambda: now[0])
+    again = Access(SecretStr(TOKEN), SecretStr("k" * 16), 60.0, clock=lambda: now[0])
     assert again._is_session(value)
 
 
@@ -105,15 +107,53 @@ def test_guessing_is_slowed_down() -> None:
     client = Client(application)
     codes = [client.post("/login", data={"token": f"guess {number}"}).status_code for number in range(7)]
     assert codes == [403] * 5 + [429] * 2
-    assert client.post("/login", data={"token": TOKEN}).status_code == 429
-    assert client.get("/", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 401
-    other = Client(application, address="10.0.0.2")
-    assert other.post("/login", data={"token": TOKEN}).status_code == 303
+    assert Client(application, address="10.0.0.2").post("/login", data={"token": "x"}).status_code == 403
+
+
+def test_guessing_locks_nobody_out_who_knows_the_token() -> None:
+    application = monitor_app(app, _settings())
+    guesser = Client(application)
+    for number in range(40):
+        guesser.post("/login", data={"token": f"guess {number}"})
+    assert Client(application).post("/login", data={"token": TOKEN}).status_code == 303
+    assert Client(application).get("/", headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_a_session_that_was_ended_is_over_wherever_its_cookie_is() -> None:
+    application = monitor_app(app, _settings(monitor_secret="s" * 16))
+    client, thief = Client(application), Client(application)
+    client.post("/login", data={"token": TOKEN})
+    thief.cookies = client.cookies
+    assert thief.get("/").status_code == 200
+    client.post("/logout")
+    assert thief.get("/").status_code == 303
+
+
+def test_another_token_or_app_ends_all_sessions() -> None:
+    secret = SecretStr("k" * 16)
+    value = Access(SecretStr(TOKEN), secret, 60.0, "one").session()
+    assert Access(SecretStr(TOKEN), secret, 60.0, "one")._is_session(value)
+    assert not Access(SecretStr(TOKEN + "2"), secret, 60.0, "one")._is_session(value)
+    assert not Access(SecretStr(TOKEN), secret, 60.0, "two")._is_session(value)
+
+
+def test_monitors_at_two_ports_have_cookies_of_their_own() -> None:
+    application = monitor_app(app, _settings())
+    names = set()
+    for port in (1, 2):
+        client = Client(application, base_url=f"http://localhost:{port}")
+        names.add(client.post("/login", data={"token": TOKEN}).headers["set-cookie"].partition("=")[0])
+    assert len(names) == 2
+
+
+def test_slashes_lead_to_no_other_host() -> None:
+    client = Client(monitor_app(app, ConfigMonitor(), auth="host"))
+    assert client.get("/queues/", headers={"host": "evil.test"}).status_code == 404
 
 
 def test_many_addresses_that_guess_are_slowed_down_together() -> None:
     now = [1000.0]
-    access = Access(SecretStr(TOKEN), None, 60.0, lambda: now[0])
+    access = Access(SecretStr(TOKEN), None, 60.0, clock=lambda: now[0])
     for number in range(30):
         assert not access.tries("wrong", f"10.0.0.{number}")
     assert access.is_guessing("10.1.1.1")
@@ -134,7 +174,7 @@ def test_forms_of_other_sites_are_refused(headers: dict[str, str]) -> None:
     client = _client()
     assert client.post("/login", data={"token": TOKEN}, headers=headers).status_code == 403
     assert client.post("/logout", headers=headers).status_code == 403
-    assert COOKIE not in client.cookies
+    assert not [name for name in client.cookies if name.startswith(COOKIE)]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost:80@evil", "", "[::2]"])
@@ -157,7 +197,7 @@ def test_every_answer_has_the_headers_that_bind_browsers() -> None:
         assert "default-src 'none'" in headers["content-security-policy"], path
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
-        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["referrer-policy"] == "same-origin"
         assert headers["cache-control"] == ("max-age=3600" if "static" in path else "no-store")
 
 

@@ -107,13 +107,9 @@ def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytes
         streams = [monitor._events("", "queues", "") for _ in range(50)]
         found = await asyncio.gather(*(first(each) for each in streams))
         assert len(set(found)) == 1
-        assert monitor._streams == 50
-        for each in streams:
-            await each.aclose()  # type: ignore[attr-defined]
 
     asyncio.run(look())
     assert looks == ["queues"]
-    assert monitor._streams == 0
 
 
 def test_too_many_streams_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

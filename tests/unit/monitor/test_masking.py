@@ -31,6 +31,17 @@ def test_names_that_tell_of_secrets_hide_their_values(name: str) -> None:
         "redis://:sesame@host",
         "-----BEGIN RSA PRIVATE KEY-----\nsesame\n-----END RSA PRIVATE KEY-----",
         "-----BEGIN PRIVATE KEY-----\nsesame",
+        "-----BEGIN PGP PRIVATE KEY BLOCK-----\nsesame",
+        "redis://u:p@sesame@h/0",
+        "redis://u:p/sesame@h/0",
+        "HTTPS://u:sesame@h",
+        "_redis://u:sesame@h and 1redis://u:sesame@h",
+        "https://sesame_token@github.com/x",
+        "BEARER sesame-open-1",
+        "Authorization: Basic sesame1234=",
+        "{'password': 'sesame'}",
+        "http://h/?password=sesame&x=1",
+        '{"api_key": "sesame"}',
     ],
 )
 def test_texts_that_look_like_secrets_are_hidden(text: str) -> None:
@@ -54,6 +65,40 @@ def test_records_of_strangers_are_shown_as_they_are(stored: str) -> None:
     text.encode()
 
 
+@pytest.mark.parametrize(
+    "rest",
+    ["9" * 5000, "[" * 10_000 + "]" * 10_000, '"' + "x" * 1_100_000 + '"'],
+    ids=["number", "deep", "long"],
+)
+def test_values_that_cannot_be_masked_are_not_shown(rest: str) -> None:
+    text = _masking().packed(f'{{"password": "sesame", "rest": {rest}}}')
+    assert "sesame" not in text
+    assert "not shown" in text
+
+
+def test_json_within_texts_is_masked() -> None:
+    inner = json.dumps({"password": "sesame", "x": 1})
+    assert "sesame" not in _masking().packed(json.dumps(inner))
+    assert "sesame" not in _masking().packed(json.dumps(["x" * 70_000, {"password": "sesame"}]))
+
+
+def test_tags_are_masked() -> None:
+    assert _masking().tags(["password=sesame", "auth=Bearer sesame-12345", "customer=42"]) == [
+        f"password={MASK}",
+        f"auth=Bearer {MASK}",
+        "customer=42",
+    ]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "part", ["a.", "a-a", "password", "password.", "x://", "://", "'", "bearer ", "@", "\\"]
+)
+def test_long_texts_take_no_long_time(part: str) -> None:
+    for _ in range(5):
+        _masking().text(part * 100_000)
+
+
 def test_what_is_deep_or_long_is_cut() -> None:
     deep = "[" * 500 + "]" * 500
     assert "..." in _masking().packed(deep)
@@ -75,3 +120,4 @@ def test_the_settings_of_logs_hold_here_too(settings: dict[str, object], names: 
     shown = _masking(**settings).arguments(json.dumps({"x": "sesame", "y": "sesame"}))
     assert [name for name, _ in shown] == names
     assert "sesame" not in str(shown)
+    assert "sesame" not in str(_masking(**settings).arguments("sesame"))

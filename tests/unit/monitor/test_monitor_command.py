@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pynenc.cli.monitor_command import _is_loopback
 
 APP = """
 from pathlib import Path
@@ -42,7 +46,7 @@ def test_the_memory_of_another_process_cannot_be_seen(tmp_path: Path) -> None:
 def test_an_app_that_cannot_be_imported_is_told(tmp_path: Path) -> None:
     code, output = _monitor(tmp_path, "--app", "nowhere", "monitor")
     assert code == 1
-    assert "the settings of nowhere cannot be told" in output
+    assert "module 'nowhere' was not found" in output
 
 
 def test_wrong_settings_and_a_port_that_is_taken_are_told(tmp_path: Path) -> None:
@@ -60,6 +64,60 @@ def test_wrong_settings_and_a_port_that_is_taken_are_told(tmp_path: Path) -> Non
         )
     assert code == 1
     assert "the monitor cannot listen at 127.0.0.1" in output
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("raise RuntimeError('sesame')", "sesame"),
+        ("import sys; sys.exit(0)", "SystemExit"),
+        ("import os; os._exit(3)", "has ended the process that imported it"),
+        ("from pynenc import Pynenc; app = Pynenc({'app_id': 'x', 'backend': 7})", "backend"),
+        (
+            "from pynenc import Pynenc; app = Pynenc({'app_id': 'x'}); other = Pynenc({'app_id': 'y'})",
+            "several|defines",
+        ),
+    ],
+)
+def test_an_app_that_cannot_be_had_is_not_replaced_by_another(tmp_path: Path, body: str, words: str) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.pynenc]\napp = "one"\nbackend = "sqlite"\n')
+    (tmp_path / "one.py").write_text(body)
+    code, output = _monitor(tmp_path, "monitor", "--port", "0")
+    assert code == 1
+    assert re.search(words, output)
+
+
+def test_settings_reach_the_monitor_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(
+        "import atexit, os, threading, time\nfrom pydantic import SecretStr\nfrom pynenc import Pynenc\n"
+        "print('noise')\natexit.register(lambda: print('bye'))\n"
+        "threading.Thread(target=lambda: time.sleep(600)).start()\n"
+        "os.environ['PYNENC__MONITOR_LABEL'] = 'blue'\n"
+        "app = Pynenc({'app_id': 'told', 'backend': 'sqlite', 'monitor_mask': {'pin'}, "
+        "'monitor_token': SecretStr('0123456789abcdefX')})\n"
+    )
+    read, write = os.pipe()
+    command = [sys.executable, "-m", "pynenc.cli.app_settings", str(write), "one"]
+    done = subprocess.run(
+        command, cwd=tmp_path, pass_fds=[write], timeout=50, check=True, capture_output=True
+    )
+    os.close(write)
+    with os.fdopen(read) as answer:
+        told = json.load(answer)
+    assert told["values"]["monitor_mask"] == ["pin"]
+    assert told["values"]["monitor_token"] == "0123456789abcdefX"
+    assert told["environment"]["PYNENC__MONITOR_LABEL"] == "blue"
+    assert b"noise" in done.stdout
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "LOCALHOST", "[::1]", "::1", "127.1.2.3"])
+def test_names_of_this_machine_need_no_token(host: str) -> None:
+    assert _is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::", "example.com"])
+def test_other_addresses_do(host: str) -> None:
+    assert not _is_loopback(host)
 
 
 @pytest.mark.parametrize("code", ["import pynenc", "import pynenc.cli.main"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +18,11 @@ from starlette.routing import Mount
 from pynenc import Pynenc
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import StorageUnavailableError
+from pynenc.lifecycle.claiming import claim
+from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.lifecycle.rollups import roll_up
-from pynenc.monitor.application import PAGES, monitor_app
+from pynenc.monitor import application
+from pynenc.monitor.application import PAGES, Monitor, monitor_app
 from pynenc.state_backend.alert_records import AlertData, AlertState
 from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.record_store import Save
@@ -186,6 +191,57 @@ def test_what_goes_wrong_is_in_the_log_and_not_on_the_page(
     (mark,) = re.findall(r"at ([0-9a-f]{8})\.", answer.text)
     assert mark in caplog.text
     assert "sesame" in caplog.text
+
+
+def test_a_search_tells_nothing_of_what_is_masked(client: Client) -> None:
+    work("open")
+    assert '<td data-name="Id">' in client.get("/invocations", params={"q": "arg:open"}).text
+    assert '<td data-name="Id">' not in client.get("/invocations", params={"q": "arg:sesame"}).text
+    assert client.get("/invocations", params={"q": "-arg:sesame"}).status_code == 400
+
+
+def test_the_overview_does_not_call_failures_well(client: Client) -> None:
+    with working(app):
+        for call in [fails("x") for _ in range(5)]:
+            with suppress(ValueError):
+                call.wait(30)
+        flush_counts(app.components)
+        roll_up(app.components, [])
+        assert "Much fails." in client.get("/").text
+
+
+def test_what_lost_runners_hold_is_told(client: Client) -> None:
+    work()
+    claim(app.components, "gone", ["default"], 1, 0.0)
+    assert "1 invocation has begun, and no runner is alive" in client.get("/").text
+
+
+def test_looks_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    release, entered = threading.Event(), threading.Semaphore(0)
+
+    def hangs(*_: Any) -> Any:
+        entered.release()
+        release.wait(30)
+
+    monkeypatch.setattr(application, "_DEADLINE_S", 0.05)
+    monkeypatch.setattr(application, "_MOST_PENDING", 20)
+    monkeypatch.setattr(app.broker, "depth", hangs)
+    monitor = Monitor(app, ConfigMonitor(), "open")
+    before = threading.active_count()
+
+    async def look() -> list[tuple[int, str]]:
+        return await asyncio.gather(*(monitor._content("", "queues", "") for _ in range(50)))
+
+    async def run() -> list[tuple[int, str]]:
+        try:
+            return await look()
+        finally:
+            release.set()
+
+    found = asyncio.run(run())
+    assert {code for code, _ in found} == {503}
+    assert sum("too many pages wait" in text for _, text in found) == 30
+    assert threading.active_count() - before <= 8
 
 
 def test_it_looks_and_never_runs(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
