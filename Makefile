@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint check docs bench thorough first-hour fuzz soak clean
+.PHONY: demo test lint check docs bench thorough first-hour fuzz soak pictures clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "pynenc needs Python 3.11 or later; name one with PYTHON=..."; exit 1; }
@@ -53,6 +53,10 @@ bench: $(VENV)/.bench
 
 thorough: $(VENV)/.dev
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m thorough
+
+# The pictures in the manual, which need Debian's chromium.
+pictures: $(VENV)/.dev
+	$(BIN)/python tests/pictures/make_pictures.py
 
 # The README, the quick start and projects of users, word by word, in an environment with nothing else in it.
 first-hour: $(VENV)/.dev
