@@ -27,9 +27,10 @@ from pynenc.identifiers.texts import error_text, type_name, visible
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.monitor.masking import Masking
+from pynenc.monitor.places import PAGES, look
 from pynenc.monitor.rendering import environment, rendered, static_file
 from pynenc.monitor.security import Access, Guard, client_of, is_same_site
-from pynenc.monitor.views import Context, Views
+from pynenc.monitor.views import Context
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
 _THREADS, _MOST_PENDING = 8, 64
@@ -39,18 +40,7 @@ _AGAIN_S = 30.0
 _AGO = re.compile(r">[^<]*</time>")
 _MOST_STREAMS = 200
 _LONGEST_STREAM_S = 3600.0
-_MOST_HOURS = 24.0 * 30
 _STATIC = {"monitor.css": "text/css", "monitor.js": "text/javascript"}
-PAGES = (
-    ("", "Overview"),
-    ("invocations", "Invocations"),
-    ("workflows", "Workflows"),
-    ("queues", "Queues"),
-    ("runners", "Runners"),
-    ("alerts", "Alerts"),
-    ("logs", "Logs"),
-)
-"""The pages of the navigation: path and title."""
 
 
 class HasComponents(Protocol):
@@ -203,30 +193,8 @@ class Monitor:
         return code, self._text(root, place, template, context, query)
 
     def _look(self, place: str, given: dict[str, str]) -> tuple[str, Context, int]:
-        """Return the template of a page, what it shows, and its code."""
-        masking = Masking(self._app.components.conf, self._settings.monitor_mask)
-        views = Views(self._app.components, masking)
-        if place == "":
-            return "overview.html", views.overview(_hours(given.get("hours", "1"))), 200
-        if place == "invocations":
-            return "invocations.html", views.invocations(given.get("q", ""), given.get("cursor") or None), 200
-        if place == "workflows":
-            line = given.get("q", "is:workflow")
-            return "invocations.html", views.invocations(line, given.get("cursor") or None), 200
-        if place.startswith("invocations/"):
-            found = views.invocation(place.partition("/")[2])
-            if found is not None:
-                return "invocation.html", found, 200
-            hours = self._app.components.orchestrator.conf.auto_final_invocation_purge_hours
-            text = f"Nothing is stored under this id. Ended invocations are kept for {hours:g} h."
-            return "problem.html", {"title": "Not found", "text": text, "line": ""}, 404
-        simple: dict[str, Callable[[], Context]] = {
-            "queues": views.queues,
-            "runners": views.runners,
-            "alerts": views.alerts,
-            "logs": views.logs,
-        }
-        return f"{place}.html", simple[place](), 200
+        components = self._app.components
+        return look(components, Masking(components.conf, self._settings.monitor_mask), place, given)
 
     async def _in_thread(self, look: Callable[[], Any]) -> Any:
         """Return what a look returns; one that hangs keeps its thread, and there are never more of these.
@@ -345,14 +313,6 @@ class Monitor:
             "link": lambda path, **given: f"{root}/{path}" + (f"?{urlencode(given)}" if given else ""),
         }
         return rendered(self._environment, template, {**frame, **context})
-
-
-def _hours(text: str) -> float:
-    try:
-        hours = float(text)
-    except ValueError:
-        return 1.0
-    return min(max(hours, 0.25), _MOST_HOURS) if hours == hours else 1.0
 
 
 async def _body(request: Request) -> bytes:

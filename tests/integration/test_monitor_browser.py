@@ -34,7 +34,7 @@ def fails(text: str) -> None:
     raise ValueError(text)
 """
 HOSTILE = "<img src=x onerror=alert(1)> \\u202e <script>alert(2)</script>"
-PAGES = ("", "invocations", "workflows", "queues", "runners", "alerts", "logs")
+PAGES = ("", "invocations", "workflows", "tasks", "queues", "triggers", "runners", "alerts", "logs")
 FLAGS = (
     "--no-sandbox",
     "--host-resolver-rules=MAP monitor.test 127.0.0.1",

@@ -79,7 +79,9 @@
     return row;
   }
 
-  const pages = { o: "", i: "invocations", w: "workflows", q: "queues", r: "runners", a: "alerts", l: "logs" };
+  const pages = {
+    o: "", i: "invocations", w: "workflows", t: "tasks", q: "queues", s: "triggers", r: "runners", a: "alerts", l: "logs",
+  };
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
     const tag = event.target.tagName;

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from pynenc import Pynenc
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import ConfigError
-from pynenc.monitor.application import PAGES, monitor_app
+from pynenc.monitor.application import monitor_app
+from pynenc.monitor.places import PAGES
 from pynenc.monitor.security import COOKIE, Access
 from pynenc.testing import in_memory
 

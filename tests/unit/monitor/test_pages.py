@@ -22,11 +22,13 @@ from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.lifecycle.rollups import roll_up
 from pynenc.monitor import application
-from pynenc.monitor.application import PAGES, Monitor, monitor_app
+from pynenc.monitor.application import Monitor, monitor_app
+from pynenc.monitor.places import PAGES
 from pynenc.state_backend.alert_records import AlertData, AlertState
 from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.record_store import Save
 from pynenc.testing import in_memory, working
+from pynenc.trigger import TriggerBuilder
 
 app = Pynenc({"app_id": "monitored"})
 HOSTILE = "<script>alert('x')</script>\x1b[31m\u202e\ud800"
@@ -46,6 +48,16 @@ def fails(text: str) -> None:
 def flow() -> int:
     total = flow.wf.step("first <b>", lambda: 1)
     return total + int(work(1).result["value"])
+
+
+@app.task(
+    triggers=TriggerBuilder()
+    .on_cron("*/5 * * * *")
+    .on_event("paid <b>", {"password": "sesame-8", "x": {"$gt": 3}})
+    .on_status("monitored.other", "success")
+)
+def starts_by_itself() -> None:
+    """Do nothing."""
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +125,32 @@ def test_every_page_shows_and_hides_what_it_should(client: Client) -> None:
     assert "••••" in client.get(f"/invocations/{ids['work']}").text
 
 
+def test_tasks_tell_how_they_did(client: Client) -> None:
+    with working(app):
+        for call in [*(work(number) for number in range(4)), *(fails("x") for _ in range(2))]:
+            with suppress(ValueError):
+                call.wait(30)
+    flush_counts(app.components)
+    roll_up(app.components, [])
+    rows = client.get("/tasks").text.split("<tr>")
+    (good,) = [row for row in rows if "test_pages.work" in row]
+    (bad,) = [row for row in rows if "test_pages.fails" in row]
+    assert 'data-name="Started" class="right">4<' in good
+    assert "2 (100.0%)" in bad
+
+
+def test_triggers_are_shown_as_they_are_stored(client: Client) -> None:
+    app.register_deferred_triggers()
+    app.trigger.emit_event("paid <b>", {"password": "sesame-8", "x": 4})
+    page = client.get("/triggers").text
+    assert "cron */5 * * * * (timezone &#34;UTC&#34;)" in page
+    assert "event paid &lt;b&gt;" in page
+    assert "sesame" not in page
+    assert "never" in page
+    (stored,) = app.trigger.find_definitions()
+    assert stored.trigger_id[-8:] in page
+
+
 def test_the_list_is_searched_and_paged(client: Client) -> None:
     for number in range(60):
         work(number)
@@ -166,7 +204,7 @@ def test_a_store_that_is_away_is_told(client: Client, monkeypatch: pytest.Monkey
     def away(*_: Any, **__: Any) -> Any:
         raise StorageUnavailableError("the store at somewhere is away")
 
-    for component in (app.orchestrator, app.state_backend, app.broker):
+    for component in (app.orchestrator, app.state_backend, app.broker, app.trigger):
         for name in ("find_states", "find", "read", "depth", "live_runners", "count_many_states", "queues"):
             if hasattr(component, name):
                 monkeypatch.setattr(component, name, away)
