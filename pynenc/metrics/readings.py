@@ -103,12 +103,18 @@ class Readings:
         """The live runner that does the housekeeping, None if there is none."""
         return leader(self._components)
 
-    def recent(self, seconds: float) -> Counts:
-        """Return what was counted in the minutes that ended in the last seconds."""
+    def recent(self, seconds: float, with_pauses: bool = False) -> Counts:
+        """Return what was counted in the minutes that ended in the last seconds.
+
+        Args:
+            seconds: How many.
+            with_pauses: Whether what was counted before a longer pause of all runners, and rolled up after
+                it, is a part of it.
+        """
         lookup = Lookup(Rollup, {"span": MINUTE}, self.now - seconds)
         counts = Counts()
         for each in self._components.state_backend.find_all(Rollup, lookup):
-            if each.at - each.begun <= seconds:  # not what was counted before a pause of all runners
+            if with_pauses or each.at - each.begun <= seconds:
                 counts.add(each.counts)
         return counts
 

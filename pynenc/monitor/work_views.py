@@ -20,7 +20,7 @@ Context = dict[str, Any]
 def tasks(components: Components, masking: Masking) -> Context:
     """Return how each task did in the last day, those that ran most first."""
     look = Readings(components)
-    counts = look.recent(_DAY_S)
+    counts = look.recent(_DAY_S, with_pauses=True)
     found: dict[str, Context] = {}
     waits: dict[str, Counts] = {}
     for key, histogram in counts.histograms.items():
