@@ -18,6 +18,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from pynenc.app import Pynenc
 from pynenc.calls.interfaces import InvocationGroup
+from pynenc.cli.demo_live import live
+from pynenc.cli.monitor_command import require_packages
 from pynenc.cli.options import as_json
 from pynenc.cli.state import console as state_console
 from pynenc.cli.state import print_json
@@ -59,14 +61,24 @@ class DemoReport:
 @click.command()
 @click.option("--invocations", default=300, show_default=True, type=click.IntRange(20, 10_000))
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(2, 32))
+@click.option("--monitor", "is_live", is_flag=True, help="Go on with calls of all kinds, and show them.")
+@click.option(
+    "--port", default=8484, show_default=True, type=click.IntRange(0, 65535), help="Of the monitor."
+)
 @as_json
-def demo(invocations: int, workers: int, as_json: bool) -> None:
+def demo(invocations: int, workers: int, is_live: bool, port: int, as_json: bool) -> None:
     """Run a few hundred invocations on SQLite, kill a worker half way, and show that all finish.
 
-    The exit code is 1 if a result is missing or wrong.
+    The exit code is 1 if a result is missing or wrong. With --monitor, calls of all kinds go on until you
+    stop it, and the web monitor shows them.
     """
+    if is_live:
+        require_packages()
     folder = tempfile.mkdtemp(prefix="pynenc-demo-")
     try:
+        if is_live:
+            live(_app(folder, workers)[0], port)
+            return
         report = _run(folder, invocations, workers, Console(stderr=as_json))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -77,7 +89,7 @@ def demo(invocations: int, workers: int, as_json: bool) -> None:
     sys.exit(0 if report.ok else 1)
 
 
-def _run(folder: str, count: int, workers: int, console: Console) -> DemoReport:
+def _app(folder: str, workers: int) -> tuple[Pynenc, Task[[int, float], tuple[int, int]]]:
     # The settings come from the environment, so that the workers read the same.
     os.environ["PYNENC__BACKEND"] = "sqlite"
     os.environ["PYNENC__SQLITE_DB_PATH"] = os.path.join(folder, "demo.db")
@@ -85,7 +97,11 @@ def _run(folder: str, count: int, workers: int, console: Console) -> DemoReport:
     os.environ["PYNENC__NUM_PROCESSES"] = str(workers)
     os.environ["PYNENC__LOGGING_LEVEL"] = "error"
     task = cast("Task[[int, float], tuple[int, int]]", import_object("pynenc.cli.demo_tasks:count_primes"))
-    app = cast(Pynenc, task.app)
+    return cast(Pynenc, task.app), task
+
+
+def _run(folder: str, count: int, workers: int, console: Console) -> DemoReport:
+    app, task = _app(folder, workers)
     console.print(f"app '{app.app_id}' on SQLite, {workers} worker processes, {count} invocations")
     runner = cast("PersistentProcessRunner", app.runner)
     loop = threading.Thread(target=runner.run, name="demo-runner")

@@ -1,4 +1,4 @@
-"""The app and the task of `pynenc demo`."""
+"""The app and the tasks of `pynenc demo`."""
 
 from __future__ import annotations
 
@@ -22,3 +22,19 @@ def count_primes(below: int, seconds: float) -> tuple[int, int]:
     while (rest := end - time.monotonic()) > 0:
         time.sleep(rest)
     return sum(sieve[:below]), os.getpid()
+
+
+@app.task(max_retries=2, retry_for=(ConnectionError,))
+def fetch(url: str, luck: float) -> str:
+    """Fail now and then: with a luck below a third always, below two thirds at the first attempt."""
+    if luck < 1 / 3 or (luck < 2 / 3 and fetch.invocation.num_retries == 0):
+        raise ConnectionError(f"no route to {url}")
+    return url
+
+
+@app.workflow
+def order(name: str) -> str:
+    """Reserve something, wait until it is paid, and send it."""
+    order.wf.step("reserve", lambda: name)
+    order.wf.wait_event("paid", timeout=600)
+    return order.wf.step("send", lambda: f"{name} is on its way")

@@ -33,12 +33,7 @@ def monitor(state: CliState, host: str, port: int) -> None:
 
     Your code is imported in a child process only, which tells the settings of the app.
     """
-    for name in _NEEDED:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            needed = f"the monitor needs more packages: pip install 'pynenc[monitor]' ({error})"
-            raise click.UsageError(needed) from None
+    require_packages()
     app = _app(state)
     settings = app.settings_loader.load(ConfigMonitor)
     if not host:
@@ -57,6 +52,20 @@ def monitor(state: CliState, host: str, port: int) -> None:
         )
     serve = importlib.import_module("pynenc.monitor.serving").serve
     serve(app, settings, host.strip("[]"), port)
+
+
+def require_packages() -> None:
+    """Refuse to go on without the packages that the monitor needs.
+
+    Raises:
+        click.UsageError: One is missing; says how to install it.
+    """
+    for name in _NEEDED:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            needed = f"the monitor needs more packages: pip install 'pynenc[monitor]' ({error})"
+            raise click.UsageError(needed) from None
 
 
 def _is_loopback(host: str) -> bool:

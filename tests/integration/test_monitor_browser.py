@@ -229,3 +229,24 @@ def test_a_token_opens_the_door(tmp_path: Path, browser: Browser, name: str) -> 
         assert visitor.complaints == []
     finally:
         site.close()
+
+
+@pytest.mark.timeout(120)
+def test_the_demo_is_a_living_example(tmp_path: Path, browser: Browser) -> None:
+    command = [sys.executable, "-m", "pynenc", "demo", "--monitor", "--port", "0"]
+    demo = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        assert demo.stderr is not None
+        found = re.search(r"http://\S+", demo.stderr.readline())
+        assert found is not None
+        page = browser.new_context().new_page()
+        page.goto(found[0])
+        expect(page.locator(".counts")).to_contain_text("success", timeout=30_000)
+        expect(page.locator(".verdict.bad")).to_contain_text("nobody consumes this", timeout=30_000)
+        demo.terminate()
+        assert demo.wait(40) == 0
+    finally:
+        demo.kill()
+        demo.wait()
+        assert demo.stderr is not None
+        demo.stderr.close()
