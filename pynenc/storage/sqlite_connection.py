@@ -14,6 +14,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ T = TypeVar("T")
 logger = logging.getLogger("pynenc.storage")
 
 _BUSY_MS = 30_000
+_CHECK_S = 1.0
 _abandoned: list[object] = []
 """Connections of a parent process: closing them here would break the parent's file locks."""
 
@@ -63,6 +65,7 @@ class SQLiteFile:
         self._reader: sqlite3.Connection | None = None
         self._lock_file: int | None = None
         self._opened: tuple[int, int] | None = None
+        self._check_at = 0.0
 
     def after_fork(self) -> None:
         """Leave the parent's connections alone and start without any."""
@@ -110,6 +113,13 @@ class SQLiteFile:
         except FileNotFoundError:
             return None
         return status.st_dev, status.st_ino
+
+    def _check_identity(self) -> None:
+        """Refuse to go on with a file that is not there any more."""
+        if self._file_identity() != self._opened:
+            raise sqlite3.OperationalError(
+                "the file was deleted or replaced while in use; put it back, or start this process anew"
+            )
 
     def exposed(self) -> list[Path]:
         """Return the file and its folder, if everybody on this machine may write to them."""
@@ -175,6 +185,10 @@ class SQLiteFile:
         with self._reader_lock, self._explained("read"):
             if self._reader is None:
                 raise StorageUnavailableError(f"the SQLite database '{self.path}' was closed while in use")
+            now = time.monotonic()
+            if now >= self._check_at:
+                self._check_identity()
+                self._check_at = now + _CHECK_S
             try:
                 return work(self._reader)
             except sqlite3.OperationalError as error:
@@ -231,10 +245,7 @@ class SQLiteFile:
         connection, lock_file = self._writer, self._lock_file
         if connection is None or lock_file is None:
             raise sqlite3.OperationalError("the connection was closed while it was in use")
-        if self._file_identity() != self._opened:
-            raise sqlite3.OperationalError(
-                "the file was deleted or replaced while in use; put it back, or start this process anew"
-            )
+        self._check_identity()
         fcntl.flock(lock_file, fcntl.LOCK_EX)
         try:
             self._tolerantly(jobs, connection)

@@ -14,6 +14,7 @@ import pytest
 from pynenc import Pynenc
 from pynenc.exceptions import StorageCorruptedError, StorageLayoutError, StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
+from pynenc.storage import sqlite_connection
 from pynenc.storage.operations import Insert, Table
 from pynenc.storage.sqlite_storage import SQLiteStorage
 
@@ -164,3 +165,24 @@ def test_a_file_that_is_taken_away_is_noticed_at_the_next_write(tmp_path: Path, 
     path.unlink(missing_ok=True)
     (tmp_path / "kept.db").rename(path)
     assert add(5, 6).status == InvocationStatus.REGISTERED
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_whoever_only_reads_notices_it_too(
+    tmp_path: Path, is_replaced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_connection, "_CHECK_S", 0.0)
+    path = tmp_path / "gone.db"
+    app = Pynenc({"app_id": "gone_reader", "backend": "sqlite", "sqlite_db_path": str(path)})
+    add = app.task(plain_tasks.add)
+    add(1, 2)
+    assert app.count() == 1
+    path.rename(tmp_path / "kept.db")
+    if is_replaced:
+        path.touch()
+    for _ in range(2):
+        with pytest.raises(StorageUnavailableError, match="was deleted or replaced"):
+            app.count()
+    path.unlink(missing_ok=True)
+    (tmp_path / "kept.db").rename(path)
+    assert app.count() == 1
