@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from pynenc.conf.config_alerts import Bounds, RuleSettings
@@ -12,15 +12,14 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import all_counts
 from pynenc.metrics.history import quantile
-from pynenc.metrics.readings import AVAILABLE, Readings
-from pynenc.recording.counts import BOUNDS, Counts, Histogram, parts_of
-from pynenc.recording.recorder import ENDED, LAG, OTHER, RECOVERED, REQUEST
+from pynenc.metrics.readings import AVAILABLE, RECENT_S, Readings
+from pynenc.recording.counts import BOUNDS, Counts, parts_of
+from pynenc.recording.recorder import ENDED, LAG, RECOVERED, REQUEST
 
 APP = "app"
 """The subject of what concerns the app as a whole."""
 
 _LEAST_ENDS = 20
-_RECENT_S = 300.0
 _LOST_S = 600.0
 _MOST_STUCK = 1000
 _LONG_RUN_S = 600.0
@@ -119,7 +118,7 @@ def _no_leader(look: Look) -> Iterator[Finding]:
 def _failure_rate(look: Look) -> Iterator[Finding]:
     ends: Counter[str] = Counter()
     failures: Counter[str] = Counter()
-    for key, number in look.readings.recent(_RECENT_S).counters.items():
+    for key, number in look.readings.recent(RECENT_S).counters.items():
         kind, labels = parts_of(key)
         if kind == ENDED and len(labels) == 3:
             ends[labels[0]] += number
@@ -139,7 +138,8 @@ def _stuck(look: Look) -> Iterator[Finding]:
     if not running:
         return
     invocations = look.components.state_backend.read_invocations([each.invocation_id for each in running])
-    usual = _long_runs(all_counts(look.components))
+    long = {each.task_id for each in running if now - each.since > _LONG_RUN_S}
+    usual = _long_runs(all_counts(look.components), long) if long else {}
     for state, data in zip(running, invocations, strict=True):
         ran = now - state.since
         bound = look.over(state.invocation_id)
@@ -163,14 +163,9 @@ def _stuck_finding(state: InvocationState, seconds: float, what: str) -> Finding
     return Finding(state.invocation_id, seconds, f"{text}, on runner {state.runner_id}")
 
 
-def _long_runs(counts: Counts) -> Mapping[str, float]:
-    """Return the time within which 99 of 100 runs have ended, in seconds, by task."""
-    runs: dict[str, Counts] = {}
-    for key, histogram in counts.histograms.items():
-        kind, labels = parts_of(key)
-        if kind == "run" and labels and labels[0] != OTHER:
-            runs.setdefault(labels[0], Counts()).add(Counts({}, {"": histogram}))
-    found = {task: quantile(each.histograms[""], 0.99) for task, each in runs.items()}
+def _long_runs(counts: Counts, task_ids: Collection[str]) -> Mapping[str, float]:
+    """Return the time within which 99 of 100 runs of tasks have ended, in seconds, where some have."""
+    found = {task: quantile(counts.times("run", task), 0.99) for task in task_ids}
     return {task: seconds for task, seconds in found.items() if seconds is not None}
 
 
@@ -187,8 +182,7 @@ def _runner_lost(look: Look) -> Iterator[Finding]:
 
 
 def _recovery_storm(look: Look) -> Iterator[Finding]:
-    counters = look.readings.recent(_RECENT_S).counters
-    number = sum(each for key, each in counters.items() if parts_of(key)[0] == RECOVERED)
+    number = sum(look.readings.recent(RECENT_S).numbers_by(RECOVERED, 0).values())
     if number > look.over(APP):
         yield Finding(
             APP, number, f"{number:,} invocations were taken from lost runners in the last 5 minutes"
@@ -210,7 +204,7 @@ def _clock(look: Look) -> Iterator[Finding]:
 
 
 def _schedule_late(look: Look) -> Iterator[Finding]:
-    times = _sum_of(look.readings.recent(_RECENT_S), LAG)
+    times = look.readings.recent(RECENT_S).times(LAG)
     late = sum(
         number for bound, number in zip((0.0, *BOUNDS), times.buckets, strict=True) if bound >= look.over(APP)
     )
@@ -220,17 +214,9 @@ def _schedule_late(look: Look) -> Iterator[Finding]:
 
 
 def _storage_slow(look: Look) -> Iterator[Finding]:
-    seconds = quantile(_sum_of(look.readings.recent(_RECENT_S), REQUEST), 0.95)
+    seconds = quantile(look.readings.recent(RECENT_S).times(REQUEST), 0.95)
     if seconds is not None and seconds > look.over(APP):
         yield Finding(APP, seconds, f"requests to the store take {seconds:.2g} s (95th percentile)")
-
-
-def _sum_of(counts: Counts, name: str) -> Histogram:
-    sums = Counts()
-    for key, histogram in counts.histograms.items():
-        if parts_of(key)[0] == name:
-            sums.add(Counts({}, {"": histogram}))
-    return sums.histograms.get("", Histogram())
 
 
 def _bounds(over: float, wait: float) -> Bounds:

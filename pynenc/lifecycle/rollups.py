@@ -14,7 +14,7 @@ from pynenc.invocation.data import InvocationData
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import all_counts
 from pynenc.recording.counts import Counts, decoded, key_of, parts_of
-from pynenc.recording.recorder import OTHER
+from pynenc.recording.recorder import OTHER, STARTED
 from pynenc.state_backend.count_records import HOUR, MINUTE, ROLLED_UP, RolledUp, Rollup
 from pynenc.storage.operations import Scalar
 from pynenc.storage.record_store import Amend, Lookup, Save
@@ -108,8 +108,7 @@ def _risen(counts: Counts, known: Counts) -> Counts:
 
 
 def _tasks_of(counts: Counts) -> list[str]:
-    found = {labels[0] for kind, labels in map(parts_of, counts.counters) if kind == "started" and labels}
-    return sorted(found - {OTHER})
+    return sorted(counts.numbers_by(STARTED, 0).keys() - {OTHER})
 
 
 def _submitted(components: Components, since: float, until: float, tasks: Sequence[str]) -> Counts:

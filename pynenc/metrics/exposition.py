@@ -18,7 +18,7 @@ from pynenc.metrics.families import Family
 from pynenc.metrics.readings import Readings
 from pynenc.orchestrator.base_orchestrator import StateLookup
 from pynenc.recording.counts import BOUNDS, Counts, Histogram, parts_of
-from pynenc.recording.recorder import OTHER
+from pynenc.recording.recorder import OTHER, STARTED
 from pynenc.state_backend.count_records import RolledUp
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -92,7 +92,7 @@ def _counted(counts: Counts) -> list[str]:
         )
     busiest = _busiest(counts)
     for name, family in families.HISTOGRAMS.items():
-        sums: dict[tuple[str, ...], Counts] = {}
+        sums: dict[tuple[str, ...], Histogram] = {}
         for key, histogram in counts.histograms.items():
             kind, labels = parts_of(key)
             if kind != name:
@@ -100,23 +100,14 @@ def _counted(counts: Counts) -> list[str]:
             place = _fitting(family, labels)
             if family.labels[:1] == ("task",) and place[0] not in busiest:
                 place = (OTHER, *place[1:])
-            sums.setdefault(place, Counts()).add(Counts({}, {"": histogram}))
-        samples = [
-            line
-            for labels, one in sorted(sums.items())
-            for line in _histogram(family, labels, one.histograms[""])
-        ]
+            sums.setdefault(place, Histogram()).add(histogram)
+        samples = [line for place, times in sorted(sums.items()) for line in _histogram(family, place, times)]
         lines += _family(family, samples)
     return lines
 
 
 def _busiest(counts: Counts) -> set[str]:
-    runs: Counter[str] = Counter()
-    for key, number in counts.counters.items():
-        kind, labels = parts_of(key)
-        if kind == "started" and labels:
-            runs[labels[0]] += number
-    return {task for task, _ in runs.most_common(_MOST_TASKS)}
+    return {task for task, _ in Counter(counts.numbers_by(STARTED, 0)).most_common(_MOST_TASKS)}
 
 
 def _fitting(family: Family, labels: list[str]) -> tuple[str, ...]:

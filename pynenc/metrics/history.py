@@ -112,12 +112,7 @@ def activity(counts: Counts, begun: float, until: float, task_id: str | None = N
         numbers[kind] += number
         if kind == ENDED and labels[-1] in named:
             numbers[named[labels[-1]]] += number
-    runs = Counts()
-    for key, histogram in counts.histograms.items():
-        kind, labels = parts_of(key)
-        if kind == "run" and (task_id is None or labels[:1] == [task_id]):
-            runs.add(Counts({}, {"": histogram}))
-    times = runs.histograms.get("", Histogram())
+    times = counts.times("run", task_id)
     return Activity(
         begun,
         until,

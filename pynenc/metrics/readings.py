@@ -17,6 +17,9 @@ from pynenc.state_backend.count_records import MINUTE, Rollup, RunnerLoad
 from pynenc.storage.operations import Cursor, QueueDepth
 from pynenc.storage.record_store import Lookup
 
+RECENT_S = 300.0
+"""The time by which people judge what happens of late, in seconds."""
+
 _MOST_QUEUES = 200
 _PAGE, _MOST_PAGES = 500, 5
 AVAILABLE = tuple(status for status in InvocationStatus if status.is_available)
@@ -31,6 +34,7 @@ class Readings:
 
     def __init__(self, components: Components) -> None:
         self._components = components
+        self._recent: dict[tuple[float, bool], Counts] = {}
 
     @cached_property
     def now(self) -> float:
@@ -111,12 +115,14 @@ class Readings:
             with_pauses: Whether what was counted before a longer pause of all runners, and rolled up after
                 it, is a part of it.
         """
-        lookup = Lookup(Rollup, {"span": MINUTE}, self.now - seconds)
-        counts = Counts()
-        for each in self._components.state_backend.find_all(Rollup, lookup):
-            if with_pauses or each.at - each.begun <= seconds:
-                counts.add(each.counts)
-        return counts
+        found = self._recent.get((seconds, with_pauses))
+        if found is None:
+            found = self._recent[seconds, with_pauses] = Counts()
+            lookup = Lookup(Rollup, {"span": MINUTE}, self.now - seconds)
+            for each in self._components.state_backend.find_all(Rollup, lookup):
+                if with_pauses or each.at - each.begun <= seconds:
+                    found.add(each.counts)
+        return found
 
 
 def _names(text: str) -> Iterable[str]:

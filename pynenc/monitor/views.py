@@ -19,9 +19,10 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.history import Activity, history
-from pynenc.metrics.readings import Readings
+from pynenc.metrics.readings import RECENT_S, Readings
 from pynenc.monitor.masking import Masking
 from pynenc.orchestrator.base_orchestrator import StateLookup
+from pynenc.recording.recorder import STARTED
 from pynenc.search.filters import Filter
 from pynenc.search.page import PRESS, FoundInvocation
 from pynenc.search.query_text import parse_query
@@ -196,11 +197,7 @@ class Views:
 
     @staticmethod
     def _queue_rows(look: Readings) -> list[Context]:
-        recent: dict[str, int] = {}
-        for key, number in look.recent(300.0).counters.items():
-            kind, *labels = key.split("\x1f")
-            if kind == "started" and len(labels) == 2:
-                recent[labels[1]] = recent.get(labels[1], 0) + number
+        started = look.recent(RECENT_S).numbers_by(STARTED, 1)
         rows = [
             {
                 "name": name,
@@ -208,7 +205,7 @@ class Views:
                 "waiting": depth.waiting,
                 "age": look.ages.get(name),
                 "consumers": look.consumers.get(name, 0),
-                "a_minute": recent.get(name, 0) / 5,
+                "a_minute": started.get(name, 0) / (RECENT_S / 60),
             }
             for name, depth in look.depths.items()
         ]

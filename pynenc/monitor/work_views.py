@@ -6,48 +6,41 @@ import json
 from typing import Any
 
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.rollups import SUBMITTED
 from pynenc.metrics.history import activity, quantile
 from pynenc.metrics.readings import Readings
 from pynenc.monitor.masking import Masking
-from pynenc.recording.counts import Counts, Histogram, parts_of
+from pynenc.monitor.views import Context
+from pynenc.recording.recorder import ENDED, STARTED
 from pynenc.trigger.records import RunState, pause_mark
 
 _DAY_S = 86_400.0
 _MOST_TASKS, _MOST_TRIGGERS = 200, 100
-Context = dict[str, Any]
 
 
 def tasks(components: Components, masking: Masking) -> Context:
     """Return how each task did in the last day, those that ran most first."""
     look = Readings(components)
     counts = look.recent(_DAY_S, with_pauses=True)
-    found: dict[str, Context] = {}
-    waits: dict[str, Counts] = {}
-    for key, histogram in counts.histograms.items():
-        kind, labels = parts_of(key)
-        if kind == "wait" and labels:
-            waits.setdefault(labels[0], Counts()).add(Counts({}, {"": histogram}))
-    names = {labels[0] for kind, labels in map(parts_of, counts.counters) if kind in _BY_TASK and labels}
-    for name in names:
-        done = activity(counts, look.now - _DAY_S, look.now, name)
-        waited = waits.get(name, Counts()).histograms.get("", Histogram())
-        found[name] = {
-            "task": masking.text(name),
-            "query": name,
-            "submitted": done.submitted,
-            "started": done.started,
-            "failed": done.failed,
-            "share": done.failed / done.ended if done.ended else None,
-            "retried": done.retried,
-            "run_s": done.run_s,
-            "run_p95_s": done.run_p95_s,
-            "wait_p95_s": quantile(waited, 0.95),
-        }
-    rows = sorted(found.values(), key=lambda row: (-row["started"], row["task"]))
+    by_task, rows = counts.by_first_label(), list[Context]()
+    for name in {name for kind in (SUBMITTED, STARTED, ENDED) for name in counts.numbers_by(kind, 0)}:
+        done = activity(by_task[name], look.now - _DAY_S, look.now, name)
+        rows.append(
+            {
+                "task": masking.text(name),
+                "query": name,
+                "submitted": done.submitted,
+                "started": done.started,
+                "failed": done.failed,
+                "share": done.failed / done.ended if done.ended else None,
+                "retried": done.retried,
+                "run_s": done.run_s,
+                "run_p95_s": done.run_p95_s,
+                "wait_p95_s": quantile(by_task[name].times("wait"), 0.95),
+            }
+        )
+    rows.sort(key=lambda row: (-row["started"], row["task"]))
     return {"now": look.now, "tasks": rows[:_MOST_TASKS], "more": max(0, len(rows) - _MOST_TASKS)}
-
-
-_BY_TASK = frozenset(("submitted", "started", "ended"))
 
 
 def triggers(components: Components, masking: Masking) -> Context:

@@ -28,6 +28,11 @@ class Histogram(msgspec.Struct, array_like=True):
         """The number of durations."""
         return sum(self.buckets)
 
+    def add(self, other: Histogram) -> None:
+        """Add other durations to these."""
+        self.buckets = [one + two for one, two in zip(self.buckets, other.buckets, strict=True)]
+        self.total += other.total
+
 
 class Counts(msgspec.Struct, array_like=True):
     """Numbers by name and labels, which are joined by a unit separator.
@@ -45,11 +50,7 @@ class Counts(msgspec.Struct, array_like=True):
         for key, number in other.counters.items():
             self.counters[key] = self.counters.get(key, 0) + number
         for key, theirs in other.histograms.items():
-            own = self.histograms.get(key)
-            if own is None:
-                own = self.histograms[key] = Histogram()
-            own.buckets = [one + two for one, two in zip(own.buckets, theirs.buckets, strict=True)]
-            own.total += theirs.total
+            self.histograms.setdefault(key, Histogram()).add(theirs)
 
     def without(self, earlier: Counts) -> Counts:
         """Return what has been counted since earlier counts of the same things."""
@@ -66,6 +67,35 @@ class Counts(msgspec.Struct, array_like=True):
             if since.count:
                 histograms[key] = since
         return Counts(counters, histograms)
+
+    def numbers_by(self, name: str, label: int) -> dict[str, int]:
+        """Return the sums of the counters of a name by one of their labels, which is given by its place."""
+        found: dict[str, int] = {}
+        for key, number in self.counters.items():
+            kind, labels = parts_of(key)
+            if kind == name and len(labels) > label:
+                found[labels[label]] = found.get(labels[label], 0) + number
+        return found
+
+    def times(self, name: str, first: str | None = None) -> Histogram:
+        """Return the sum of the histograms of a name; only those with this first label, if one is given."""
+        found = Histogram()
+        for key, histogram in self.histograms.items():
+            kind, labels = parts_of(key)
+            if kind == name and (first is None or labels[:1] == [first]):
+                found.add(histogram)
+        return found
+
+    def by_first_label(self) -> dict[str, Counts]:
+        """Return the counts of each first label, which is the task where there is one."""
+        found: dict[str, Counts] = {}
+        for key, number in self.counters.items():
+            for label in parts_of(key)[1][:1]:
+                found.setdefault(label, Counts()).counters[key] = number
+        for key, histogram in self.histograms.items():
+            for label in parts_of(key)[1][:1]:
+                found.setdefault(label, Counts()).histograms[key] = histogram
+        return found
 
     def copy(self) -> Counts:
         """Return counts that do not change with these."""
