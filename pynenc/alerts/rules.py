@@ -61,16 +61,18 @@ class Look:
 
     def over(self, subject: str) -> float:
         """Return the value beyond which something is wrong with a subject."""
-        for bounds in (self._settings.subjects.get(subject), self._settings, self._default):
-            if bounds is not None and bounds.over is not None:
-                return bounds.over
-        return 0.0
+        return self._first(subject, lambda bounds: bounds.over)
 
     def wait(self, subject: str) -> float:
         """Return for how many seconds it has to be wrong."""
+        return self._first(subject, lambda bounds: bounds.wait)
+
+    def _first(self, subject: str, value_of: Callable[[Bounds], float | None]) -> float:
+        """Return a bound of a subject, of the rule, or by default: the first that is set."""
         for bounds in (self._settings.subjects.get(subject), self._settings, self._default):
-            if bounds is not None and bounds.wait is not None:
-                return bounds.wait
+            value = value_of(bounds) if bounds is not None else None
+            if value is not None:
+                return value
         return 0.0
 
 

@@ -13,8 +13,7 @@ from pynenc.alerts.telling import AlertTeller, content, post, shown_address
 from pynenc.alerts.watching import alert_id, silence, watch
 from pynenc.alerts.watching import alerts as stored_alerts
 from pynenc.app import Pynenc
-from pynenc.cli.metrics_command import Span
-from pynenc.cli.options import as_json
+from pynenc.cli.options import Span, as_json
 from pynenc.cli.state import CliState, PlainTable, console, print_json
 from pynenc.explaining.findings import one_line
 from pynenc.identifiers.texts import visible

@@ -8,9 +8,8 @@ import click
 import msgspec
 
 from pynenc.app import Pynenc
-from pynenc.cli.metrics_command import Span
+from pynenc.cli.options import Span, limit_option
 from pynenc.cli.options import as_json as json_option
-from pynenc.cli.options import limit_option
 from pynenc.cli.state import CliState, print_json
 from pynenc.identifiers.texts import storable, visible
 

@@ -7,33 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from pynenc.cli.options import Span
 from pynenc.cli.state import CliState, PlainTable, console, print_json
-from pynenc.identifiers.spans import span_seconds
 from pynenc.identifiers.texts import visible
 from pynenc.metrics.exposition import metrics_text
 from pynenc.metrics.history import Activity
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
-
-_LONGEST_S = 20 * 365 * 86400.0
-
-
-class Span(click.ParamType[timedelta]):
-    """A span of time, such as `90m`."""
-
-    name = "span"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, context: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            seconds = span_seconds(str(value))
-        except OverflowError:
-            seconds = None
-        if not seconds or seconds > _LONGEST_S:
-            self.fail(f"'{value}' is not a span such as 30s, 10m, 2h or 7d", param, context)
-        return timedelta(seconds=seconds)
 
 
 @click.command()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
+from pynenc.identifiers.spans import span_seconds
 from pynenc.invocation.status import InvocationStatus
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,3 +83,24 @@ limit_option = click.option(
     "--limit", type=click.IntRange(1, 10**9), default=20, show_default=True, help="Most to print."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+_LONGEST_S = 20 * 365 * 86400.0
+
+
+class Span(click.ParamType[timedelta]):
+    """A span of time, such as `90m`."""
+
+    name = "span"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, context: click.Context | None
+    ) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            seconds = span_seconds(str(value))
+        except OverflowError:
+            seconds = None
+        if not seconds or seconds > _LONGEST_S:
+            self.fail(f"'{value}' is not a span such as 30s, 10m, 2h or 7d", param, context)
+        return timedelta(seconds=seconds)

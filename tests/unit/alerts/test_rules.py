@@ -1,44 +1,32 @@
-"""Each rule finds what is wrong, and nothing else; changes are told once, whoever looks."""
+"""Each rule finds what is wrong, and nothing else."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
+from alert_looks import Watch, app, work
 
 from pynenc import Pynenc
-from pynenc.alerts import watching
-from pynenc.alerts.rules import RULES
-from pynenc.alerts.watching import CLEAR_S, alerts, silence, watch
+from pynenc.alerts.watching import CLEAR_S, alerts
 from pynenc.context import RunnerContext
-from pynenc.exceptions import ConfigError, StorageUnavailableError
+from pynenc.exceptions import ConfigError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.claiming import claim
-from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.lifecycle.execution import finish_and_start
 from pynenc.lifecycle.leadership import lead
-from pynenc.lifecycle.observation_retention import old_alerts
 from pynenc.lifecycle.runner_registry import Service
 from pynenc.metrics import readings
 from pynenc.recording.counts import BOUNDS, Counts, Histogram, key_of
 from pynenc.recording.recorder import ENDED, LAG, RECOVERED, REQUEST
-from pynenc.state_backend.alert_records import AlertData, AlertState
+from pynenc.state_backend.alert_records import AlertState
 from pynenc.state_backend.count_records import MINUTE, Rollup, RunnerLoad
 from pynenc.storage.record_store import Amend, Save
-from pynenc.testing import in_memory
 
-app = Pynenc({"app_id": "watched"})
 FROM_OUTSIDE = ("no_runner", "no_leader")
-
-
-@app.task
-def work() -> int:
-    return 1
 
 
 @app.task(timeout=30.0)
@@ -46,41 +34,7 @@ def short() -> int:
     return 1
 
 
-@pytest.fixture(autouse=True)
-def memory() -> Iterator[None]:
-    with in_memory(app):
-        yield
-
-
-class Watch:
-    """Looks at the app at moments of a clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.components = app.components
-        self.begin = self.components.now()
-        self.told: list[AlertData] = []
-        self.settings: dict[str, Any] = {}
-
-    def at(self, seconds: float, *rules: str) -> list[tuple[str, str]]:
-        """Look so many seconds after the begin; return what was told at that look."""
-        self.told.clear()
-        assert watch(self.shifted(seconds), self.told.append, rules or tuple(RULES)) == {}
-        return [(each.alert_id, each.state.value) for each in self.told]
-
-    def shifted(self, seconds: float) -> Components:
-        conf = self.components.conf.model_copy(update=self.settings)
-        return dataclasses.replace(self.components, conf=conf, now=lambda: self.begin + seconds)
-
-    def rules(self, **rules: Any) -> None:
-        self.settings["alert_rules"] = Pynenc({"app_id": "x", "alert_rules": rules}).conf.alert_rules
-
-
-@pytest.fixture
-def looks() -> Watch:
-    return Watch()
-
-
-def _runner(host: str = "", queues: tuple[str, ...] = (), beat: float | None = None) -> str:
+def _runner(queues: tuple[str, ...] = (), beat: float | None = None) -> str:
     identity = RunnerContext("ThreadRunner")
     app.components.runners.ensure_runner_registered(identity, Service(queues))
     app.orchestrator.heartbeat([identity.runner_id], app.components.now() if beat is None else beat)
@@ -103,41 +57,6 @@ def test_a_queue_that_waits_for_long(looks: Watch) -> None:
     assert "'mail'" in looks.told[0].text
     assert looks.told[0].value > 360
     assert looks.at(400, "queue_age") == []
-
-
-def test_it_is_over_only_after_it_was_right_for_a_while(looks: Watch) -> None:
-    looks.rules(queue_age={"over": 10, "for": "20s"})
-    call = work()
-    assert looks.at(11, "queue_age") == []
-    assert looks.at(31, "queue_age") == [("queue_age:default", "firing")]
-    call.cancel()
-    assert looks.at(40, "queue_age") == []
-    other = work()
-    assert looks.at(60, "queue_age") == []  # wrong again, so it goes on
-    other.cancel()
-    assert looks.at(70, "queue_age") == []
-    assert looks.at(70 + CLEAR_S - 1, "queue_age") == []
-    assert looks.at(70 + CLEAR_S, "queue_age") == [("queue_age:default", "over")]
-    work()
-    assert looks.at(1000, "queue_age") == []
-    assert looks.at(1020, "queue_age") == [("queue_age:default", "firing")]
-
-
-def test_what_was_wrong_for_a_moment_is_not_told(looks: Watch) -> None:
-    call = work()
-    assert looks.at(310, "queue_age") == []
-    call.cancel()
-    assert looks.at(320, "queue_age") == []
-    assert alerts(app.components) == []
-
-
-def test_what_goes_on_is_told_again_after_hours(looks: Watch) -> None:
-    work()
-    looks.rules(queue_age={"for": 0})
-    assert looks.at(400, "queue_age") == [("queue_age:default", "firing")]
-    assert looks.at(400 + 4 * 3600 - 1, "queue_age") == []
-    assert looks.at(400 + 4 * 3600, "queue_age") == [("queue_age:default", "firing")]
-    assert looks.at(401 + 4 * 3600, "queue_age") == []
 
 
 def test_a_queue_that_nobody_consumes(looks: Watch) -> None:
@@ -295,88 +214,6 @@ def test_rules_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> Non
     assert (bounds.over, bounds.wait) == (2.0, 1.0)
 
 
-def test_two_evaluators_tell_once(looks: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks.rules(queue_age={"over": 1, "for": 0})
-    work()
-    original, entered = app.state_backend.write, []
-
-    def interrupted(writes: Any) -> Any:
-        if len(entered) < 2:
-            entered.append(None)
-            watch(looks.shifted(10), looks.told.append, ("queue_age",))
-        return original(writes)
-
-    monkeypatch.setattr(app.state_backend, "write", interrupted)
-    watch(looks.shifted(10), looks.told.append, ("queue_age",))
-    monkeypatch.undo()
-    watch(looks.shifted(11), looks.told.append, ("queue_age",))
-    assert [each.state for each in looks.told] == [AlertState.FIRING]
-
-
-def test_a_rule_that_cannot_be_looked_at_stops_no_other(
-    looks: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looks.rules(no_runner={"for": 0}, no_consumer={"for": 0})
-    work()
-    assert len(looks.at(10, "no_runner", "no_consumer")) == 2
-
-    def away(*_: Any) -> Any:
-        raise StorageUnavailableError("away")
-
-    monkeypatch.setattr(app.broker, "depth", away)
-    looks.told.clear()
-    failed = watch(looks.shifted(20 * 3600), looks.told.append, ("no_consumer", "no_runner"))
-    assert [each.alert_id for each in looks.told] == ["no_runner:app"]
-    assert failed == {"no_consumer": "StorageUnavailableError: away"}
-
-
-def test_who_was_told_that_it_fires_is_told_that_it_is_over_though_it_is_silent(looks: Watch) -> None:
-    looks.rules(queue_age={"over": 1, "for": 0})
-    call = work()
-    assert len(looks.at(10, "queue_age")) == 1
-    silence(looks.shifted(11), "queue_age:default", looks.begin + 1000)
-    call.cancel()
-    assert looks.at(20, "queue_age") == []
-    assert looks.at(100, "queue_age") == [("queue_age:default", "over")]
-
-
-def test_what_fires_within_a_silence_is_told_after_it(looks: Watch) -> None:
-    looks.rules(queue_age={"over": 1, "for": 0})
-    silence(looks.components, "queue_age:default", looks.begin + 1000)
-    work()
-    assert looks.at(10, "queue_age") == []
-    assert [each.state for each in alerts(app.components)] == [AlertState.FIRING]
-    assert looks.at(999, "queue_age") == []
-    assert looks.at(1001, "queue_age") == [("queue_age:default", "firing")]
-
-
-def test_a_silence_outlives_what_was_wrong_for_a_moment(looks: Watch) -> None:
-    looks.rules(queue_age={"over": 1, "for": 60})
-    silence(looks.components, "queue_age:default", looks.begin + 1000)
-    call = work()
-    assert looks.at(10, "queue_age") == []
-    call.cancel()
-    assert looks.at(20, "queue_age") == []
-    (alert,) = alerts(app.components)
-    assert (alert.state, alert.silent_until) == (AlertState.OVER, looks.begin + 1000)
-
-
-@pytest.mark.parametrize("name", ["nothing", "queue_age", "queue_age:", "no_rule:x"])
-def test_only_alerts_of_rules_can_be_silenced(name: str) -> None:
-    with pytest.raises(ValueError, match="RULE:SUBJECT"):
-        silence(app.components, name, 1.0)
-
-
-def test_what_fires_keeps_its_words_up_to_date(looks: Watch) -> None:
-    looks.rules(queue_age={"over": 1, "for": 0})
-    work()
-    looks.at(10, "queue_age")
-    looks.at(40, "queue_age")
-    assert alerts(app.components)[0].value < 20
-    looks.at(100, "queue_age")
-    assert alerts(app.components)[0].value > 90
-
-
 def test_what_was_counted_before_a_pause_is_not_recent(looks: Watch) -> None:
     data = Counts({key_of(ENDED, ["bad", "q", "failed"]): 25}).encoded()
     app.state_backend.write([Save(Rollup("m:1", MINUTE, looks.begin, looks.begin - 72_000, 1, data))])
@@ -390,23 +227,3 @@ def test_a_queue_behind_many_others_is_found(looks: Watch, monkeypatch: pytest.M
     work.options(queue="mail")()
     looks.at(301, "queue_age")
     assert len(looks.at(361, "queue_age")) == 2
-
-
-def test_alerts_that_are_over_are_deleted_some_day(looks: Watch) -> None:
-    looks.rules(queue_age={"over": 1, "for": 0})
-    call = work()
-    looks.at(10, "queue_age")
-    call.cancel()
-    looks.at(20, "queue_age")
-    looks.at(100, "queue_age")
-    assert sum(old_alerts(app.components, looks.begin + 50)) == 0
-    assert sum(old_alerts(app.components, looks.begin + 150)) == 1
-    assert alerts(app.components) == []
-
-
-def test_a_flood_of_subjects_is_bounded(looks: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "_MOST_SUBJECTS", 5)
-    looks.rules(no_consumer={"for": 0})
-    for number in range(10):
-        work.options(queue=f"q{number}")()
-    assert len(looks.at(10, "no_consumer")) == 5

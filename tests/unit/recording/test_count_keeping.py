@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from dying import Dies, failing
 
 from pynenc import Pynenc
 from pynenc.context import RunnerContext
@@ -78,32 +79,6 @@ def test_a_part_that_is_written_is_left_alone() -> None:
     assert _sum() == 1
 
 
-class _Dies(Exception):
-    """Ends whoever is in the middle of something."""
-
-
-def _failing(component: Any, at: int, after: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the call number `at` of the store fail, before or after it is carried out."""
-    calls = iter(range(10_000))
-
-    def wrap(name: str) -> None:
-        original = getattr(component, name)
-
-        def call(*given: Any, **named: Any) -> Any:
-            is_it = next(calls) == at
-            if is_it and not after:
-                raise _Dies
-            answer = original(*given, **named)
-            if is_it:
-                raise _Dies
-            return answer
-
-        monkeypatch.setattr(component, name, call)
-
-    for name in ("write", "read", "find"):
-        wrap(name)
-
-
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(9))
 def test_a_leader_that_dies_anywhere_in_a_fold_counts_nothing_twice(
@@ -114,8 +89,8 @@ def test_a_leader_that_dies_anywhere_in_a_fold_counts_nothing_twice(
         _count(each, 5)
         flush_counts(each)
     with monkeypatch.context() as patched:
-        _failing(app.state_backend, at, after, patched)
-        with suppress(_Dies):
+        failing(app.state_backend, ("write", "read", "find"), at, after, patched)
+        with suppress(Dies):
             fold(app.components, _later())
     assert _sum() == 15
     for each in processes:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from dying import Dies, failing
 
 from pynenc import Pynenc
 from pynenc.lifecycle.components import Components
@@ -86,10 +87,6 @@ def test_what_was_counted_before_the_first_rollup_is_in_it() -> None:
     assert _numbers() == [3, 4]
 
 
-class _Dies(Exception):
-    """Ends whoever is in the middle of something."""
-
-
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(14))
 def test_a_leader_that_dies_anywhere_counts_nothing_twice_and_loses_nothing(
@@ -98,22 +95,9 @@ def test_a_leader_that_dies_anywhere_counts_nothing_twice_and_loses_nothing(
     _count(process, 5)
     _roll_at(process, 3000)
     _count(process, 7)
-    calls = iter(range(10_000))
     with monkeypatch.context() as patched:
-        for name in ("write", "read", "find", "count_many"):
-            original = getattr(app.state_backend, name)
-
-            def call(*given: Any, original: Any = original, **named: Any) -> Any:
-                is_it = next(calls) == at
-                if is_it and not after:
-                    raise _Dies
-                answer = original(*given, **named)
-                if is_it:
-                    raise _Dies
-                return answer
-
-            patched.setattr(app.state_backend, name, call)
-        with suppress(_Dies):
+        failing(app.state_backend, ("write", "read", "find", "count_many"), at, after, patched)
+        with suppress(Dies):
             _roll_at(process, 4000)
     _count(process, 11)
     _roll_at(process, 5000)
