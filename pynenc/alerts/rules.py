@@ -7,14 +7,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from pynenc.conf.config_alerts import Bounds, RuleSettings
+from pynenc.identifiers.texts import bare_name
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import all_counts
+from pynenc.lifecycle.failures import failure_groups
 from pynenc.metrics.history import quantile
 from pynenc.metrics.readings import AVAILABLE, RECENT_S, Readings
 from pynenc.recording.counts import BOUNDS, Counts, parts_of
 from pynenc.recording.recorder import ENDED, LAG, RECOVERED, REQUEST
+from pynenc.state_backend.failure_records import FailureState
 
 APP = "app"
 """The subject of what concerns the app as a whole."""
@@ -25,6 +28,8 @@ _MOST_STUCK = 1000
 _LONG_RUN_S = 600.0
 _TIMES_P99 = 20.0
 _TIMES_PENDING = 3.0
+_NEW_S = 600.0
+_MOST_FAILURES = 200
 
 
 class Finding(NamedTuple):
@@ -82,10 +87,12 @@ class Rule(NamedTuple):
     Attributes:
         default: Its bounds where the settings say nothing.
         find: Finds what is wrong.
+        is_on: Whether it is looked at where the settings do not say.
     """
 
     default: Bounds
     find: Callable[[Look], Iterator[Finding]]
+    is_on: bool = True
 
 
 def _queue_age(look: Look) -> Iterator[Finding]:
@@ -131,6 +138,17 @@ def _failure_rate(look: Look) -> Iterator[Finding]:
         if share > look.over(task):
             text = f"{share:.0%} of the calls of {task} that ended in the last 5 minutes have failed"
             yield Finding(task, share, f"{text} ({failures[task]:,} of {number:,})")
+
+
+def _new_failure(look: Look) -> Iterator[Finding]:
+    since = look.readings.now - _NEW_S
+    for group in failure_groups(look.components, since, _MOST_FAILURES):
+        if group.state == FailureState.MUTED or not (group.first_at >= since or group.is_back):
+            continue
+        what = "is back, although it was resolved" if group.is_back else "is new"
+        where = f" at {group.place}" if group.place else ""
+        text = f"{bare_name(group.type_name)} in {group.task_id}{where} {what} (failures {group.group_id})"
+        yield Finding(group.group_id, 1, text)
 
 
 def _stuck(look: Look) -> Iterator[Finding]:
@@ -237,5 +255,6 @@ RULES: Mapping[str, Rule] = {
     "clock": Rule(_bounds(1, 30), _clock),
     "schedule_late": Rule(_bounds(60, 0), _schedule_late),
     "storage_slow": Rule(_bounds(1, 0), _storage_slow),
+    "new_failure": Rule(_bounds(0, 0), _new_failure, is_on=False),
 }
 """The rules, by name."""

@@ -62,7 +62,8 @@ def watch(components: Components, tell: Tell, rules: Collection[str] = tuple(RUL
         rule = RULES[name]
         look = Look(components, settings, rule.default, readings)
         try:
-            found = list(rule.find(look)) if settings.enabled else []
+            is_on = rule.is_on if settings.enabled is None else settings.enabled
+            found = list(rule.find(look)) if is_on else []
         except Exception as error:  # noqa: BLE001 - the other rules are looked at all the same
             failed[name] = f"{type(error).__name__}: {error_text(error)}"
             continue

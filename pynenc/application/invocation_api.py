@@ -14,6 +14,7 @@ from pynenc.client.workflow_runtime import send_event
 from pynenc.explaining.explanation import explain
 from pynenc.explaining.findings import Explanation
 from pynenc.lifecycle.components import Components
+from pynenc.metrics.failures import GroupActivity
 from pynenc.metrics.history import Activity
 from pynenc.search.filters import Filter
 from pynenc.search.page import PRESS, Budget, FoundInvocation, SearchCount, SearchPage
@@ -111,6 +112,24 @@ class InvocationApi:
             ValueError: The limit is not a number from 1 to 1,000,000.
         """
         return self.invocation_finder.logs(invocation_id, limit, since)
+
+    def failures(
+        self, within: timedelta = timedelta(days=1), limit: int = 200, with_decided: bool = False
+    ) -> list[GroupActivity]:
+        """Return what has failed, in groups, those that failed last first.
+
+        A group holds the failed attempts of one task with one class of exceptions, raised in one function
+        of yours. Groups are kept for `failure_days` after the last of them.
+
+        Args:
+            within: How far back to look.
+            limit: The largest number to return, up to 1,000.
+            with_decided: Whether those that are muted, or resolved and not back, are among them.
+
+        Raises:
+            ValueError: The limit is not a number from 1 to 1,000, or there is no time to look at.
+        """
+        return self.invocation_finder.failures(within, limit, with_decided)
 
     def search_count(self, filter: Filter | str = "", budget: Budget = PRESS) -> SearchCount:
         """Return how many invocations fit a filter, as far as the budget goes.

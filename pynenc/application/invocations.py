@@ -20,6 +20,7 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
+from pynenc.metrics.failures import GroupActivity, failures
 from pynenc.metrics.history import Activity, history
 from pynenc.search import inline
 from pynenc.search.counting import count
@@ -165,6 +166,12 @@ class InvocationFinder:
         low = None if since is None else _moment("since", since, self._components().now())
         lookup = Lookup(LogLine, equals, low, newest_first=True)
         return self._components().state_backend.find(LogLine, lookup, limit)[::-1]
+
+    def failures(self, within: timedelta, limit: int, with_decided: bool) -> list[GroupActivity]:
+        """Return groups of failures; see `Pynenc.failures`."""
+        if not isinstance(within, timedelta):
+            raise TypeError(f"'within' is a timedelta, not {within!r}")
+        return failures(self._components(), within.total_seconds(), limit, with_decided)
 
     def find_invocations(
         self,

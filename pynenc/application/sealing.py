@@ -14,6 +14,13 @@ from pynenc.invocation.data import LATER_FIELDS, InvocationData, OutcomeData
 from pynenc.plugins.component import Component
 from pynenc.plugins.registry import PluginRegistry, import_object
 from pynenc.state_backend.base_state_backend import INVOCATION, OUTCOME, BaseStateBackend
+from pynenc.state_backend.failure_records import (
+    FAILURE_GROUP,
+    FAILURE_SAMPLE,
+    FailureGroup,
+    FailureSample,
+)
+from pynenc.state_backend.log_records import LogLine
 from pynenc.state_backend.workflow_records import (
     STEP,
     WORKFLOW_EVENT,
@@ -44,6 +51,11 @@ SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
     ),
     TriggerProblem: SealedFields("trigger_problem", ("task_id",), ("error", "count", "at"), ("error",)),
     Part: SealedFields("trigger_part", ("occurrence",), ("run_id",)),
+    LogLine: SealedFields("log_line", ("text",)),
+    FailureGroup: SealedFields(
+        FAILURE_GROUP, ("message", "trace"), ("last_at", "state", "state_at", "note"), ("note",)
+    ),
+    FailureSample: SealedFields(FAILURE_SAMPLE, ("message", "trace")),
     EventWait: SealedFields("trigger_wait", ("filter",), ("is_active", "buffered")),
 }
 """The kinds of records that carry user data or start something."""

@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import click
 import msgspec
 
+from pynenc.actions.audit import Deed
 from pynenc.alerts.rules import RULES
 from pynenc.alerts.telling import AlertTeller, content, post, shown_address
 from pynenc.alerts.watching import alert_id, silence, watch
 from pynenc.alerts.watching import alerts as stored_alerts
 from pynenc.app import Pynenc
+from pynenc.cli.auditing import traced
 from pynenc.cli.options import Span, as_json
 from pynenc.cli.state import CliState, PlainTable, console, print_json
 from pynenc.explaining.findings import one_line
@@ -70,11 +72,15 @@ def silenced(state: CliState, alert: str, span: timedelta) -> None:
         raise click.BadParameter("it must be 7 days at most", param_hint="--for")
     app = state.app()
     until = app.components.now() + span.total_seconds()
-    try:
+
+    def act(_: str) -> str:
         silence(app.components, alert, until)
+        return f"{visible(alert)} is not told until {_moment(until)}"
+
+    try:
+        click.echo(traced(app, Deed("silence", alert), act))
     except ValueError as error:
         raise click.ClickException(visible(str(error))) from error
-    click.echo(f"{visible(alert)} is not told until {_moment(until)}")
 
 
 @alerts.command("test")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import partial
 from typing import Any
 
 import click
 import msgspec
 
+from pynenc.actions.audit import Deed
 from pynenc.app import Pynenc
+from pynenc.calls.interfaces import AnyInvocation
+from pynenc.cli.auditing import traced
 from pynenc.cli.options import (
     WORDS_WITH_DASHES,
     as_json,
@@ -31,7 +35,7 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.parking import NEVER
-from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
+from pynenc.lifecycle.waiting import Ended, RaisedError, load_results, read_states
 from pynenc.logs import shown_arguments
 from pynenc.search.page import Budget
 from pynenc.serializer.exception_data import ExceptionData
@@ -255,7 +259,10 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...], childre
     """
     app = state.app()
     invocation_ids = tuple(resolved(app.components, each) for each in invocation_ids)
-    cancel(app.components, invocation_ids, get_current_runner().runner_id, children)
+    read_states(app.components, invocation_ids)  # refuses those that are not stored
+    actor_id = get_current_runner().runner_id
+    for each in invocation_ids:
+        traced(app, Deed("cancel", each), partial(_cancelled, app, each, actor_id, children))
     ended_before = False
     for each in invocation_ids:
         _, record = stored_under(app.components, each)
@@ -265,6 +272,15 @@ def cancel_invocations(state: CliState, invocation_ids: tuple[str, ...], childre
         else:
             click.echo(f"{each} {'is cancelled' if record.status.final else 'was asked to end'}")
     sys.exit(int(ended_before))
+
+
+def _retried(invocation: AnyInvocation, _: str) -> str:
+    return str(invocation.retry().invocation_id)
+
+
+def _cancelled(app: Pynenc, invocation_id: str, actor_id: str, children: bool, _: str) -> str:
+    cancel(app.components, [invocation_id], actor_id, children)
+    return "it is cancelled, or was asked to end"
 
 
 @invocations.command("call")
@@ -293,4 +309,4 @@ def retry(state: CliState, invocation_ids: tuple[str, ...]) -> None:
     """
     app = state.app()
     for known in [app.get_invocation(each) for each in invocation_ids]:
-        click.echo(known.retry().invocation_id)
+        click.echo(traced(app, Deed("again", known.invocation_id), partial(_retried, known)))

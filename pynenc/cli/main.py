@@ -14,10 +14,12 @@ import click
 from rich.console import Console
 
 from pynenc.cli import (
+    actions_command,
     alerts_command,
     config_command,
     demo_command,
     doctor_command,
+    failures_command,
     invocations_command,
     logs_command,
     metrics_command,
@@ -124,7 +126,9 @@ cli.add_command(config_command.show_config)
 cli.add_command(plugins_command.plugins)
 cli.add_command(status_command.status)
 cli.add_command(invocations_command.invocations)
+cli.add_command(actions_command.actions)
 cli.add_command(alerts_command.alerts)
+cli.add_command(failures_command.failure_groups)
 cli.add_command(logs_command.logs)
 cli.add_command(metrics_command.metrics)
 cli.add_command(monitor_command.monitor)

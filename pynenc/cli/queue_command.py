@@ -7,6 +7,8 @@ import sys
 import click
 import msgspec
 
+from pynenc.actions.audit import Deed
+from pynenc.cli.auditing import traced
 from pynenc.cli.options import as_json
 from pynenc.cli.state import CliState, PlainTable, console, print_json
 
@@ -44,5 +46,9 @@ def purge(state: CliState, yes: bool) -> None:
     app = state.app()
     if not yes and not click.confirm(f"Delete all messages of the app '{app.app_id}'?"):
         sys.exit(1)
-    app.broker.purge()
-    click.echo(f"the queues of '{app.app_id}' are empty")
+
+    def act(_: str) -> str:
+        app.broker.purge()
+        return f"the queues of '{app.app_id}' are empty"
+
+    click.echo(traced(app, Deed("purge messages", "all queues"), act))

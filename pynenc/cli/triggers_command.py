@@ -11,7 +11,9 @@ from typing import Any
 
 import click
 
+from pynenc.actions.audit import Deed
 from pynenc.app import Pynenc
+from pynenc.cli.auditing import traced
 from pynenc.cli.options import as_json, limit_option
 from pynenc.cli.state import CliState, PlainTable, console, json_object, moment, print_json
 from pynenc.client.trigger_starts import fire_by_hand
@@ -236,10 +238,16 @@ def fire(state: CliState, trigger_id: str, payload: str | None, arguments: str |
     The exit code is 1 if it could not be started.
     """
     app = state.app()
-    run = fire_by_hand(app, trigger_id, json_object("payload", payload), json_object("arguments", arguments))
-    if run.state != RunState.FIRED:
-        raise PynencError(f"the task '{run.task_id}' was not started: {run.reason}")
-    click.echo(run.invocation_id)
+    given, own = json_object("payload", payload), json_object("arguments", arguments)
+    found = app.trigger.get_definition(trigger_id).trigger_id
+
+    def act(_: str) -> str:
+        run = fire_by_hand(app, found, given, own)
+        if run.state != RunState.FIRED:
+            raise PynencError(f"the task '{run.task_id}' was not started: {run.reason}")
+        return str(run.invocation_id)
+
+    click.echo(traced(app, Deed("fire", found), act))
 
 
 triggers.add_command(fire, "run-now")
@@ -250,7 +258,7 @@ triggers.add_command(fire, "run-now")
 @click.pass_obj
 def pause(state: CliState, trigger_id: str) -> None:
     """Keep a trigger from starting its task; whatever happens while it is paused is ignored."""
-    _switch(state.app().trigger, trigger_id, BaseTrigger.pause, ("is paused", "was paused already"))
+    _switch(state.app(), trigger_id, "pause", BaseTrigger.pause, ("is paused", "was paused already"))
 
 
 @triggers.command("resume")
@@ -258,11 +266,18 @@ def pause(state: CliState, trigger_id: str) -> None:
 @click.pass_obj
 def resume(state: CliState, trigger_id: str) -> None:
     """Let a paused trigger start its task again; ticks of the pause do not count as missed."""
-    _switch(state.app().trigger, trigger_id, BaseTrigger.resume, ("is resumed", "was not paused"))
+    _switch(state.app(), trigger_id, "resume", BaseTrigger.resume, ("is resumed", "was not paused"))
 
 
 def _switch(
-    store: BaseTrigger, shortened: str, act: Callable[[BaseTrigger, str], bool], words: tuple[str, str]
+    app: Pynenc,
+    shortened: str,
+    name: str,
+    act: Callable[[BaseTrigger, str], bool],
+    words: tuple[str, str],
 ) -> None:
-    trigger_id = store.get_definition(shortened).trigger_id
-    click.echo(f"{trigger_id} {words[0] if act(store, trigger_id) else words[1]}")
+    trigger_id = app.trigger.get_definition(shortened).trigger_id
+    deed = Deed(name, trigger_id)
+    click.echo(
+        traced(app, deed, lambda _: f"{trigger_id} {words[0] if act(app.trigger, trigger_id) else words[1]}")
+    )

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from pynenc.calls.interfaces import App, BaseInvocation, current_invocation
-from pynenc.client.workflow_names import is_name_key, stored_under
-from pynenc.client.workflow_runtime import latest_arguments
+from pynenc.client.resubmitting import copy_of, takes_over
+from pynenc.client.workflow_names import stored_under
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
@@ -21,7 +21,6 @@ from pynenc.invocation.state import Change, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import signal_invocations
-from pynenc.lifecycle.submission import submit, submit_in_place_of
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.state_backend.workflow_records import Step, WorkflowValue, step_id, value_id
 from pynenc.workflow.attempts import CANCELLED, EarlierAttempts, path_and_attempt
@@ -146,61 +145,20 @@ def _submit_again(
     components: Components, data: InvocationData, state: InvocationState, steps: Sequence[Step]
 ) -> str:
     """Submit a call once more, with a record to go on from; the id of the new invocation."""
-    invocation_id, now, caller = new_id(), components.now(), current_invocation.get()
-    is_root = data.workflow_id == data.invocation_id
-    workflow_id = invocation_id if is_root else data.workflow_id
-    runner = get_current_runner()
-    latest = latest_arguments(components, data.invocation_id, state.generation)
-    new_data = msgspec.structs.replace(
-        data,
-        invocation_id=invocation_id,
-        arguments=latest or data.arguments,
-        created_at=now,
-        workflow_id=workflow_id,
-        parent_invocation_id=caller.invocation_id if caller is not None else None,
-        submitter_id=components.runners.ensure_runner_registered(runner),
-        triggered_by=None,
-        family=data.parent_workflow_id if is_root else workflow_id,
-    )
-    new_state = InvocationState(
-        invocation_id,
-        state.task_id,
-        _S.REGISTERED,
-        changed_at=now,
-        since=now,
-        queue=state.queue,
-        priority=state.priority,
-        retries=1 if steps else 0,
-        slot_key=state.slot_key,
-        waits_for_slot=state.waits_for_slot,
-        cache_key=state.cache_key,
-        is_workflow=state.is_workflow,
-        has_steps=int(bool(steps)),
-        cancels_children=state.cancels_children,
-        is_pinned=state.is_pinned,
-        code_version=state.code_version if steps else None,
-        workflow_status=_S.REGISTERED.value if state.is_workflow else None,
-        is_tagged=state.is_tagged,
-    )
+    invocation_id, caller = new_id(), current_invocation.get()
+    submitter_id = components.runners.ensure_runner_registered(get_current_runner())
+    parent_id = caller.invocation_id if caller is not None else None
+    new = copy_of(components, data, state, invocation_id, submitter_id, parent_id)
     if steps:
-        _copy_record(components, data, new_data, steps)
-    new = NewInvocation(new_data, new_state)
-    name = state.registration_key
-    if name is None or not is_name_key(name) or not _takes_name(components, new, name, data.invocation_id):
-        submit(components, [new])
+        begun = msgspec.structs.replace(new.state, retries=1, has_steps=1, code_version=state.code_version)
+        new = NewInvocation(new.data, begun)
+    if steps:
+        _copy_record(components, data, new.data, steps)
+    takes_over(components, new, state)
     if steps:  # what it has started is kept as long as the new one may ask for it
         kept = msgspec.structs.replace(state, retried_as=invocation_id)
         components.orchestrator.change([Change(state, kept)], None)
     return invocation_id
-
-
-def _takes_name(components: Components, new: NewInvocation, key: str, old_id: str) -> bool:
-    """Submit a workflow under the name of the one that it retries, if that still has it."""
-    (entry,) = components.orchestrator.read_slots([key])
-    if entry is None or entry.invocation_id != old_id:
-        return False
-    named = NewInvocation(new.data, msgspec.structs.replace(new.state, registration_key=key))
-    return submit_in_place_of(components, named, entry)
 
 
 def _copy_record(

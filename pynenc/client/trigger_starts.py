@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from pynenc.calls.call_options import CallOptions
 from pynenc.calls.interfaces import App, BaseTask
 from pynenc.client.submitting import DerivedIdentity, submit_calls
-from pynenc.exceptions import PynencError, StorageUnavailableError
-from pynenc.identifiers.ids import new_id
+from pynenc.exceptions import InvocationError, PynencError, StorageUnavailableError
+from pynenc.identifiers.ids import derived_id, new_id
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import submit
@@ -21,7 +21,7 @@ from pynenc.scheduler.firing import Firing, MatchedTrigger, Start
 from pynenc.scheduler.problems import Problems
 from pynenc.trigger.conditions.event import EventCondition, EventContext
 from pynenc.trigger.definition import ArgumentProvider, TriggerDefinition
-from pynenc.trigger.records import BY_HAND, Occurrence, TriggerRun
+from pynenc.trigger.records import BY_HAND, Occurrence, RunState, TriggerRun
 
 _BATCH = 1_000
 """How many starts of different tasks are handed over at once."""
@@ -63,6 +63,7 @@ def fire_by_hand(
     trigger_id: str,
     payload: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
+    cause: str | None = None,
 ) -> TriggerRun:
     """Start the task of a trigger now, though nothing has occurred and even if it is paused.
 
@@ -71,6 +72,7 @@ def fire_by_hand(
         trigger_id: Its id, or the beginning of it.
         payload: What an event would carry, if the trigger waits for events.
         arguments: The arguments, in place of those that the trigger would make.
+        cause: What it is fired for, if that may happen more than once and is to count once.
 
     Returns:
         What came of it.
@@ -84,7 +86,8 @@ def fire_by_hand(
     if arguments is not None:
         definition = replace(definition, providers=(ArgumentProvider("static", dict(arguments)),))
     now = store.now()
-    occurrence = Occurrence(new_id(), BY_HAND, stored.trigger_id, "{}", now)
+    occurrence_id = new_id() if cause is None else derived_id("fired", stored.trigger_id, cause)
+    occurrence = Occurrence(occurrence_id, BY_HAND, stored.trigger_id, "{}", now)
     moment = datetime.fromtimestamp(now, UTC)
     parts = [
         EventContext(occurrence.occurrence_id, condition.code, payload or {}, moment)
@@ -94,6 +97,19 @@ def fire_by_hand(
     met = MatchedTrigger(stored.trigger_id, definition, parts, [occurrence], "fired by hand", 0)
     firing = replace(firing_of(app), retry_s=0.0)  # the one who asked for it sees what went wrong
     return firing.carry_out([met])[0]
+
+
+def fire_for_job(app: App, trigger_id: str, payload: Mapping[str, Any] | None, cause: str) -> str:
+    """Start the task of a trigger once for a cause; return what came of it.
+
+    Raises:
+        InvocationError: It could not be started.
+        TriggerNotFoundError: There is no such trigger.
+    """
+    run = fire_by_hand(app, trigger_id, payload, cause=cause)
+    if run.state != RunState.FIRED:
+        raise InvocationError(f"the task '{run.task_id}' was not started: {run.reason}")
+    return f"it has started invocation {run.invocation_id}"
 
 
 class _Bound(NamedTuple):

@@ -24,6 +24,7 @@ RULES = (
     "clock",
     "schedule_late",
     "storage_slow",
+    "new_failure",
 )
 """The names of the rules."""
 
@@ -65,11 +66,11 @@ class RuleSettings(Bounds):
     """The settings of a rule.
 
     Attributes:
-        enabled: Whether it is looked at.
+        enabled: Whether it is looked at; all are but `new_failure` where this is not set.
         subjects: Other bounds for single subjects, such as one queue.
     """
 
-    enabled: bool = True
+    enabled: bool | None = None
     subjects: dict[str, Bounds] = {}
 
 

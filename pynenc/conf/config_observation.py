@@ -49,3 +49,9 @@ class ConfigObservation(PynencConfig):
         description="Which log records of runners are kept in the store: those from a level on, or none.",
     )
     log_hours: float = Field(24.0, gt=0, description="For how many hours they are kept.")
+    audit_days: float = Field(
+        90.0, gt=0, description="For how many days it is kept what people did, and the jobs that are over."
+    )
+    failure_days: float = Field(
+        14.0, gt=0, description="For how many days a group of failures is kept after the last of them."
+    )

@@ -2,49 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from pynenc.explaining.facts import Facts, evidence_of, who
 from pynenc.explaining.findings import Finding, many, one_line, span
 from pynenc.identifiers.texts import bare_name
+from pynenc.identifiers.tracebacks import place_of
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.serializer.exception_data import ExceptionData
 
 _S = InvocationStatus
-_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+), in (.+)$', re.MULTILINE)
-_OF_LIBRARIES = (
-    "site-packages",
-    "dist-packages",
-    "/lib/python",
-    "\\lib\\",
-    "<frozen",
-    "/pynenc/",
-    "\\pynenc\\",
-)
-
-
-class Place(NamedTuple):
-    """The place in the code where an exception was raised."""
-
-    file: str
-    line: int
-    function: str
-
-    def __str__(self) -> str:
-        name = re.split(r"[/\\]", self.file)[-1]
-        return f"{name}:{self.line} in `{self.function}`"
-
-
-def place_of(traceback: str) -> Place | None:
-    """Return the innermost place of the user's code in a traceback, or the innermost of all."""
-    found = [Place(file, int(line), name) for file, line, name in _FRAME.findall(traceback)]
-    own = [each for each in found if not any(part in each.file for part in _OF_LIBRARIES)]
-    return own[-1] if own else found[-1] if found else None
 
 
 def told(failure: ExceptionData) -> str:

@@ -16,7 +16,8 @@ import msgspec
 from pynenc.exceptions import StorageError
 from pynenc.identifiers.ids import new_id
 from pynenc.lifecycle.components import Components
-from pynenc.recording.counts import Counts, decoded
+from pynenc.recording.counts import Counts, decoded, parts_of
+from pynenc.recording.recorder import FAILURE
 from pynenc.state_backend.count_records import TOTALS, ProcessCounts, TotalCounts
 from pynenc.storage.operations import Scalar
 from pynenc.storage.record_store import Amend, Lookup, RecordWrite, Remove, Save
@@ -26,6 +27,7 @@ QUIET_S = 120.0
 
 _PAGE = 100
 _REMEMBERED = 1000
+_MOST_GROUPS = 2000
 
 
 class CountKeeper:
@@ -152,7 +154,7 @@ def _merge(components: Components, sealed: list[ProcessCounts]) -> bool:
         return True
     sums = decoded(totals.data) if totals is not None else Counts()
     for each in new:
-        sums.add(decoded(each.data))
+        sums.add(_with_room(decoded(each.data), sums))
         merged[each.part_id] = each.seq
     kept = dict(list(merged.items())[-_REMEMBERED:])
     text, data = msgspec.json.encode(kept).decode(), sums.encoded()
@@ -160,6 +162,20 @@ def _merge(components: Components, sealed: list[ProcessCounts]) -> bool:
         return store.write([Save(TotalCounts(TOTALS, 1, data, text))])[0]
     values: dict[str, Scalar] = {"version": totals.version + 1, "data": data, "merged": text}
     return store.write([Amend(TotalCounts, TOTALS, values, {"version": totals.version})])[0]
+
+
+def _with_room(counts: Counts, sums: Counts) -> Counts:
+    """Return counts without the groups of failures for which the sums have no room.
+
+    Whatever else is counted has few labels; groups come and go with the code.
+    """
+    own = {each for each in counts.counters if parts_of(each)[0] == FAILURE}
+    known = {each for each in sums.counters if parts_of(each)[0] == FAILURE}
+    new = sorted(own - known)
+    room = max(0, _MOST_GROUPS - len(known))
+    for each in new[room:]:
+        del counts.counters[each]
+    return counts
 
 
 def all_counts(components: Components) -> Counts:

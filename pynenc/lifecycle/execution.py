@@ -32,6 +32,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import deadlocks as deadlocks
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.failures import note_failure
 from pynenc.lifecycle.parking import NEVER, Parking, park, run_again, signal_invocations
 from pynenc.lifecycle.run_log import Failure, log_failure, log_run
 from pynenc.lifecycle.submission import index_cached_results, message_for
@@ -327,10 +328,13 @@ def _log(
     applied: Sequence[bool],
     started: Sequence[Claim],
 ) -> None:
-    """Log what was applied: failures, and for those who look closely every start and end."""
+    """Log and note what was applied: failures, and for those who look closely every start and end."""
     for each, change, was_applied in zip(finished, ends, applied, strict=False):
         if was_applied and each.failure is not None:
-            log_failure(components, each.claim, change.target, each.failure, each.seconds)
+            target, error = change.target, each.failure.error
+            is_final = target.status == InvocationStatus.FAILED
+            note_failure(components, target.task_id, target.invocation_id, error, target.changed_at, is_final)
+            log_failure(components, each.claim, target, each.failure, each.seconds)
         elif was_applied:
             log_run(components, f"ended as {change.target.status}", each.claim, each.seconds)
     for claim in started:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from pynenc.lifecycle.components import Components
+from pynenc.state_backend.action_records import AuditEntry, Job, JobState
 from pynenc.state_backend.alert_records import AlertData, AlertState
 from pynenc.state_backend.count_records import Rollup, RunnerLoad
+from pynenc.state_backend.failure_records import FailureGroup, FailureSample
 from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.record_store import Lookup, Remove, key_of
 
-MOST_LINES = 50_000
-"""The most log lines that are kept."""
+MOST_KEPT = 50_000
+"""The most log lines that are kept, and the most failures."""
 
 _PAGE = 200
 
@@ -31,14 +35,36 @@ def old_alerts(components: Components, before: float) -> Iterator[int]:
     return _old(components, Lookup(AlertData, {"state": AlertState.OVER.value}, high=before))
 
 
+def old_actions(components: Components, before: float) -> Iterator[int]:
+    """Delete what people did before a moment, and jobs that were over then, likewise."""
+    yield from _old(components, Lookup(AuditEntry, high=before))
+    for state in JobState:
+        if state.is_over:
+            yield from _old(components, Lookup(Job, {"state": state.value}, high=before))
+
+
+def old_failure_groups(components: Components, before: float) -> Iterator[int]:
+    """Delete groups that have not failed since a moment; yield how many each page deleted."""
+    return _old(components, Lookup(FailureGroup, high=before))
+
+
+def old_failure_samples(components: Components, before: float) -> Iterator[int]:
+    """Delete failures that were before a moment, and the oldest beyond 50,000, likewise."""
+    return _bounded(components, Lookup(FailureSample), before)
+
+
 def old_log_lines(components: Components, before: float) -> Iterator[int]:
     """Delete log lines that were made before a moment, and the oldest beyond 50,000, likewise."""
-    yield from _old(components, Lookup(LogLine, high=before))
-    store = components.state_backend
-    beyond = store.count(Lookup(LogLine)) - MOST_LINES
+    return _bounded(components, Lookup(LogLine), before)
+
+
+def _bounded(components: Components, lookup: Lookup, before: float) -> Iterator[int]:
+    yield from _old(components, msgspec.structs.replace(lookup, high=before))
+    store, record_type = components.state_backend, lookup.record_type
+    beyond = store.count(lookup) - MOST_KEPT
     while beyond > 0:
-        old = store.find(LogLine, Lookup(LogLine), min(beyond, _PAGE))
-        store.write([Remove(LogLine, each.line_id) for each in old])
+        old = store.find(record_type, lookup, min(beyond, _PAGE))
+        store.write([Remove(record_type, key_of(each)) for each in old])
         beyond -= len(old) or beyond
         yield len(old)
 

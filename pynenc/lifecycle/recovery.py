@@ -16,9 +16,11 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.cancellation import cancel_children
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.failures import note_failure
 from pynenc.lifecycle.run_log import log_recovered
 from pynenc.lifecycle.submission import message_for
 from pynenc.recording.recorder import RECOVERED
+from pynenc.serializer.exception_data import readable
 from pynenc.storage.group import Group
 from pynenc.storage.operations import Cursor
 
@@ -147,6 +149,11 @@ def reroute(components: Components, states: Sequence[InvocationState], actor_id:
         before = owned.get(target.invocation_id)
         if before is not None and target.recoveries > before.recoveries:
             log_recovered(components, before, target, actor_id)
+            if target.status == _S.FAILED:
+                error = readable(_limit_error(components, target), 1000, 1000)
+                note_failure(
+                    components, target.task_id, target.invocation_id, error, target.changed_at, is_final=True
+                )
             components.recorder.note((RECOVERED, target.task_id, target.queue, "", 0.0))
     slots.release(components, done, actor_id)
     return len(done)
@@ -173,13 +180,16 @@ def _way_back(components: Components, state: InvocationState, actor_id: str, now
 
 
 def _gave_up(components: Components, state: InvocationState) -> OutcomeData:
-    error = RecoveryLimitError(
+    key = recovery_outcome_id(state.invocation_id, state.claim)
+    return OutcomeData(key, 1, components.values.pack_error(_limit_error(components, state)))
+
+
+def _limit_error(components: Components, state: InvocationState) -> RecoveryLimitError:
+    return RecoveryLimitError(
         f"invocation {state.invocation_id} of task {state.task_id} took down its runner "
         f"{state.recoveries} times; it is not run again (setting 'max_recoveries' is "
         f"{components.conf.max_recoveries})"
     )
-    key = recovery_outcome_id(state.invocation_id, state.claim)
-    return OutcomeData(key, 1, components.values.pack_error(error))
 
 
 def wake_blocked(components: Components, now: float, actor_id: str) -> int:

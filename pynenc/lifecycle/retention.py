@@ -20,7 +20,15 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.group_retention import Groups
-from pynenc.lifecycle.observation_retention import old_alerts, old_loads, old_log_lines, old_rollups
+from pynenc.lifecycle.observation_retention import (
+    old_actions,
+    old_alerts,
+    old_failure_groups,
+    old_failure_samples,
+    old_loads,
+    old_log_lines,
+    old_rollups,
+)
 from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.state_backend.count_records import HOUR, MINUTE
 from pynenc.state_backend.workflow_records import ARGUMENTS, WorkflowEvent, step_id
@@ -81,6 +89,10 @@ class Retention:
         self._going.append(("counts of hours", old_rollups(components, HOUR, hours)))
         self._going.append(("loads of runners", old_loads(components, now - _SILENT_S)))
         self._going.append(("log lines", old_log_lines(components, now - conf.log_hours * 3600)))
+        self._going.append(("actions", old_actions(components, now - conf.audit_days * 86400)))
+        failures = now - conf.failure_days * 86400
+        self._going.append(("failures", old_failure_samples(components, failures)))
+        self._going.append(("groups of failures", old_failure_groups(components, failures)))
         self._going.append(("alerts that are over", old_alerts(components, now - conf.alert_days * 86400)))
         if self._keep_s:
             self._going.append(("ended invocations", ended_invocations(components, now - self._keep_s)))
@@ -134,6 +146,17 @@ def ended_invocations(components: Components, before: float, unreadable_too: boo
             if over:
                 _purge(components, over)
             yield len(over)
+
+
+def purge_some(components: Components, ended: Sequence[InvocationState]) -> list[InvocationState]:
+    """Delete some invocations that have ended, as far as nobody needs them; return which were deleted."""
+    over = _not_needed(components, ended, Groups(components, components.orchestrator.now()), False)
+    for state in over:
+        if state.has_steps or state.is_workflow:
+            components.state_backend.forget_workflows([state.invocation_id])
+    if over:
+        _purge(components, over)
+    return over
 
 
 def _purge(components: Components, over: Sequence[InvocationState]) -> None:

@@ -48,15 +48,16 @@ def roll_up(components: Components, tasks: Sequence[str]) -> None:
     known = decoded(rolled.data)
     activity = _risen(counts, known)
     activity.add(_submitted(components, rolled.at, until, [*tasks, *_tasks_of(counts)]))
-    data = known.copy()
-    data.add(activity)
-    values: dict[str, Scalar] = {"at": until}
+    data = Counts(
+        {**counts.counters, **_sum_of(submitted_counts(rolled), activity).counters}, counts.histograms
+    )
+    values: dict[str, Scalar] = {"at": until, "data": data.encoded()}
     if activity != Counts():
         seq = rolled.seq + 1
         rollup = Rollup(f"{MINUTE}:{seq:012d}", MINUTE, until, rolled.at, seq, activity.encoded())
         if not components.state_backend.write([Save(rollup)])[0]:
             return  # another leader has
-        values |= {"seq": seq, "data": data.encoded()}
+        values |= {"seq": seq}
     _advance(components, rolled, values)
     _close_hours(components, until)
 
@@ -72,6 +73,13 @@ def submitted_counts(rolled: RolledUp | None) -> Counts:
         return Counts()
     counters = decoded(rolled.data).counters
     return Counts({key: number for key, number in counters.items() if parts_of(key)[0] == SUBMITTED})
+
+
+def _sum_of(submitted: Counts, activity: Counts) -> Counts:
+    """Return how many invocations were submitted in all, with those of a new rollup."""
+    counters = {key: each for key, each in activity.counters.items() if parts_of(key)[0] == SUBMITTED}
+    submitted.add(Counts(counters))
+    return submitted
 
 
 def _restored(components: Components) -> RolledUp | None:

@@ -74,7 +74,7 @@ def history(
     steps: list[Counts] = []
     while since + len(steps) * step_s < until:
         steps.append(Counts())
-    for each in _rollups(components, since, until):
+    for each in rollups_of(components, since, until):
         if since < each.at <= until and steps:
             moment = each.begun if each.span == HOUR else each.at - _WITHIN_S
             steps[min(max(0, int((moment - since) / step_s)), len(steps) - 1)].add(each.counts)
@@ -84,14 +84,28 @@ def history(
     ]
 
 
-def _rollups(components: Components, since: float, until: float) -> list[Rollup]:
-    """Return the minutes of a time as far back as they are kept, and hours before them."""
+def rollups_of(
+    components: Components, since: float, until: float, prefers_hours: bool = False
+) -> list[Rollup]:
+    """Return the minutes of a time as far back as they are kept, and hours before them.
+
+    Args:
+        components: The components.
+        since: The beginning, in seconds since the epoch.
+        until: The end, likewise.
+        prefers_hours: Whether hours are returned wherever they are closed, because there are fewer.
+    """
     store = components.state_backend
     kept = components.now() - components.conf.rollup_minutes_hours * _HOUR_S
     first_minute = max(since, (kept // _HOUR_S + 1) * _HOUR_S) if since < kept else since
-    hours = store.find_all(Rollup, Lookup(Rollup, {"span": HOUR}, since, min(first_minute, until) + 1.0))
+    if prefers_hours:
+        closed = store.find(Rollup, Lookup(Rollup, {"span": HOUR}, newest_first=True), 1)
+        first_minute = max(first_minute, closed[0].at + _WITHIN_S) if closed else first_minute
     minutes = store.find_all(Rollup, Lookup(Rollup, {"span": MINUTE}, first_minute, until + 1.0))
-    return [*hours, *minutes] if since < kept else minutes
+    if first_minute <= since:
+        return minutes
+    hours = store.find_all(Rollup, Lookup(Rollup, {"span": HOUR}, since, min(first_minute, until) + 1.0))
+    return [*hours, *minutes]
 
 
 def activity(counts: Counts, begun: float, until: float, task_id: str | None = None) -> Activity:

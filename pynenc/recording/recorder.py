@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pynenc.recording.counts import BOUNDS, Counts, Histogram, key_of
+from pynenc.recording.failures import MOST_GROUPS, FailureNotes
 
 STARTED, ENDED = "started", "ended"
 RETRIED, PARKED, PAUSED, RECOVERED = "retried", "parked", "paused", "recovered"
@@ -16,9 +17,12 @@ LOST, REROUTED = "lost", "rerouted"
 STEP, FIRED, HOOK_FAILED = "step", "fired", "hook_failed"
 REQUEST, LAG = "request", "lag"
 DROPPED = "dropped"
+FAILURE = "failure"
+"""The kind of a failed attempt; the status says to which group it belongs."""
+
 _BARE = frozenset((LOST, REROUTED))
 _TIMED = frozenset((REQUEST, LAG))
-_BY_WHAT = frozenset((STEP, FIRED, HOOK_FAILED, *_TIMED))
+_BY_WHAT = frozenset((STEP, FIRED, HOOK_FAILED, FAILURE, *_TIMED))
 OTHER = "other"
 
 Event: TypeAlias = tuple[str, str, str, str, float]
@@ -42,17 +46,20 @@ class Recorder:
         events: The events since the last `drain`.
         note: Notes an event; a bound method of a deque, because this is on the way of every run.
         keeper: The one who writes the counts of this process, once there is one.
+        failures: The failed attempts since they were stored last.
     """
 
     def __init__(self, is_on: bool = True) -> None:
         self.events: deque[Event] = deque(maxlen=_MOST_NOTED)
         self.note: Callable[[Event], None] = self.events.append if is_on else _ignore
         self.keeper: object | None = None
+        self.failures = FailureNotes()
         self._cells: dict[tuple[str, str, str, str], _Cell] = {}
         self._dropped = 0
         self._tasks: set[str] = set()
         self._queues: set[str] = set()
         self._others: set[str] = set()
+        self._groups: set[str] = set()
         self._lock = threading.Lock()
 
     def drain(self) -> Counts:
@@ -76,6 +83,8 @@ class Recorder:
         many = self._dropped
         if kind in _BARE:
             place = kind, "", "", ""
+        elif kind == FAILURE:
+            place = kind, "", "", self._known(status, self._groups, MOST_GROUPS)
         elif kind in _BY_WHAT:
             place = kind, "", "", self._known(status, self._others, _MOST_OTHERS)
         else:

@@ -7,9 +7,11 @@ import threading
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import ClassVar, cast
 
 from pynenc.calls.interfaces import App
+from pynenc.client.trigger_starts import fire_for_job
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
@@ -234,7 +236,12 @@ class BaseRunner(Component):
     def make_housekeeping(self) -> Housekeeping:
         """Return the housekeeping of the app, before it is started."""
         app = self.app
-        return Housekeeping(app.components, self.runner_id, lambda: sorted(each.key for each in app.tasks))
+        return Housekeeping(
+            app.components,
+            self.runner_id,
+            lambda: sorted(each.key for each in app.tasks),
+            partial(fire_for_job, app),
+        )
 
     def waiting(self, invocation_ids: Sequence[str]) -> AbstractContextManager[None]:
         """Give up the slot of the running invocation while it waits for others."""

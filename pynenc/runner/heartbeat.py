@@ -12,6 +12,7 @@ from pynenc.identifiers.texts import traceback_text
 from pynenc.lifecycle.cancellation import runner_channel
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
+from pynenc.lifecycle.failures import flush_failures
 from pynenc.recording.recorder import REQUEST
 from pynenc.runner.health import Health
 from pynenc.runner.load import Activity, LoadMeter
@@ -101,6 +102,7 @@ class Heartbeat:
             acts.append(lambda: flush_counts(self._components))
         if observation == Observation.FULL:
             acts.append(lambda: self._load.note(self._runner_ids, self.activity))
+            acts.append(lambda: flush_failures(self._components, self._runner_ids[0]))
         for act in (*acts, self._logs.flush):
             try:
                 act()

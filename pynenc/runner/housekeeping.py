@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from croniter import croniter
 
+from pynenc.actions.jobs import Fire, work_on_jobs
 from pynenc.alerts.telling import AlertTeller
 from pynenc.alerts.watching import watch
 from pynenc.conf.config_observation import Observation
@@ -60,10 +61,15 @@ class Housekeeping:
         components: Of the app whose invocations are looked after.
         actor_id: The runner that does it, for the history.
         task_ids: Returns the tasks that are known here.
+        fire: Starts the tasks of triggers that people fire.
     """
 
     def __init__(
-        self, components: Components, actor_id: str, task_ids: Callable[[], Sequence[str]] = list
+        self,
+        components: Components,
+        actor_id: str,
+        task_ids: Callable[[], Sequence[str]] = list,
+        fire: Fire | None = None,
     ) -> None:
         self._components = components
         self._actor_id = actor_id
@@ -78,6 +84,7 @@ class Housekeeping:
         self._counts = Schedule(QUIET_S / 4)
         self._minutes = Schedule(_MINUTE_S)
         self._task_ids = task_ids
+        self._fire = fire
         self._teller = AlertTeller(components)
         self._alerts, self._silence = Schedule(_ALERTS_S), Schedule(_MINUTE_S)
         self._told_failures: dict[str, str] = {}
@@ -134,7 +141,8 @@ class Housekeeping:
         self._watch(now)
         if not self._retention.is_busy and self._rounds.is_due(now):
             self._retention.begin()
-        return self._retention.work(_SLICE_S)
+        has_more = work_on_jobs(components, _SLICE_S, self._fire)
+        return self._retention.work(_SLICE_S) or has_more
 
     def _watch(self, now: float) -> None:
         """Look for alerts, if that is due; a rule that cannot be looked at is told once."""

@@ -43,6 +43,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         text: A part of the stored text of an argument, in any case of letters. Large arguments, which
             are kept apart, are not looked into.
         triggered_by: The trigger that started it.
+        failure_group: A group of failures that an attempt of it belongs to, as far as these are kept.
         min_retries: How often it has run again at least.
         code_version: The version of the code with which it began, of a workflow.
         without: The opposite: not one attribute of it may fit.
@@ -65,6 +66,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     text: str | None = None
     triggered_by: str | None = None
+    failure_group: str | None = None
     min_retries: int | None = None
     code_version: str | None = None
     without: Filter | None = None
@@ -85,6 +87,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             "runner_id",
             "text",
             "triggered_by",
+            "failure_group",
             "code_version",
         ):
             if getattr(self, name) is not None:
@@ -109,6 +112,10 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("'without' has a 'without' of its own")
         if self.without is not None and self.without.triggered_by is not None:
             raise ValueError("what a trigger has started cannot be left out of a search")
+        if self.without is not None and self.without.failure_group is not None:
+            raise ValueError("a group of failures cannot be left out of a search")
+        if self.triggered_by is not None and self.failure_group is not None:
+            raise ValueError("a search is by a trigger or by a group of failures, not by both")
 
     @property
     def exact_tasks(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pynenc.search.streams import (
     Span,
     Stream,
     of_data,
+    of_failures,
     of_ids,
     of_states,
     of_tag,
@@ -34,10 +35,12 @@ def drivers_of(components: Components, wanted: Filter, now: float) -> list[Drive
         wanted: The filter.
         now: The time of the first page, in seconds since the epoch.
     """
-    if wanted.ids:
-        return [of_ids(components, wanted.ids)]
     if wanted.triggered_by is not None:
         return [of_trigger(components, wanted.triggered_by)]
+    if wanted.failure_group is not None:
+        return [of_failures(components, wanted.failure_group)]
+    if wanted.ids:
+        return [of_ids(components, wanted.ids)]
     found = _special(components, wanted, now)
     created = Span(wanted.created_since, wanted.created_until)
     if wanted.statuses:

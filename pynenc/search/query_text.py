@@ -192,6 +192,7 @@ _NAMES: dict[str, _Reader] = {
     "tag": lambda text, now: {"tags": _tag(text)},
     "arg": lambda text, now: {"text": _one(text)},
     "trigger": lambda text, now: {"triggered_by": _one(text)},
+    "failures": lambda text, now: {"failure_group": _one(text)},
     "retries": lambda text, now: {"min_retries": _number(text)},
     "version": lambda text, now: {"code_version": _one(text)},
 }

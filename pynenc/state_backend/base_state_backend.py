@@ -14,8 +14,10 @@ from pynenc.invocation.data import InvocationData, OutcomeData
 from pynenc.invocation.packed_text import value_ids_in
 from pynenc.invocation.state import KEPT_ATTEMPTS, outcome_id, recovery_outcome_id
 from pynenc.plugins.component import DataComponent
+from pynenc.state_backend.action_records import ACTION_RECORDS
 from pynenc.state_backend.alert_records import ALERT_RECORDS
 from pynenc.state_backend.count_records import COUNT_RECORDS
+from pynenc.state_backend.failure_records import FAILURE_RECORDS
 from pynenc.state_backend.large_values import LARGE_VALUE_RECORDS, LargeValueUse
 from pynenc.state_backend.log_records import LOG_RECORDS
 from pynenc.state_backend.workflow_records import (
@@ -130,6 +132,8 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         *COUNT_RECORDS,
         *ALERT_RECORDS,
         *LOG_RECORDS,
+        *FAILURE_RECORDS,
+        *ACTION_RECORDS,
     )
 
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:

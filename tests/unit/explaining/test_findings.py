@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pynenc.explaining.ending import place_of
 from pynenc.explaining.findings import ordinal, span
+from pynenc.identifiers.tracebacks import place_of
 
 
 @pytest.mark.parametrize(

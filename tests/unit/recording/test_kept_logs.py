@@ -248,7 +248,7 @@ def test_old_lines_and_too_many_are_deleted(monkeypatch: pytest.MonkeyPatch) -> 
     for number in range(15):
         app.logger.warning("line %d", number)
     keeper.stop()
-    monkeypatch.setattr(observation_retention, "MOST_LINES", 10)
+    monkeypatch.setattr(observation_retention, "MOST_KEPT", 10)
     assert sum(old_log_lines(app.components, 0.0)) == 5
     assert [line.text for line in app.logs()] == [f"line {number}" for number in range(5, 15)]
     assert sum(old_log_lines(app.components, app.components.now() + 10)) == 10

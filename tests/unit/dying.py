@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-class Dies(Exception):
+class Dies(BaseException):
     """Ends whoever is in the middle of something."""
 
 
