@@ -72,7 +72,18 @@ def row_of(data: InvocationData, state: InvocationState) -> dict[str, Any]:
 
 _WORDS = click.argument("words", metavar="[SEARCH]...", nargs=-1)
 _OPTIONS = filter_options(
-    "task", "queue", "workflow", "parent", "runner", "since", "until", "error", "tag", "arg", "trigger"
+    "task",
+    "queue",
+    "workflow",
+    "parent",
+    "runner",
+    "since",
+    "until",
+    "error",
+    "tag",
+    "arg",
+    "trigger",
+    "failures",
 )
 _MAX_SEARCHED = click.option(
     "--max-searched", type=click.IntRange(1), help="Look at so many at most. Without it, at all."

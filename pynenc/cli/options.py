@@ -32,9 +32,10 @@ _FILTERS = {
     "tag": "Only those with this tag, as name=value.",
     "arg": "Only those with this text in their stored arguments.",
     "trigger": "Only those that this trigger has started.",
+    "failures": "Only those that failed in this group.",
     "version": "Only workflows that began with this version of the code.",
 }
-_BARE = ("since", "until", "arg", "trigger", "version", "workflow", "parent", "runner")
+_BARE = ("since", "until", "arg", "trigger", "failures", "version", "workflow", "parent", "runner")
 
 
 WORDS_WITH_DASHES = {"ignore_unknown_options": True}
