@@ -21,24 +21,31 @@ from pynenc.identifiers.texts import visible
 from pynenc.plugins.kinds import STORES
 
 _PATIENCE_S = 60.0
+_LEAST_PASSWORD = 8
 _NEEDED = ("starlette", "jinja2", "uvicorn")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")
 @click.option("--port", default=8484, show_default=True, type=click.IntRange(0, 65535), help="The port.")
-@click.pass_obj
-def monitor(state: CliState, host: str, port: int) -> None:
+@click.option("--read-only", is_flag=True, help="Let nobody act.")
+@click.pass_context
+def monitor(context: click.Context, host: str, port: int, read_only: bool) -> None:
     """Serve the web monitor of the app.
 
     Your code is imported in a child process only, which tells the settings of the app.
     """
+    if context.invoked_subcommand is not None:
+        return
     require_packages()
+    state: CliState = context.obj
     app = _app(state)
     settings = app.settings_loader.load(ConfigMonitor)
+    if read_only:
+        settings = settings.model_copy(update={"monitor_read_only": True})
     if not host:
         raise click.UsageError("--host is empty: give an address, such as 127.0.0.1")
-    if not _is_loopback(host) and settings.monitor_token is None:
+    if not _is_loopback(host) and not settings.asks_who_it_is:
         raise click.UsageError(
             f"at {host} everybody who reaches this machine would see what the app does: set 'monitor_token', "
             f"or listen at 127.0.0.1 behind a proxy that asks who it is"
@@ -52,6 +59,15 @@ def monitor(state: CliState, host: str, port: int) -> None:
         )
     serve = importlib.import_module("pynenc.monitor.serving").serve
     serve(app, settings, host.strip("[]"), port)
+
+
+@monitor.command("hash-password")
+def hash_password() -> None:
+    """Ask for a password and print its hash, for the setting `monitor_users`."""
+    password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    if len(password) < _LEAST_PASSWORD:
+        raise click.ClickException(f"a password has {_LEAST_PASSWORD} characters at least")
+    click.echo(importlib.import_module("pynenc.monitor.passwords").hashed(password))
 
 
 def require_packages() -> None:

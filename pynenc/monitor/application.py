@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Literal, Protocol
-from urllib.parse import parse_qsl, urlencode
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -20,27 +18,32 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pynenc.conf.config_monitor import ConfigMonitor
+from pynenc.actions.audit import Actor, Deed
+from pynenc.conf.config_monitor import ConfigMonitor, Role
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import ConfigError, SearchError, StorageError
 from pynenc.identifiers.texts import error_text, type_name, visible
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
+from pynenc.monitor.access import Access, Auth, RoleOf, Visitor, address_of
+from pynenc.monitor.acting import ACTS, Act, Deeds
+from pynenc.monitor.forms import MOST_BODY, acted, form_of, noted
+from pynenc.monitor.live import PageKey, Streams
 from pynenc.monitor.masking import Masking
-from pynenc.monitor.places import PAGES, look
+from pynenc.monitor.places import DETAILS, PAGES, is_place, look
 from pynenc.monitor.rendering import environment, rendered, static_file
-from pynenc.monitor.security import Access, Guard, client_of, is_same_site
-from pynenc.monitor.views import Context
+from pynenc.monitor.security import Guard, is_same_site
+from pynenc.monitor.shown import Shown, problem
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
 _THREADS, _MOST_PENDING = 8, 64
 _DEADLINE_S = 5.0
-_LIVE_S = 2.0
-_AGAIN_S = 30.0
-_AGO = re.compile(r">[^<]*</time>")
-_MOST_STREAMS = 200
-_LONGEST_STREAM_S = 3600.0
 _STATIC = {"monitor.css": "text/css", "monitor.js": "text/javascript"}
+_REFUSED_FORM = (
+    "the form was not made here, or hours ago: go back, load the page again, and send it once more"
+)
+
+Answer = Callable[[Request, Visitor], Awaitable[Response]]
 
 
 class HasComponents(Protocol):
@@ -65,31 +68,33 @@ class Monitor:
     Args:
         app: The app.
         settings: The settings of the monitor.
-        auth: `token` to let in who knows the token, `host` if the application in which it is mounted looks
-            after that, `open` for everybody.
+        auth: `token` for those whom the settings let in, `host` if the application in which it is mounted
+            looks after that, `open` for everybody.
+        role_of: With `host`: returns the role of a request.
     """
 
     def __init__(
-        self, app: HasComponents, settings: ConfigMonitor, auth: Literal["token", "host", "open"]
+        self, app: HasComponents, settings: ConfigMonitor, auth: Auth, role_of: RoleOf | None = None
     ) -> None:
         self._app, self._settings = app, settings
-        token = settings.monitor_token if auth == "token" else None
-        session_s = settings.monitor_session_hours * 3600
-        self._access = Access(token, settings.monitor_secret, session_s, app.app_id)
+        self._access = Access(settings, auth, app.app_id, role_of)
         self._environment = environment()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pynenc-monitor")
         self._pending = 0
-        self._streams: set[object] = set()
-        self._rendered: dict[str, tuple[float, asyncio.Task[tuple[int, str]]]] = {}
+        self._form_mark = secrets.token_hex(16)  # stands for that of each visitor, as pages are shared
+        self.streams = Streams(self._content)
 
     def routes(self) -> list[Route]:
         """Return what answers at which path."""
-        pages: list[Route] = []
-        for path, _ in PAGES:
-            pages.append(Route(f"/{path}", self._let_in(self._page), name=path or "overview"))
+        pages = [
+            Route(f"/{path}", self._let_in(self._page)) for path in (*(path for path, _ in PAGES), *DETAILS)
+        ]
+        acts = [
+            Route(f"/{act.path}", self._let_in(partial(self._act, act)), methods=["POST"]) for act in ACTS
+        ]
         return [
+            *acts,
             *pages,
-            Route("/invocations/{id}", self._let_in(self._page), name="invocation"),
             Route("/stream", self._let_in(self._stream)),
             Route("/metrics", self._let_in(self._metrics)),
             Route("/login", self._login, methods=["GET", "POST"]),
@@ -100,13 +105,15 @@ class Monitor:
 
     # --- who may see it ----------------------------------------------------------------
 
-    def _let_in(
-        self, answer: Callable[[Request], Awaitable[Response]]
-    ) -> Callable[[Request], Awaitable[Response]]:
+    def _let_in(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         async def checked(request: Request) -> Response:
-            if self._access.lets_in(request):
-                return await answer(request)
-            if "authorization" in request.headers or request.url.path.endswith(("/stream", "/metrics")):
+            visitor = self._access.visitor(request)
+            if visitor is not None:
+                return await answer(request, visitor)
+            if self._access.is_open or self._settings.monitor_proxy_header is not None:
+                return PlainTextResponse("you may not see this", 403)
+            is_program = "authorization" in request.headers or request.method != "GET"
+            if is_program or request.url.path.endswith(("/stream", "/metrics")):
                 return PlainTextResponse("a token is needed", 401, {"www-authenticate": "Bearer"})
             return RedirectResponse(self._root(request) + "/login", 303)
 
@@ -119,21 +126,30 @@ class Monitor:
         if request.method == "POST":
             if not is_same_site(request):
                 return PlainTextResponse("the form comes from another site", 403)
-            address = client_of(request)
+            address = address_of(request)
             was_guessing = self._access.is_guessing(address)
-            given = dict(parse_qsl((await _body(request)).decode("utf-8", "replace"))).get("token", "")
-            if self._access.tries(given, address):
-                return self._logged_in(request)
-            problem, code = "This is not the token.", 403
+            given = await form_of(request) or {}
+            name, secret = given.get("user", ""), given.get("token", "")
+            if name and self._access.has_users:
+                check = partial(self._access.role_of_user, name, secret, address)
+                role = None if was_guessing else await self._in_thread(check)
+            else:
+                name, role = "token", self._access.role_of_token(secret, address)
+            if role is not None:
+                return self._logged_in(request, self._access.session(name, role))
+            await self._note_refused(Visitor(name or "?", Role.VIEWER, address, ""), Deed("log in"), "wrong")
+            problem, code = "This is not right.", 403
             if was_guessing:
-                problem, code = "Too many wrong tokens. Wait a minute.", 429
-        return self._html(request, "login.html", {"problem": problem}, code)
+                problem, code = "Too many wrong tries. Wait a minute.", 429
+        context = {"problem": problem, "has_users": self._access.has_users, "took": 0.0}
+        key = PageKey(self._root(request), "login", "", False)
+        return HTMLResponse(self._text(key, Shown("login.html", context)), code)
 
-    def _logged_in(self, request: Request) -> Response:
+    def _logged_in(self, request: Request, session: str) -> Response:
         response = RedirectResponse(self._root(request) + "/", 303)
         response.set_cookie(
             self._access.cookie(request),
-            self._access.session(),
+            session,
             max_age=int(self._access.session_s),
             path=self._root(request) or "/",
             secure=request.url.scheme == "https",
@@ -152,49 +168,52 @@ class Monitor:
 
     # --- pages -------------------------------------------------------------------------
 
-    async def _page(self, request: Request) -> Response:
-        code, text = await self._content(self._root(request), self._place(request), str(request.url.query))
-        return HTMLResponse(text, code)
+    async def _page(self, request: Request, visitor: Visitor) -> Response:
+        code, text = await self._content(self._key(request, visitor, self._place(request)))
+        return HTMLResponse(self._finished(text, visitor), code)
+
+    def _key(self, request: Request, visitor: Visitor, place: str, query: str | None = None) -> PageKey:
+        asked = str(request.url.query) if query is None else query
+        return PageKey(self._root(request), place, asked, visitor.can_act)
 
     def _place(self, request: Request) -> str:
-        path = request.url.path
-        return path.removeprefix(self._root(request)).strip("/")
+        return request.url.path.removeprefix(self._root(request)).strip("/")
 
-    async def _content(self, root: str, place: str, query: str) -> tuple[int, str]:
+    def _finished(self, text: str, visitor: Visitor) -> str:
+        """Return a page as a visitor gets it, whose forms are bound to the visitor."""
+        return text.replace(self._form_mark, self._access.form_mark(visitor))
+
+    async def _content(self, key: PageKey) -> tuple[int, str]:
         """Return the code and the text of a page."""
         began = time.perf_counter()
-        given = dict(parse_qsl(query, keep_blank_values=True))
+        given = dict(parse_qsl(key.query, keep_blank_values=True))
+        shown = await self._shown(key.place, partial(self._look, key.place, given), given)
+        context = {**shown.context, "took": time.perf_counter() - began}
+        return shown.code, self._text(key, shown._replace(context=context))
+
+    async def _shown(self, place: str, act: Callable[[], Shown], given: dict[str, str]) -> Shown:
+        """Return what a look at the store shows, or what is wrong with it."""
         try:
-            template, context, code = await self._in_thread(partial(self._look, place, given))
+            shown: Shown = await self._in_thread(act)
+            return shown
         except SearchError as error:
-            problem = {
-                "title": "This search cannot be understood",
-                "text": visible(str(error)),
-                "line": given.get("q", ""),
-            }
-            template, context, code = "problem.html", problem, 400
+            return problem("This search cannot be understood", visible(str(error)), 400, given.get("q", ""))
         except (StorageError, TimeoutError) as error:
-            told = (
-                f"no answer within {_DEADLINE_S:g} s"
-                if isinstance(error, TimeoutError)
-                else error_text(error)
-            )
-            told = Masking(self._app.components.conf, self._settings.monitor_mask).text(told)
-            problem = {"title": "The store does not answer", "text": told, "line": ""}
-            template, context, code = "problem.html", problem, 503
+            is_late = isinstance(error, TimeoutError)
+            told = f"no answer within {_DEADLINE_S:g} s" if is_late else error_text(error)
+            return problem("The store does not answer", self._masking().text(told), 503)
         except Exception:
             mark = secrets.token_hex(4)
             self._app.components.logger.exception(
                 "the monitor could not show '%s' (%s)", visible(place), mark
             )
-            problem = {"title": "Something went wrong", "text": f"The log says more, at {mark}.", "line": ""}
-            template, context, code = "problem.html", problem, 500
-        context = {**context, "took": time.perf_counter() - began}
-        return code, self._text(root, place, template, context, query)
+            return problem("Something went wrong", f"The log says more, at {mark}.", 500)
 
-    def _look(self, place: str, given: dict[str, str]) -> tuple[str, Context, int]:
-        components = self._app.components
-        return look(components, Masking(components.conf, self._settings.monitor_mask), place, given)
+    def _masking(self) -> Masking:
+        return Masking(self._app.components.conf, self._settings.monitor_mask)
+
+    def _look(self, place: str, given: dict[str, str]) -> Shown:
+        return look(self._app.components, self._masking(), place, given)
 
     async def _in_thread(self, look: Callable[[], Any]) -> Any:
         """Return what a look returns; one that hangs keeps its thread, and there are never more of these.
@@ -218,59 +237,61 @@ class Monitor:
     def _done(self) -> None:
         self._pending -= 1
 
-    # --- live --------------------------------------------------------------------------
+    # --- actions -----------------------------------------------------------------------
 
-    async def _stream(self, request: Request) -> Response:
-        if len(self._streams) >= _MOST_STREAMS:
+    async def _act(self, act: Act, request: Request, visitor: Visitor) -> Response:
+        """Carry out what a form asks for, and lead to a page that tells what came of it."""
+        target = request.path_params.get("id", "")
+        fields = await form_of(request)
+        if fields is None:
+            return PlainTextResponse(f"a form has at most {MOST_BODY:,} bytes", 413)
+        key = self._key(request, visitor, act.back.replace("{id}", target), "")
+        if not visitor.can_act:
+            await self._note_refused(visitor, Deed(act.path.rpartition("/")[2], target or None), "not let")
+            role = "Only operators may act; you are a viewer."
+            return self._answer(key, visitor, problem("You may look only", role, 403))
+        is_ours = is_same_site(request) and self._access.is_form_of(visitor, fields.get("form", ""))
+        if not (visitor.is_program or is_ours):
+            return self._answer(key, visitor, problem("This form is not ours", _REFUSED_FORM, 403))
+        given = {name: value for name, value in fields.items() if name in act.fields}
+        deeds = Deeds(self._app.components, Actor(visitor.user, visitor.role, visitor.address))
+        shown = await self._shown(act.path, partial(acted, act, deeds, target, given), {})
+        if shown.code != 200:
+            return self._answer(key, visitor, shown)
+        done = urlencode({"done": shown.context["audit_id"]})
+        return RedirectResponse(f"{key.root}/{quote(key.place)}?{done}", 303)
+
+    def _answer(self, key: PageKey, visitor: Visitor, shown: Shown) -> Response:
+        context = {**shown.context, "took": 0.0}
+        text = self._text(key, shown._replace(context=context))
+        return HTMLResponse(self._finished(text, visitor), shown.code)
+
+    async def _note_refused(self, visitor: Visitor, deed: Deed, why: str) -> None:
+        actor = Actor(visitor.user[:100], visitor.role, visitor.address)
+        await self._shown("", lambda: noted(self._app.components, actor, deed, why), {})
+
+    # --- others ------------------------------------------------------------------------
+
+    async def _stream(self, request: Request, visitor: Visitor) -> Response:
+        if self.streams.is_full:
             return PlainTextResponse("too many streams", 503, {"retry-after": "15"})
-        root, place = self._root(request), request.query_params.get("page", "").strip("/")
-        is_known = place in {path for path, _ in PAGES} or place.startswith("invocations/")
-        if not is_known:
+        place = request.query_params.get("page", "").strip("/")
+        if not is_place(place):
             return PlainTextResponse("there is no such page", 404)
-        stream = object()
-        self._streams.add(stream)
-        events = self._events(
-            root, place, request.query_params.get("query", ""), lambda: self._access.lets_in(request)
+        stream = self.streams.open()
+        events = self.streams.events(
+            self._key(request, visitor, place, request.query_params.get("query", "")),
+            lambda: self._access.visitor(request) is not None,
+            lambda text: self._finished(text, visitor),
         )
         return StreamingResponse(
             events,
             media_type="text/event-stream",
             headers={"x-accel-buffering": "no"},
-            background=BackgroundTask(self._streams.discard, stream),
+            background=BackgroundTask(self.streams.close, stream),
         )
 
-    async def _events(
-        self, root: str, place: str, query: str, is_let_in: Callable[[], bool] = lambda: True
-    ) -> AsyncIterator[str]:
-        seen, sent, until = "", 0.0, time.monotonic() + _LONGEST_STREAM_S
-        yield "retry: 3000\n\n"
-        while time.monotonic() < until and is_let_in():
-            _, text = await self._shared(root, place, query)
-            main = text[text.index("<main") : text.index("</main>")].partition(">")[2]
-            mark = hashlib.sha256(_AGO.sub("<", main).encode("utf-8", "replace")).hexdigest()
-            if mark != seen or time.monotonic() - sent >= _AGAIN_S:  # what is some seconds ago gets older
-                sent = time.monotonic()
-                lines = "\n".join(f"data: {line}" for line in main.split("\n"))
-                yield f"event: main\n{lines}\n\n"
-                seen = mark
-            else:
-                yield ": alive\n\n"
-            await asyncio.sleep(_LIVE_S)
-
-    async def _shared(self, root: str, place: str, query: str) -> tuple[int, str]:
-        """Return a page that was rendered for whichever stream asked first in the last seconds."""
-        key, now = f"{root} {place} {query}", time.monotonic()
-        for old in [each for each, (at, _) in self._rendered.items() if now - at > 10 * _LIVE_S]:
-            del self._rendered[old]
-        at, task = self._rendered.get(key, (0.0, None))
-        if task is None or now - at >= _LIVE_S * 0.9:
-            task = asyncio.create_task(self._content(root, place, query))
-            self._rendered[key] = now, task
-        return await asyncio.shield(task)
-
-    # --- others ------------------------------------------------------------------------
-
-    async def _metrics(self, request: Request) -> Response:
+    async def _metrics(self, request: Request, visitor: Visitor) -> Response:
         try:
             text = await self._in_thread(
                 lambda: metrics_text(self._app.components, version_of(CORE_DISTRIBUTION))
@@ -296,60 +317,55 @@ class Monitor:
         root: str = request.scope.get("root_path", "").rstrip("/")
         return root
 
-    def _html(self, request: Request, template: str, context: Context, code: int) -> Response:
-        return HTMLResponse(
-            self._text(self._root(request), "login", template, {**context, "took": 0.0}), code
-        )
-
-    def _text(self, root: str, place: str, template: str, context: Context, query: str = "") -> str:
+    def _text(self, key: PageKey, shown: Shown) -> str:
         frame = {
             "app_id": visible(self._app.app_id),
             "label": self._settings.monitor_label,
-            "root": root,
-            "place": place,
-            "query": query,
+            "root": key.root,
+            "place": key.place,
+            "query": key.query,
             "pages": PAGES,
             "has_session": not self._access.is_open,
-            "link": lambda path, **given: f"{root}/{path}" + (f"?{urlencode(given)}" if given else ""),
+            "can_act": key.can_act,
+            "form_mark": self._form_mark,
+            "notice": None,
+            "link": lambda path, **given: f"{key.root}/{path}" + (f"?{urlencode(given)}" if given else ""),
         }
-        return rendered(self._environment, template, {**frame, **context})
-
-
-async def _body(request: Request) -> bytes:
-    """Return the body of a form, of 64 KiB at most."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > 65_536:
-            return b""
-    return body
+        return rendered(self._environment, shown.template, {**frame, **shown.context})
 
 
 def monitor_app(
     app: HasComponents,
     settings: ConfigMonitor | None = None,
     *,
-    auth: Literal["token", "host", "open"] = "token",
+    auth: Auth = "token",
+    role: RoleOf | None = None,
 ) -> ASGIApp:
     """Return the monitor of an app as an ASGI application, which can be mounted under any path.
 
     Args:
         app: The app.
         settings: The settings of the monitor; by default those of the app.
-        auth: `token` to ask for the token of `monitor_token`, `host` if the application in which it is
+        auth: `token` to let in those whom the settings name, `host` if the application in which it is
             mounted looks after who may see it, `open` for everybody who reaches it.
+        role: With `host`: returns the role of a request, given its ASGI scope: `viewer`, `operator`, or
+            anything else for nobody. Without it, everybody may look and nobody may act.
 
     Raises:
-        ConfigError: A token is to be asked for, and none is set.
+        ConfigError: The settings do not say who is to be let in.
     """
     if settings is None:
         settings = app.settings_loader.load(ConfigMonitor)
-    if auth == "token" and settings.monitor_token is None:
+    if auth == "token" and not settings.asks_who_it_is:
         raise ConfigError(
             "the monitor shows what an app does to everybody who reaches it: set 'monitor_token', or give "
             "auth='host' if the application in which it is mounted looks after who may see it"
         )
+    if settings.monitor_proxy_header is not None and not settings.monitor_trusted_proxies:
+        raise ConfigError(
+            "'monitor_proxy_header' is believed from 'monitor_trusted_proxies' only, and that names none"
+        )
     hosts = ("*",) if auth == "host" else settings.monitor_allowed_hosts
-    application = Starlette(routes=Monitor(app, settings, auth).routes())
+    application = Starlette(routes=Monitor(app, settings, auth, role).routes())
     application.router.redirect_slashes = False  # it would lead to whatever host the client names
-    return Guard(application, hosts)
+    return Guard(application, hosts, settings.monitor_trusted_proxies)

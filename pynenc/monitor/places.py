@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from pynenc.lifecycle.components import Components
-from pynenc.monitor import work_views
+from pynenc.monitor import action_views, failure_views, work_views
 from pynenc.monitor.masking import Masking
-from pynenc.monitor.views import Context, Views
+from pynenc.monitor.shown import Shown, problem
+from pynenc.monitor.views import Views
 
 PAGES = (
     ("", "Overview"),
     ("invocations", "Invocations"),
+    ("failures", "Failures"),
     ("workflows", "Workflows"),
     ("tasks", "Tasks"),
     ("queues", "Queues"),
@@ -19,16 +22,25 @@ PAGES = (
     ("runners", "Runners"),
     ("alerts", "Alerts"),
     ("logs", "Logs"),
+    ("actions", "Actions"),
 )
 """The pages of the navigation: path and title."""
 
+DETAILS = ("jobs/new", "invocations/{id}", "failures/{id}", "triggers/{id}")
+"""The paths of the other pages."""
+
+_PATTERNS = [re.compile(re.escape(each).replace(r"\{id\}", "[^/]+")) for each in DETAILS]
 _MOST_HOURS = 24.0 * 30
+_MOST_FAILURE_HOURS = 24.0 * 14
 
 
-def look(
-    components: Components, masking: Masking, place: str, given: Mapping[str, str]
-) -> tuple[str, Context, int]:
-    """Return the template of a page, what it shows, and its code.
+def is_place(place: str) -> bool:
+    """Return whether there is a page at a path."""
+    return place in dict(PAGES) or any(each.fullmatch(place) for each in _PATTERNS)
+
+
+def look(components: Components, masking: Masking, place: str, given: Mapping[str, str]) -> Shown:
+    """Return a page.
 
     Args:
         components: The components.
@@ -39,20 +51,30 @@ def look(
     Raises:
         SearchError: The line of a search cannot be understood.
     """
+    shown = _look(components, masking, place, given)
+    done = given.get("done")
+    if done:
+        shown.context["notice"] = action_views.notice(components, masking, done)
+    return shown
+
+
+def _look(components: Components, masking: Masking, place: str, given: Mapping[str, str]) -> Shown:
     views = Views(components, masking)
-    if place == "":
-        return "overview.html", views.overview(_hours(given.get("hours", "1"))), 200
     if place in ("invocations", "workflows"):
         line = given.get("q", "is:workflow" if place == "workflows" else "")
-        return "invocations.html", views.invocations(line, given.get("cursor") or None), 200
-    if place.startswith("invocations/"):
-        found = views.invocation(place.partition("/")[2])
-        if found is not None:
-            return "invocation.html", found, 200
-        hours = components.orchestrator.conf.auto_final_invocation_purge_hours
-        text = f"Nothing is stored under this id. Ended invocations are kept for {hours:g} h."
-        return "problem.html", {"title": "Not found", "text": text, "line": ""}, 404
-    simple: dict[str, Callable[[], Context]] = {
+        return Shown("invocations.html", views.invocations(line, given.get("cursor") or None))
+    if place == "jobs/new":
+        kind, line = given.get("kind", ""), given.get("q", "")
+        return Shown("new_job.html", action_views.new_job(components, masking, kind, line))
+    kind, _, target = place.partition("/")
+    if target:
+        return _detail(components, masking, views, kind, target)
+    simple: dict[str, Callable[[], dict[str, object]]] = {
+        "overview": lambda: views.overview(_hours(given.get("hours", ""), 1.0, _MOST_HOURS)),
+        "failures": lambda: failure_views.failure_groups(
+            components, masking, _hours(given.get("hours", ""), 24.0, _MOST_FAILURE_HOURS), "all" in given
+        ),
+        "actions": lambda: action_views.actions(components, masking, given.get("target", "")),
         "tasks": lambda: work_views.tasks(components, masking),
         "triggers": lambda: work_views.triggers(components, masking),
         "queues": views.queues,
@@ -60,12 +82,30 @@ def look(
         "alerts": views.alerts,
         "logs": views.logs,
     }
-    return f"{place}.html", simple[place](), 200
+    name = place or "overview"
+    return Shown(f"{name}.html", simple[name]())
 
 
-def _hours(text: str) -> float:
+def _detail(components: Components, masking: Masking, views: Views, kind: str, target: str) -> Shown:
+    if kind == "invocations":
+        found = views.invocation(target)
+        hours = components.orchestrator.conf.auto_final_invocation_purge_hours
+        missing = f"Nothing is stored under this id. Ended invocations are kept for {hours:g} h."
+        template = "invocation.html"
+    elif kind == "failures":
+        found = failure_views.failure_group(components, masking, target)
+        days = components.conf.failure_days
+        missing = f"No such group of failures is stored. They are kept for {days:g} days."
+        template = "failure.html"
+    else:
+        found = work_views.trigger(components, masking, target)
+        missing, template = "There is no such trigger.", "trigger.html"
+    return problem("Not found", missing, 404) if found is None else Shown(template, found)
+
+
+def _hours(text: str, default: float, most: float) -> float:
     try:
         hours = float(text)
     except ValueError:
-        return 1.0
-    return min(max(hours, 0.25), _MOST_HOURS) if hours == hours else 1.0
+        return default
+    return min(max(hours, 0.25), most) if hours == hours else default

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -43,6 +44,7 @@ def environment() -> Environment:
         span=_span,
         moment=_moment,
         short=lambda text: str(text)[-8:],
+        quoted=lambda text: quote(str(text), safe="", errors="backslashreplace"),
         seen=lambda text: visible(str(text)),
         number=lambda value: f"{value:,}".replace(",", "\u202f"),
         share=lambda value: f"{value:.1%}",

@@ -1,23 +1,20 @@
-"""The door of the monitor: hosts, tokens and sessions, and the headers that bind browsers."""
+"""The door of the monitor: hosts, proxies, floods, and the headers that bind browsers."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import json
+import ipaddress
 import re
-import secrets
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
 
-from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "pynenc_monitor"
+PROXY = "pynenc.proxy"
+"""The key of a scope under which it is noted that a trusted proxy has sent the request."""
+
 _LOCAL = frozenset(("localhost", "127.0.0.1", "[::1]", "::1"))
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.ASCII)
 _HEADERS = {
@@ -29,29 +26,40 @@ _HEADERS = {
     "referrer-policy": "same-origin",
 }
 _OPENER = (b"cross-origin-opener-policy", b"same-origin")
-_WRONG_A_MINUTE, _WRONG_IN_ALL = 5, 30
+_A_SECOND, _BURST = 20.0, 100.0
 _MOST_ADDRESSES = 10_000
 _LONGEST_ADDRESS = 8192
 
 
 class Guard:
-    """Refuses requests for other hosts, and sets the headers of all answers.
+    """Refuses requests for other hosts and floods, and sets the headers of all answers.
 
     Args:
         application: The application behind it.
         hosts: The names by which it may be asked for, besides those of this machine; `*` allows any.
+        proxies: The addresses and networks of proxies that are believed.
+        clock: Returns seconds that only rise.
     """
 
-    def __init__(self, application: ASGIApp, hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        application: ASGIApp,
+        hosts: Collection[str] = (),
+        proxies: Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._application = application
         self._hosts = _LOCAL | {each.lower() for each in hosts}
+        self._proxies = [ipaddress.ip_network(each, strict=False) for each in proxies]
+        self._clock = clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-
+        scope = self._forwarded(scope)
         hosts = Request(scope).headers.getlist("host")
         name = self._name_of(hosts)
         is_trusted = scope["scheme"] == "https" or name in _LOCAL
@@ -72,106 +80,50 @@ class Guard:
         elif not ({name, "*"} & self._hosts):
             text = "this host is not known here: name it in 'monitor_allowed_hosts'"
             await PlainTextResponse(text, 421)(scope, receive, guarded)
+        elif self._is_flood(scope):
+            wait = {"retry-after": "2"}
+            await PlainTextResponse("too many requests", 429, wait)(scope, receive, guarded)
         else:
             await self._application(scope, receive, guarded)
+
+    def _forwarded(self, scope: Scope) -> Scope:
+        """Return a request as the client has sent it, if a trusted proxy has handed it on."""
+        peer = _address(scope)
+        if not self._is_proxy(peer):
+            return {**scope, PROXY: False}
+        headers = Request(scope).headers
+        given = ",".join(headers.getlist("x-forwarded-for")).split(",")
+        chain = [each.strip() for each in given if each.strip()]
+        client = next((each for each in reversed(chain) if not self._is_proxy(each)), peer)
+        protocol = headers.get("x-forwarded-proto", "").rpartition(",")[2].strip().lower()
+        scheme = protocol if protocol in ("http", "https") else scope["scheme"]
+        return {**scope, PROXY: True, "client": (client[:100], 0), "scheme": scheme}
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            found = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(found in network for network in self._proxies)
+
+    def _is_flood(self, scope: Scope) -> bool:
+        """Return whether an address asks for more than 20 pages a second for longer than a moment."""
+        address = _address(scope)
+        if address in ("", "127.0.0.1", "::1") or "/static/" in scope["path"]:
+            return False
+        now = self._clock()
+        left, since = self._left.pop(address, (_BURST, now))
+        left = min(_BURST, left + (now - since) * _A_SECOND) - 1.0
+        self._left[address] = max(left, 0.0), now
+        while len(self._left) > _MOST_ADDRESSES:
+            self._left.popitem(last=False)
+        return left < 0
 
     @staticmethod
     def _name_of(hosts: list[str]) -> str | None:
         """Return the name that a request asks for, None if it names none, or several."""
         found = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
         return found[1] if found is not None else None
-
-
-class Access:
-    """Lets in who knows the token: as a bearer, or with the session of a log-in.
-
-    Args:
-        token: The token; None lets everybody in.
-        secret: Signs sessions; None for a random one.
-        session_s: How long a session lasts, in seconds.
-        app_id: The app; its sessions open no other, even with the same secret.
-        clock: Returns the time in seconds since the epoch.
-    """
-
-    def __init__(
-        self,
-        token: SecretStr | None,
-        secret: SecretStr | None,
-        session_s: float,
-        app_id: str = "",
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._token = token.get_secret_value().encode() if token is not None else None
-        key = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
-        self._key = hashlib.sha256(b"%b\0%b\0%b" % (key, self._token or b"", app_id.encode())).digest()
-        self._cookie = f"{COOKIE}_{hashlib.sha256(app_id.encode()).hexdigest()[:8]}"
-        self._ended: OrderedDict[str, None] = OrderedDict()
-        self.session_s = session_s
-        self._clock = clock
-        self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
-        self._all_wrong: deque[float] = deque(maxlen=_WRONG_IN_ALL)
-
-    @property
-    def is_open(self) -> bool:
-        """True if everybody is let in."""
-        return self._token is None
-
-    def lets_in(self, request: Request) -> bool:
-        """Return whether a request comes from somebody who may see the monitor."""
-        if self._token is None:
-            return True
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self.tries(given.strip(), client_of(request))
-        return self._is_session(request.cookies.get(self.cookie(request), ""))
-
-    def cookie(self, request: Request) -> str:
-        """Return the name of the cookie; monitors at several ports of a machine have one each."""
-        return f"{self._cookie}_{request.url.port or 0}"
-
-    def end(self, request: Request) -> None:
-        """End the session of a request, as far as this process is concerned."""
-        self._ended[request.cookies.get(self.cookie(request), "")] = None
-        while len(self._ended) > _MOST_ADDRESSES:
-            self._ended.popitem(last=False)
-
-    def tries(self, given: str, address: str) -> bool:
-        """Return whether a token is right; a wrong one is noted for the address."""
-        assert self._token is not None
-        if hmac.compare_digest(given.encode("utf-8", "replace"), self._token):
-            return True
-        now = self._clock()
-        self._wrong.setdefault(address, deque(maxlen=_WRONG_A_MINUTE)).append(now)
-        self._wrong.move_to_end(address)
-        while len(self._wrong) > _MOST_ADDRESSES:
-            self._wrong.popitem(last=False)
-        self._all_wrong.append(now)
-        return False
-
-    def is_guessing(self, address: str) -> bool:
-        """Return whether too many wrong tokens came of late, from an address or in all."""
-        since = self._clock() - 60.0
-        own = self._wrong.get(address)
-        return (own is not None and len(own) == _WRONG_A_MINUTE and own[0] > since) or (
-            len(self._all_wrong) == _WRONG_IN_ALL and self._all_wrong[0] > since
-        )
-
-    def session(self) -> str:
-        """Return the value of the cookie of a new session."""
-        content = json.dumps({"until": self._clock() + self.session_s, "id": secrets.token_hex(8)}).encode()
-        packed = base64.urlsafe_b64encode(content).decode()
-        return f"{packed}.{self._signature(packed)}"
-
-    def _is_session(self, value: str) -> bool:
-        packed, _, signature = value.partition(".")
-        good = self._signature(packed)
-        if not hmac.compare_digest(good.encode(), signature.encode("utf-8", "replace")):
-            return False
-        until: float = json.loads(base64.urlsafe_b64decode(packed))["until"]
-        return self._clock() < until and value not in self._ended
-
-    def _signature(self, packed: str) -> str:
-        return hmac.new(self._key, packed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def is_same_site(request: Request) -> bool:
@@ -183,5 +135,6 @@ def is_same_site(request: Request) -> bool:
     return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
-def client_of(request: Request) -> str:
-    return request.client.host if request.client is not None else ""
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""

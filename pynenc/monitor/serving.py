@@ -18,7 +18,7 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
     Raises:
         ConfigError: Nothing can listen there.
     """
-    application = monitor_app(app, settings, auth="token" if settings.monitor_token is not None else "open")
+    application = monitor_app(app, settings, auth="token" if settings.asks_who_it_is else "open")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -29,6 +29,11 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
     named = f"[{host}]" if ":" in host else host
     click.echo(f"the monitor of '{app.app_id}' is at http://{named}:{listener.getsockname()[1]}/", err=True)
     config = uvicorn.Config(
-        application, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+        application,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # those of trusted proxies are read by the monitor itself
+        timeout_graceful_shutdown=2,
     )
     uvicorn.Server(config).run([listener])

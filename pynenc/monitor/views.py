@@ -20,7 +20,9 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.history import Activity, history
 from pynenc.metrics.readings import RECENT_S, Readings
+from pynenc.monitor.action_views import trail_of
 from pynenc.monitor.masking import Masking
+from pynenc.monitor.shown import Context
 from pynenc.orchestrator.base_orchestrator import StateLookup
 from pynenc.recording.recorder import STARTED
 from pynenc.search.filters import Filter
@@ -36,7 +38,6 @@ _MOST_COUNTED = 10_000
 _STEPS = 60
 _ROWS = 50
 _CHILDREN = 10
-Context = dict[str, Any]
 
 
 class Views:
@@ -138,6 +139,7 @@ class Views:
             "more_children": len(children) > _CHILDREN,
             "logs": [self._line(each) for each in reversed(lines)],
             "steps": self._steps(state),
+            "trail": trail_of(components, self._masking, invocation_id),
         }
 
     def _findings(self, invocation_id: str) -> list[Context]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.rollups import SUBMITTED
 from pynenc.metrics.history import activity, quantile
 from pynenc.metrics.readings import Readings
+from pynenc.monitor.action_views import trail_of
 from pynenc.monitor.masking import Masking
-from pynenc.monitor.views import Context
+from pynenc.monitor.shown import Context
 from pynenc.recording.recorder import ENDED, STARTED
+from pynenc.trigger.definition import StoredTrigger
 from pynenc.trigger.records import RunState, pause_mark
 
 _DAY_S = 86_400.0
 _MOST_TASKS, _MOST_TRIGGERS = 200, 100
+_RUNS = 50
 
 
 def tasks(components: Components, masking: Masking) -> Context:
@@ -45,13 +49,44 @@ def tasks(components: Components, masking: Masking) -> Context:
 
 def triggers(components: Components, masking: Masking) -> Context:
     """Return what starts by itself, as it is stored: no function of it is called."""
+    stored = components.trigger.find_definitions()
+    rows = _trigger_rows(components, masking, stored[:_MOST_TRIGGERS])
+    return {"now": components.now(), "triggers": rows, "more": max(0, len(stored) - _MOST_TRIGGERS)}
+
+
+def trigger(components: Components, masking: Masking, trigger_id: str) -> Context | None:
+    """Return what is known of a trigger, with its latest runs; None if it is not stored."""
+    (stored,) = components.trigger.read_definitions([trigger_id])
+    if stored is None:
+        return None
+    (row,) = _trigger_rows(components, masking, [stored])
+    runs = components.trigger.find_runs(trigger_id, limit=_RUNS)
+    return {
+        "now": components.now(),
+        **row,
+        "arguments": masking.packed(stored.arguments),
+        "options": masking.packed(stored.options),
+        "runs": [
+            {
+                "at": each.at,
+                "state": each.state.value,
+                "cause": masking.text(each.cause),
+                "invocation_id": each.invocation_id,
+                "reason": masking.text(each.reason or ""),
+                "attempts": each.attempts,
+            }
+            for each in runs
+        ],
+        "trail": trail_of(components, masking, trigger_id),
+    }
+
+
+def _trigger_rows(components: Components, masking: Masking, stored: Sequence[StoredTrigger]) -> list[Context]:
     store = components.trigger
-    stored = store.find_definitions()
-    some = stored[:_MOST_TRIGGERS]
-    paused = store.read_marks([pause_mark(each.trigger_id) for each in some]) if some else []
+    paused = store.read_marks([pause_mark(each.trigger_id) for each in stored]) if stored else []
     problems = {each.trigger_id: each for each in store.find_problems()}
     rows = []
-    for each, mark in zip(some, paused, strict=True):
+    for each, mark in zip(stored, paused, strict=True):
         problem = problems.get(each.trigger_id)
         last = store.find_runs(each.trigger_id, limit=1)
         rows.append(
@@ -59,17 +94,17 @@ def triggers(components: Components, masking: Masking) -> Context:
                 "id": each.trigger_id,
                 "name": each.name,
                 "task": masking.text(each.task_id),
-                "when": _conditions(each.conditions, each.logic, masking),
+                "when": conditions_of(each.conditions, each.logic, masking),
                 "is_paused": mark is not None,
                 "problem": problem and masking.text(problem.error),
                 "last": last[0] if last else None,
                 "is_bad": problem is not None or bool(last and last[0].state == RunState.FAILED),
             }
         )
-    return {"now": components.now(), "triggers": rows, "more": len(stored) - len(some)}
+    return rows
 
 
-def _conditions(stored: str, logic: str, masking: Masking) -> str:
+def conditions_of(stored: str, logic: str, masking: Masking) -> str:
     """Return stored conditions in a line, such as `cron */5 * * * * (UTC)`."""
     try:
         found = json.loads(stored)

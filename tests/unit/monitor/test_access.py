@@ -8,14 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from asgi_client import Client
-from pydantic import SecretStr
 
 from pynenc import Pynenc
-from pynenc.conf.config_monitor import ConfigMonitor
+from pynenc.conf.config_monitor import ConfigMonitor, Role
 from pynenc.exceptions import ConfigError
+from pynenc.monitor.access import COOKIE, Access
 from pynenc.monitor.application import monitor_app
 from pynenc.monitor.places import PAGES
-from pynenc.monitor.security import COOKIE, Access
 from pynenc.testing import in_memory
 
 TOKEN = "a token of enough length"
@@ -86,21 +85,30 @@ def test_a_session_over_tls_is_sent_over_tls_only() -> None:
     assert "secure" in client.post("/login", data={"token": TOKEN}).headers["set-cookie"].lower()
 
 
+def _access(
+    token: str = TOKEN, secret: str = "k" * 16, name: str = "", now: list[float] | None = None
+) -> Access:
+    settings = ConfigMonitor(monitor_token=token, monitor_secret=secret, monitor_session_hours=1.0)
+    moment = now or [1000.0]
+    return Access(settings, "token", name, clock=lambda: moment[0])
+
+
 def test_sessions_of_others_and_old_ones_do_not_count() -> None:
     now = [1000.0]
-    ours = Access(SecretStr(TOKEN), SecretStr("k" * 16), 60.0, clock=lambda: now[0])
-    value = ours.session()
-    assert ours._is_session(value)
-    now[0] += 61
-    assert not ours._is_session(value)
-    now[0] -= 61
-    forged = base64.urlsafe_b64encode(json.dumps({"until": 1e12, "id": "x"}).encode()).decode()
+    ours = _access(now=now)
+    value = ours.session("anna", Role.VIEWER)
+    found = ours._of_session(value, "10.0.0.1")
+    assert found is not None
+    assert (found.user, found.role, found.address) == ("anna", Role.VIEWER, "10.0.0.1")
+    now[0] += 3601
+    assert ours._of_session(value, "") is None
+    now[0] -= 3601
+    content = {"user": "anna", "role": "operator", "until": 1e12, "id": "x"}
+    forged = base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
     for bad in ("", ".", "x", f"{forged}.{value.partition('.')[2]}", f"{forged}.", value + "0", "\ud800.x"):
-        assert not ours._is_session(bad)
-    others = Access(SecretStr(TOKEN), SecretStr("o" * 16), 60.0, clock=lambda: now[0])
-    assert not others._is_session(value)
-    again = Access(SecretStr(TOKEN), SecretStr("k" * 16), 60.0, clock=lambda: now[0])
-    assert again._is_session(value)
+        assert ours._of_session(bad, "") is None
+    assert _access(secret="o" * 16)._of_session(value, "") is None
+    assert _access()._of_session(value, "") == found._replace(address="")
 
 
 def test_guessing_is_slowed_down() -> None:
@@ -131,11 +139,10 @@ def test_a_session_that_was_ended_is_over_wherever_its_cookie_is() -> None:
 
 
 def test_another_token_or_app_ends_all_sessions() -> None:
-    secret = SecretStr("k" * 16)
-    value = Access(SecretStr(TOKEN), secret, 60.0, "one").session()
-    assert Access(SecretStr(TOKEN), secret, 60.0, "one")._is_session(value)
-    assert not Access(SecretStr(TOKEN + "2"), secret, 60.0, "one")._is_session(value)
-    assert not Access(SecretStr(TOKEN), secret, 60.0, "two")._is_session(value)
+    value = _access(name="one").session("token", Role.OPERATOR)
+    assert _access(name="one")._of_session(value, "") is not None
+    assert _access(TOKEN + "2", name="one")._of_session(value, "") is None
+    assert _access(name="two")._of_session(value, "") is None
 
 
 def test_monitors_at_two_ports_have_cookies_of_their_own() -> None:
@@ -154,9 +161,9 @@ def test_slashes_lead_to_no_other_host() -> None:
 
 def test_many_addresses_that_guess_are_slowed_down_together() -> None:
     now = [1000.0]
-    access = Access(SecretStr(TOKEN), None, 60.0, clock=lambda: now[0])
+    access = _access(now=now)
     for number in range(30):
-        assert not access.tries("wrong", f"10.0.0.{number}")
+        assert access.role_of_token("wrong", f"10.0.0.{number}") is None
     assert access.is_guessing("10.1.1.1")
     now[0] += 61
     assert not access.is_guessing("10.1.1.1")

@@ -12,8 +12,9 @@ from asgi_client import Client
 from pynenc import Pynenc
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import StorageUnavailableError
-from pynenc.monitor import application
+from pynenc.monitor import live
 from pynenc.monitor.application import Monitor, monitor_app
+from pynenc.monitor.live import PageKey
 from pynenc.testing import in_memory
 
 app = Pynenc({"app_id": "live"})
@@ -26,7 +27,7 @@ def work() -> None:
 
 @pytest.fixture(autouse=True)
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(application, "_LIVE_S", 0.001)
+    monkeypatch.setattr(live, "LIVE_S", 0.001)
     with in_memory(app):
         yield
 
@@ -46,7 +47,7 @@ async def _next_page(events: AsyncIterator[str]) -> str:
 
 def test_a_page_is_sent_when_it_changes(monitor: Monitor) -> None:
     async def look() -> None:
-        events = monitor._events("", "queues", "")
+        events = monitor.streams.events(PageKey("", "queues", "", True))
         assert await anext(events) == "retry: 3000\n\n"
         first = await _next_page(events)
         assert "Nothing waits" in first
@@ -62,7 +63,7 @@ def test_what_only_gets_older_is_not_sent_each_time(monitor: Monitor) -> None:
     work()
 
     async def look() -> None:
-        events = monitor._events("", "invocations", "")
+        events = monitor.streams.events(PageKey("", "invocations", "", True))
         await anext(events)
         await _next_page(events)
         assert [(await anext(events))[:7] for _ in range(3)] == [": alive"] * 3
@@ -77,7 +78,7 @@ def test_a_store_that_is_away_is_told_and_comes_back(
         raise StorageUnavailableError("away")
 
     async def look() -> None:
-        events = monitor._events("", "queues", "")
+        events = monitor.streams.events(PageKey("", "queues", "", True))
         await anext(events)
         await _next_page(events)
         with monkeypatch.context() as patched:
@@ -89,7 +90,7 @@ def test_a_store_that_is_away_is_told_and_comes_back(
 
 
 def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application, "_LIVE_S", 5.0)
+    monkeypatch.setattr(live, "LIVE_S", 5.0)
     looks: list[str] = []
     original = monitor._look
 
@@ -104,7 +105,7 @@ def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytes
         return await anext(events)
 
     async def look() -> None:
-        streams = [monitor._events("", "queues", "") for _ in range(50)]
+        streams = [monitor.streams.events(PageKey("", "queues", "", True)) for _ in range(50)]
         found = await asyncio.gather(*(first(each) for each in streams))
         assert len(set(found)) == 1
 
@@ -113,6 +114,6 @@ def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytes
 
 
 def test_too_many_streams_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(application, "_MOST_STREAMS", 0)
+    monkeypatch.setattr(live, "MOST_STREAMS", 0)
     answer = Client(monitor_app(app, ConfigMonitor(), auth="open")).get("/stream?page=queues")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")

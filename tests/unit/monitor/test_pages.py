@@ -23,6 +23,7 @@ from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.lifecycle.rollups import roll_up
 from pynenc.monitor import application
 from pynenc.monitor.application import Monitor, monitor_app
+from pynenc.monitor.live import PageKey
 from pynenc.monitor.places import PAGES
 from pynenc.state_backend.alert_records import AlertData, AlertState
 from pynenc.state_backend.log_records import LogLine
@@ -268,7 +269,7 @@ def test_looks_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     before = threading.active_count()
 
     async def look() -> list[tuple[int, str]]:
-        return await asyncio.gather(*(monitor._content("", "queues", "") for _ in range(50)))
+        return await asyncio.gather(*(monitor._content(PageKey("", "queues", "", True)) for _ in range(50)))
 
     async def run() -> list[tuple[int, str]]:
         try:

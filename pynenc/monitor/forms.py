@@ -1,0 +1,64 @@
+"""Forms: read within bounds, and carried out or refused with the reason."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from pynenc.actions.audit import REFUSALS, Actor, Deed, refused
+from pynenc.exceptions import SearchError, StorageError
+from pynenc.identifiers.texts import error_text, visible
+from pynenc.lifecycle.components import Components
+from pynenc.monitor.acting import Act, Deeds
+from pynenc.monitor.shown import Shown, problem
+
+MOST_BODY = 65_536
+"""The most bytes of a form."""
+
+_BODY_S = 10.0
+
+
+async def body_of(request: Request, most: int = MOST_BODY) -> bytes | None:
+    """Return the body of a request; None if it is too large, or comes too slowly."""
+    body = b""
+    try:
+        async with asyncio.timeout(_BODY_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    return None
+    except TimeoutError:
+        return None
+    return body
+
+
+async def form_of(request: Request, most: int = MOST_BODY) -> dict[str, str] | None:
+    """Return the fields of a form; None if it is too large, or comes too slowly."""
+    body = await body_of(request, most)
+    if body is None:
+        return None
+    try:
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    except ValueError:  # more fields than there can be
+        return {}
+
+
+def acted(act: Act, deeds: Deeds, target: str, fields: Mapping[str, str]) -> Shown:
+    """Carry out an action; return the id of its entry in the trail, or why it cannot be done."""
+    try:
+        return Shown("", {"audit_id": act.do(deeds, target, fields)})
+    except (StorageError, SearchError):
+        raise
+    except REFUSALS as error:
+        is_key = isinstance(error, LookupError) and bool(error.args)
+        text = str(error.args[0]) if is_key else error_text(error)
+        return problem("This cannot be done", visible(text), 409)
+
+
+def noted(components: Components, actor: Actor, deed: Deed, why: str) -> Shown:
+    """Write down that somebody tried something and was not let."""
+    refused(components, actor, deed, why)
+    return Shown("", {})

@@ -1,0 +1,107 @@
+"""Live pages: one stream for each page that is seen, and one look at the store for all who see the same."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple, TypeAlias
+
+LIVE_S = 2.0
+"""The seconds between two looks at what a page shows."""
+
+MOST_STREAMS = 200
+"""The most streams of a process."""
+
+_AGAIN_S = 30.0
+_LONGEST_STREAM_S = 3600.0
+_AGO = re.compile(r">[^<]*</time>")
+
+
+class PageKey(NamedTuple):
+    """A page as one kind of visitors sees it.
+
+    Attributes:
+        root: The path under which the monitor is mounted.
+        place: The path of the page.
+        query: The parameters of the request.
+        can_act: Whether the visitor may act.
+    """
+
+    root: str
+    place: str
+    query: str
+    can_act: bool
+
+
+Render: TypeAlias = Callable[[PageKey], Awaitable[tuple[int, str]]]
+"""Returns the code and the text of a page."""
+
+
+class Streams:
+    """The streams of a process.
+
+    Args:
+        render: Renders a page.
+    """
+
+    def __init__(self, render: Render) -> None:
+        self._render = render
+        self._going: set[object] = set()
+        self._rendered: dict[PageKey, tuple[float, asyncio.Task[tuple[int, str]]]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """True if there are as many streams as there may be."""
+        return len(self._going) >= MOST_STREAMS
+
+    def open(self) -> object:
+        """Take a place for a stream; it is given back with `close`."""
+        stream = object()
+        self._going.add(stream)
+        return stream
+
+    def close(self, stream: object) -> None:
+        """Give back the place of a stream."""
+        self._going.discard(stream)
+
+    async def events(
+        self,
+        key: PageKey,
+        is_let_in: Callable[[], bool] = lambda: True,
+        finish: Callable[[str], str] = lambda text: text,
+    ) -> AsyncIterator[str]:
+        """Yield the events of a stream: the main part of a page whenever it has changed.
+
+        Args:
+            key: The page.
+            is_let_in: Whether the visitor may still see it.
+            finish: Completes the text for the visitor.
+        """
+        seen, sent, until = "", 0.0, time.monotonic() + _LONGEST_STREAM_S
+        yield "retry: 3000\n\n"
+        while time.monotonic() < until and is_let_in():
+            _, text = await self._shared(key)
+            main = text[text.index("<main") : text.index("</main>")].partition(">")[2]
+            mark = hashlib.sha256(_AGO.sub("<", main).encode("utf-8", "replace")).hexdigest()
+            if mark != seen or time.monotonic() - sent >= _AGAIN_S:  # what is some seconds ago gets older
+                sent = time.monotonic()
+                lines = "\n".join(f"data: {line}" for line in finish(main).split("\n"))
+                yield f"event: main\n{lines}\n\n"
+                seen = mark
+            else:
+                yield ": alive\n\n"
+            await asyncio.sleep(LIVE_S)
+
+    async def _shared(self, key: PageKey) -> tuple[int, str]:
+        """Return a page that was rendered for whichever stream asked first in the last seconds."""
+        now = time.monotonic()
+        for old in [each for each, (at, _) in self._rendered.items() if now - at > 10 * LIVE_S]:
+            del self._rendered[old]
+        at, task = self._rendered.get(key, (0.0, None))
+        if task is None or now - at >= LIVE_S * 0.9:
+            task = asyncio.ensure_future(self._render(key))
+            self._rendered[key] = now, task
+        return await asyncio.shield(task)

@@ -1,0 +1,391 @@
+"""Operators act, with a trail; viewers, strangers, other sites and forms that are not ours do not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+from asgi_client import Client
+
+from pynenc import Pynenc
+from pynenc.actions.audit import entries
+from pynenc.actions.jobs import job_of, jobs, work_on_jobs
+from pynenc.conf.config_monitor import ConfigMonitor
+from pynenc.exceptions import ConfigError, StorageUnavailableError
+from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle.failures import failure_groups
+from pynenc.monitor.acting import ACTS
+from pynenc.monitor.application import monitor_app
+from pynenc.monitor.passwords import hashed, is_password
+from pynenc.state_backend.action_records import JobState
+from pynenc.state_backend.alert_records import AlertData
+from pynenc.storage.record_store import Lookup
+from pynenc.testing import in_memory, working
+from pynenc.trigger import TriggerBuilder
+
+OPERATOR, VIEWER = "an operator's token", "a viewer's token of ours"
+app = Pynenc({"app_id": "acted_in"})
+
+
+@app.task
+def work(number: int = 0) -> int:
+    return number
+
+
+@app.task
+def fails() -> None:
+    raise ValueError("no")
+
+
+@app.workflow
+def waits() -> Any:
+    return waits.wf.wait_event("paid")
+
+
+@app.task(triggers=TriggerBuilder().on_event("paid"))
+def charges() -> None:
+    """Do nothing."""
+
+
+@pytest.fixture(autouse=True)
+def memory() -> Iterator[None]:
+    with in_memory(app):
+        app.register_deferred_triggers()
+        yield
+
+
+def _application(**values: Any) -> Any:
+    settings = {"monitor_token": OPERATOR, "monitor_viewer_token": VIEWER, **values}
+    return monitor_app(app, ConfigMonitor(**settings))
+
+
+def _client(token: str = OPERATOR, **values: Any) -> Client:
+    client = Client(_application(**values))
+    assert client.post("/login", data={"token": token}).status_code == 303
+    return client
+
+
+def _mark(client: Client, path: str = "/jobs/new?kind=cancel&q=status:registered") -> str:
+    found = re.search(r'name="form" value="([0-9a-f]+)"', client.get(path).text)
+    return found[1] if found else ""
+
+
+def _post(client: Client, path: str, **fields: str) -> httpx.Response:
+    work.options(delay=9999)()  # so that there is a form somewhere
+    return client.post(path, data={"form": _mark(client), **fields})
+
+
+def _followed(client: Client, answer: httpx.Response) -> str:
+    assert answer.status_code == 303, answer.text
+    return client.get(answer.headers["location"]).text
+
+
+def _ended() -> str:
+    with working(app):
+        call = fails()
+        with suppress(ValueError):
+            call.wait(30)
+    return str(call.invocation_id)
+
+
+def test_cancel_run_again_and_delete_one() -> None:
+    client, ended, waiting = _client(), _ended(), work().invocation_id
+    page = _followed(client, _post(client, f"/invocations/{waiting}/cancel", reason="a mistake"))
+    assert "it is cancelled" in page
+    assert "token: cancel" in page
+    (entry,) = entries(app.components, 10, target=waiting)
+    assert (entry.user, entry.role, entry.address, entry.reason) == (
+        "token",
+        "operator",
+        "127.0.0.1",
+        "a mistake",
+    )
+    assert "it runs again as" in _followed(client, _post(client, f"/invocations/{ended}/again"))
+    assert "it is deleted" in _followed(client, _post(client, f"/invocations/{ended}/purge"))
+    assert client.get(f"/invocations/{ended}").status_code == 404
+
+
+def test_what_cannot_be_done_is_told_and_in_the_trail() -> None:
+    client, ended = _client(), _ended()
+    answer = _post(client, f"/invocations/{ended}/cancel")
+    assert (answer.status_code, "had ended as" in answer.text) == (409, True)
+    assert entries(app.components, 1)[0].is_error
+    assert _post(client, "/invocations/nothing/cancel").status_code == 409
+    assert _post(client, "/failures/nothing/state", state="muted").status_code == 409
+    assert _post(client, "/jobs/nothing/stop").status_code == 409
+    assert _post(client, "/triggers/nothing/pause").status_code == 409
+
+
+def test_events_reach_workflows_and_everybody() -> None:
+    client = _client()
+    with working(app):
+        call = waits()
+        assert "was sent" in _followed(
+            client, _post(client, f"/invocations/{call.invocation_id}/event", code="paid", payload='{"n": 1}')
+        )
+        call.wait(30)
+    assert _post(client, "/events", code="paid", payload='{"n": 2}').status_code == 303
+    assert len(app.trigger.find_events("paid")) == 1
+
+
+@pytest.mark.parametrize("payload", ["[1]", "{", '{"x": NaN}', '"x"', "[" * 50_000, '{"a": "' + "x" * 65_536])
+def test_payloads_that_do_not_do_are_refused(payload: str) -> None:
+    answer = _post(_client(), "/events", code="paid", payload=payload)
+    assert answer.status_code in (409, 413)
+    assert app.trigger.find_events("paid") == []
+
+
+def test_failures_are_decided_about() -> None:
+    client, _ = _client(), _ended()
+    (group,) = failure_groups(app.components, 0.0, 10)
+    page = _followed(
+        client, _post(client, f"/failures/{group.group_id}/state", state="resolved", note="in 1.2")
+    )
+    assert "in 1.2" in page
+    assert _post(client, f"/failures/{group.group_id}/state", state="gone").status_code == 409
+
+
+def test_triggers_are_paused_resumed_and_fired() -> None:
+    client = _client()
+    (trigger,) = app.trigger.find_definitions()
+    path = f"/triggers/{trigger.trigger_id}"
+    assert "it is paused" in _followed(client, _post(client, f"{path}/pause"))
+    assert "it was paused already" in _followed(client, _post(client, f"{path}/pause"))
+    assert "it is resumed" in _followed(client, _post(client, f"{path}/resume"))
+    assert "waits for a runner" in _followed(client, _post(client, f"{path}/fire", payload='{"a": 1}'))
+    assert [each.kind.value for each in jobs(app.components)] == ["fire"]
+
+
+def test_alerts_are_silenced_whatever_their_subject_is() -> None:
+    client = _client()
+    subject = "queue_age:a/b <i>?#%"
+    answer = _post(client, f"/alerts/{'queue_age%3Aa%2Fb%20%3Ci%3E%3F%23%25'}/silence", hours="2")
+    assert answer.status_code == 303, answer.text
+    (alert,) = app.state_backend.find_all(AlertData, Lookup(AlertData, {"state": "over"}))
+    assert alert.alert_id == subject
+    for hours in ("0", "169", "nan", "x", ""):
+        assert _post(client, "/alerts/clock:x/silence", hours=hours).status_code == 409
+
+
+def test_messages_are_deleted_by_those_who_type_the_name() -> None:
+    client = _client()
+    assert _post(client, "/queues/purge", app="other").status_code == 409
+    assert app.broker.depth(["default"])["default"].waiting
+    assert _post(client, "/queues/purge", app="acted_in").status_code == 303
+    assert app.broker.queues() == []
+
+
+def test_a_job_is_looked_at_asked_for_paused_and_stopped() -> None:
+    client = _client()
+    ids = [work().invocation_id for _ in range(3)]
+    page = client.get("/jobs/new?kind=cancel&q=status:registered").text
+    assert "Cancel 3 invocations" in page
+    answer = client.post(
+        "/jobs", data={"form": _mark(client), "kind": "cancel", "q": "status:registered", "reason": "x"}
+    )
+    assert "waits for a runner" in _followed(client, answer)
+    (job,) = jobs(app.components)
+    assert "is paused" in _followed(client, _post(client, f"/jobs/{job.job_id}/pause"))
+    assert "Resume" in client.get("/actions").text
+    assert "is waiting" in _followed(client, _post(client, f"/jobs/{job.job_id}/resume"))
+    work_on_jobs(app.components, 1.0)
+    states = app.orchestrator.read_states(ids)
+    assert {each.status for each in states if each} == {InvocationStatus.CANCELLED}
+    assert job_of(app.components, job.job_id).state == JobState.DONE
+    assert "done: 3 cancelled" in client.get("/actions").text
+    assert _post(client, f"/jobs/{job.job_id}/stop").status_code == 409
+
+
+@pytest.mark.parametrize("line", ["", "arg:sesame", "-arg:sesame status:failed", "status:x"])
+def test_jobs_that_could_tell_of_masked_values_or_name_nothing_are_refused(line: str) -> None:
+    client = _client()
+    assert client.get("/jobs/new", params={"kind": "purge", "q": line}).status_code == 400
+    assert _post(client, "/jobs", kind="purge", q=line).status_code == 400
+    assert jobs(app.components) == []
+
+
+PATHS = ["/" + each.path.replace("{id:path}", "x").replace("{id}", "x") for each in ACTS]
+
+
+def _nothing_happened() -> bool:
+    trail = [each for each in entries(app.components, 100) if each.action != "log in"]
+    return not jobs(app.components) and all(each.result == "not let" for each in trail)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_who_may_act(path: str) -> None:
+    fields = {"code": "c", "kind": "purge", "q": "status:failed", "state": "muted", "hours": "1"}
+    stranger = Client(_application())
+    assert stranger.post(path, data=fields).status_code == 401
+    viewer = _client(VIEWER)
+    assert viewer.post(path, data={**fields, "form": _mark(_client())}).status_code == 403
+    assert entries(app.components, 1)[0].result == "not let"
+    program = Client(_application())
+    answer = program.post(path, data=fields, headers={"authorization": f"Bearer {VIEWER}"})
+    assert answer.status_code == 403
+    locked = _client(monitor_read_only=True)
+    assert locked.post(path, data={**fields, "form": _mark(_client())}).status_code == 403
+    assert _nothing_happened()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("forgery", ["none", "other session", "cross-site", "origin", "made up"])
+def test_forged_forms_do_nothing(path: str, forgery: str) -> None:
+    work.options(delay=9999)()
+    application = _application()
+    client, other = Client(application), Client(application)
+    for each in (client, other):
+        each.post("/login", data={"token": OPERATOR})
+    own, headers = _mark(client), {}
+    assert own
+    mark = {"none": "", "other session": _mark(other), "made up": "0" * 64}.get(forgery, own)
+    if forgery == "cross-site":
+        headers = {"sec-fetch-site": "cross-site"}
+    if forgery == "origin":
+        headers = {"origin": "https://evil.example"}
+    fields = {"code": "c", "kind": "purge", "q": "status:failed", "state": "muted", "hours": "1"}
+    answer = client.post(path, data={**fields, "form": mark}, headers=headers)
+    assert answer.status_code == 403
+    assert "not ours" in answer.text
+    assert _nothing_happened()
+
+
+def test_a_program_acts_without_a_form() -> None:
+    waiting = work().invocation_id
+    client = Client(_application())
+    answer = client.post(f"/invocations/{waiting}/cancel", headers={"authorization": f"Bearer {OPERATOR}"})
+    assert answer.status_code == 303
+    assert entries(app.components, 1)[0].result == "it is cancelled"
+
+
+def test_viewers_see_no_buttons() -> None:
+    waiting = work().invocation_id
+    for path in (f"/invocations/{waiting}", "/invocations?q=status:registered", "/actions", "/alerts"):
+        assert 'method="post"' not in _client(VIEWER).get(path).text.replace('action="/logout"', "").replace(
+            'method="post"><button>Log out', ""
+        ), path
+    assert "Cancel" in _client().get(f"/invocations/{waiting}").text
+    assert "Cancel" not in _client(monitor_read_only=True).get(f"/invocations/{waiting}").text
+
+
+def test_live_pages_of_two_visitors_have_forms_of_their_own() -> None:
+    work.options(delay=9999)()
+    application = _application()
+    one, two = Client(application), Client(application)
+    for each in (one, two):
+        each.post("/login", data={"token": OPERATOR})
+    assert _mark(one) == _mark(one) != _mark(two)
+
+
+def test_users_log_in_with_a_name_and_have_a_role() -> None:
+    password = hashed("correct horse")
+    assert is_password("correct horse", password)
+    assert not is_password("correct horsf", password)
+    users = (f"anna:operator:{password}", f"victor:viewer:{password}")
+    application = monitor_app(app, ConfigMonitor(monitor_users=users))
+    for name, code in (("anna", 409), ("victor", 403)):
+        client = Client(application)
+        assert client.post("/login", data={"user": name, "token": "wrong"}).status_code == 403
+        assert client.post("/login", data={"user": name, "token": "correct horse"}).status_code == 303
+        assert client.post("/invocations/x/cancel", data={"form": _mark(client)}).status_code in (code, 403)
+    client = Client(application)
+    assert client.post("/login", data={"user": "nobody", "token": "correct horse"}).status_code == 403
+    assert client.post("/login", data={"user": "", "token": "correct horse"}).status_code == 403
+    failed = [each for each in entries(app.components, 100) if each.action == "log in"]
+    assert {each.user for each in failed} == {"anna", "victor", "nobody", "token"}
+
+
+@pytest.mark.parametrize(
+    "user",
+    ["anna", "anna:operator", "anna:admin:scrypt$16384$8$1$AAAA$AAAA", "anna:viewer:scrypt$3$8$1$AAAA$AAAA"],
+)
+def test_users_that_are_no_users_are_refused(user: str) -> None:
+    with pytest.raises(ConfigError, match="monitor_users"):
+        app.settings_loader.__class__({"monitor": {"monitor_users": [user]}}, None).load(ConfigMonitor)
+
+
+def test_a_proxy_names_the_user_and_nobody_else_does() -> None:
+    application = monitor_app(
+        app,
+        ConfigMonitor(
+            monitor_proxy_header="X-Forwarded-User",
+            monitor_trusted_proxies=("10.1.0.0/16",),
+            monitor_operators=("anna",),
+            monitor_token=OPERATOR,
+        ),
+    )
+    proxy, stranger = Client(application, address="10.1.2.3"), Client(application, address="10.2.0.1")
+    named = {"X-Forwarded-User": "anna", "X-Forwarded-For": "203.0.113.9, 10.1.9.9"}
+    assert proxy.get("/", headers=named).status_code == 200
+    assert stranger.get("/", headers=named).status_code == 403
+    for bad in ({}, {"X-Forwarded-User": ""}, {"X-Forwarded-User": "a\tb"}, {"X-Forwarded-User": "x" * 300}):
+        assert proxy.get("/", headers=bad).status_code == 403
+    twice = httpx.Headers([("X-Forwarded-User", "anna"), ("x-forwarded-user", "mallory")])
+    assert proxy.get("/", headers=twice).status_code == 403
+    waiting = work().invocation_id
+    page = proxy.get(f"/invocations/{waiting}", headers=named).text
+    mark = re.search(r'name="form" value="([0-9a-f]+)"', page)
+    assert mark is not None
+    answer = proxy.post(f"/invocations/{waiting}/cancel", data={"form": mark[1]}, headers=named)
+    assert answer.status_code == 303
+    (entry,) = entries(app.components, 10)
+    assert (entry.user, entry.address) == ("anna", "203.0.113.9")
+    viewer = {"X-Forwarded-User": "victor"}
+    assert "Cancel" not in proxy.get(f"/invocations/{waiting}", headers=viewer).text
+    bearer = {"authorization": f"Bearer {OPERATOR}"}
+    assert stranger.get("/", headers=bearer).status_code == 200
+
+
+def test_a_proxy_header_without_proxies_is_refused() -> None:
+    with pytest.raises(ConfigError, match="monitor_trusted_proxies"):
+        monitor_app(app, ConfigMonitor(monitor_proxy_header="X-User"))
+    with pytest.raises(ConfigError, match="monitor_trusted_proxies"):
+        app.settings_loader.__class__({"monitor": {"monitor_trusted_proxies": ["x"]}}, None).load(
+            ConfigMonitor
+        )
+
+
+def test_the_host_application_says_who_may_act() -> None:
+    waiting = work().invocation_id
+    roles = {"o": "operator", "v": "viewer"}
+
+    def role(scope: Any) -> str:
+        return roles.get(dict(scope["headers"]).get(b"x-who", b"").decode(), "")
+
+    client = Client(monitor_app(app, ConfigMonitor(), auth="host", role=role))
+    path = f"/invocations/{waiting}"
+    assert client.get(path).status_code == 403
+    assert "Cancel" not in client.get(path, headers={"x-who": "v"}).text
+    assert "Cancel" in client.get(path, headers={"x-who": "o"}).text
+    nobody_said = Client(monitor_app(app, ConfigMonitor(), auth="host"))
+    assert "Cancel" not in nobody_said.get(path).text
+
+
+def test_a_flood_from_one_address_is_slowed_down() -> None:
+    application = _application()
+    crawler, other = Client(application, address="10.9.9.9"), Client(application, address="10.9.9.8")
+    codes = [crawler.get("/healthz").status_code for _ in range(300)]
+    assert codes[0] == 200
+    assert codes[-1] == 429
+    assert other.get("/healthz").status_code == 200
+    assert crawler.get("/static/monitor.css").status_code == 200
+
+
+def test_a_store_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, waiting = _client(), work().invocation_id
+    mark = _mark(client)
+
+    def away(*_: Any) -> Any:
+        raise StorageUnavailableError("away")
+
+    monkeypatch.setattr(app.state_backend, "write", away)
+    answer = client.post(f"/invocations/{waiting}/cancel", data={"form": mark})
+    assert (answer.status_code, "does not answer" in answer.text) == (503, True)
+
+
+def test_forms_that_are_too_large_are_refused() -> None:
+    assert _client().post("/events", data={"code": "x" * 70_000}).status_code == 413
