@@ -27,10 +27,10 @@ from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.monitor.access import Access, Auth, RoleOf, Visitor, address_of
 from pynenc.monitor.acting import ACTS, Act, Deeds
-from pynenc.monitor.forms import MOST_BODY, acted, form_of, noted
+from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, acted, form_of, noted
 from pynenc.monitor.live import PageKey, Streams
 from pynenc.monitor.masking import Masking
-from pynenc.monitor.places import DETAILS, PAGES, is_place, look
+from pynenc.monitor.places import DETAILS, PAGES, STILL, is_place, look, look_at_logs
 from pynenc.monitor.rendering import environment, rendered, static_file
 from pynenc.monitor.security import Guard, is_same_site
 from pynenc.monitor.shown import Shown, problem
@@ -38,7 +38,7 @@ from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
 _THREADS, _MOST_PENDING = 8, 64
 _DEADLINE_S = 5.0
-_STATIC = {"monitor.css": "text/css", "monitor.js": "text/javascript"}
+_STATIC = {"monitor.css": "text/css", "monitor.js": "text/javascript", "timeline.js": "text/javascript"}
 _REFUSED_FORM = (
     "the form was not made here, or hours ago: go back, load the page again, and send it once more"
 )
@@ -95,6 +95,7 @@ class Monitor:
         return [
             *acts,
             *pages,
+            Route("/logs", self._let_in(self._read), methods=["POST"]),
             Route("/stream", self._let_in(self._stream)),
             Route("/metrics", self._let_in(self._metrics)),
             Route("/login", self._login, methods=["GET", "POST"]),
@@ -237,6 +238,19 @@ class Monitor:
     def _done(self) -> None:
         self._pending -= 1
 
+    async def _read(self, request: Request, visitor: Visitor) -> Response:
+        """Return the page of logs with a text that was pasted, which is not kept."""
+        if not (visitor.is_program or is_same_site(request)):
+            return PlainTextResponse("the form comes from another site", 403)
+        fields = await form_of(request, MOST_PASTED)
+        if fields is None:
+            return PlainTextResponse(f"a text has at most {MOST_PASTED:,} bytes", 413)
+        key, text = self._key(request, visitor, "logs", ""), fields.get("text", "")
+        shown = await self._shown(
+            "logs", partial(look_at_logs, self._app.components, self._masking(), text), {}
+        )
+        return self._answer(key, visitor, shown)
+
     # --- actions -----------------------------------------------------------------------
 
     async def _act(self, act: Act, request: Request, visitor: Visitor) -> Response:
@@ -329,6 +343,7 @@ class Monitor:
             "can_act": key.can_act,
             "form_mark": self._form_mark,
             "notice": None,
+            "is_live": key.place not in STILL and "pasted" not in shown.context,
             "link": lambda path, **given: f"{key.root}/{path}" + (f"?{urlencode(given)}" if given else ""),
         }
         return rendered(self._environment, shown.template, {**frame, **shown.context})

@@ -18,6 +18,9 @@ from pynenc.monitor.shown import Shown, problem
 MOST_BODY = 65_536
 """The most bytes of a form."""
 
+MOST_PASTED = 3 * 262_144
+"""The most bytes of a text that is pasted, which browsers may encode three times as long."""
+
 _BODY_S = 10.0
 
 

@@ -6,9 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 
 from pynenc.lifecycle.components import Components
-from pynenc.monitor import action_views, failure_views, work_views
+from pynenc.lifecycle.parking import NEVER
+from pynenc.monitor import (
+    action_views,
+    event_views,
+    failure_views,
+    flow_views,
+    system_views,
+    work_views,
+)
 from pynenc.monitor.masking import Masking
-from pynenc.monitor.shown import Shown, problem
+from pynenc.monitor.shown import Context, Shown, problem
 from pynenc.monitor.views import Views
 
 PAGES = (
@@ -19,19 +27,28 @@ PAGES = (
     ("tasks", "Tasks"),
     ("queues", "Queues"),
     ("triggers", "Triggers"),
+    ("schedule", "Schedule"),
+    ("events", "Events"),
+    ("timeline", "Timeline"),
+    ("live", "Live"),
     ("runners", "Runners"),
     ("alerts", "Alerts"),
     ("logs", "Logs"),
     ("actions", "Actions"),
+    ("system", "System"),
 )
 """The pages of the navigation: path and title."""
 
-DETAILS = ("jobs/new", "invocations/{id}", "failures/{id}", "triggers/{id}")
+DETAILS = ("jobs/new", "invocations/{id}", "invocations/{id}/family", "failures/{id}", "triggers/{id}")
 """The paths of the other pages."""
 
 _PATTERNS = [re.compile(re.escape(each).replace(r"\{id\}", "[^/]+")) for each in DETAILS]
 _MOST_HOURS = 24.0 * 30
 _MOST_FAILURE_HOURS = 24.0 * 14
+
+
+STILL = ("timeline", "system", "jobs/new")
+"""The paths of pages that do not follow what happens."""
 
 
 def is_place(place: str) -> bool:
@@ -58,6 +75,12 @@ def look(components: Components, masking: Masking, place: str, given: Mapping[st
     return shown
 
 
+def look_at_logs(components: Components, masking: Masking, text: str) -> Shown:
+    """Return the page of logs with a text whose ids are read."""
+    pasted = system_views.read_text(components, masking, text)
+    return Shown("logs.html", {**Views(components, masking).logs(), **pasted})
+
+
 def _look(components: Components, masking: Masking, place: str, given: Mapping[str, str]) -> Shown:
     views = Views(components, masking)
     if place in ("invocations", "workflows"):
@@ -74,6 +97,11 @@ def _look(components: Components, masking: Masking, place: str, given: Mapping[s
         "failures": lambda: failure_views.failure_groups(
             components, masking, _hours(given.get("hours", ""), 24.0, _MOST_FAILURE_HOURS), "all" in given
         ),
+        "timeline": lambda: _timeline(components, masking, given),
+        "live": lambda: flow_views.live(components, masking, given.get("task", "")),
+        "events": lambda: event_views.events(components, masking, given.get("code", "")),
+        "schedule": lambda: event_views.schedule(components, masking),
+        "system": lambda: system_views.system(components, masking),
         "actions": lambda: action_views.actions(components, masking, given.get("target", "")),
         "tasks": lambda: work_views.tasks(components, masking),
         "triggers": lambda: work_views.triggers(components, masking),
@@ -88,10 +116,11 @@ def _look(components: Components, masking: Masking, place: str, given: Mapping[s
 
 def _detail(components: Components, masking: Masking, views: Views, kind: str, target: str) -> Shown:
     if kind == "invocations":
-        found = views.invocation(target)
+        invocation_id, _, more = target.partition("/")
+        found = flow_views.family(components, masking, invocation_id) if more else views.invocation(target)
         hours = components.orchestrator.conf.auto_final_invocation_purge_hours
         missing = f"Nothing is stored under this id. Ended invocations are kept for {hours:g} h."
-        template = "invocation.html"
+        template = "family.html" if more else "invocation.html"
     elif kind == "failures":
         found = failure_views.failure_group(components, masking, target)
         days = components.conf.failure_days
@@ -101,6 +130,21 @@ def _detail(components: Components, masking: Masking, views: Views, kind: str, t
         found = work_views.trigger(components, masking, target)
         missing, template = "There is no such trigger.", "trigger.html"
     return problem("Not found", missing, 404) if found is None else Shown(template, found)
+
+
+def _timeline(components: Components, masking: Masking, given: Mapping[str, str]) -> Context:
+    """Return a timeline: the last minutes, or from a moment on for some seconds."""
+    minutes = _hours(given.get("minutes", ""), 5.0, 1440.0)
+    seconds = minutes * 60
+    until = components.now()
+    try:
+        since = float(given["since"])
+        until = since + min(max(float(given.get("seconds", seconds)), 0.1), 86_400.0)
+    except (KeyError, ValueError):
+        since = until - seconds
+    if not 0 <= since < NEVER or not until - since > 0:
+        since, until = components.now() - seconds, components.now()
+    return flow_views.timeline(components, masking, since, until, given.get("task", ""))
 
 
 def _hours(text: str, default: float, most: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -51,7 +52,7 @@ def environment() -> Environment:
         shape=lambda status: _SHAPES.get(str(status).lower(), "○"),
         meaning=_meaning,
     )
-    made.globals["chart"] = chart
+    made.globals.update(chart=chart, data_for_script=data_for_script)
     return made
 
 
@@ -76,6 +77,12 @@ def chart(numbers: Sequence[float], kind: str) -> Markup:
     ]
     frame = '<svg class="chart {}" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
     return Markup(frame).format(kind, _CHART_WIDTH, _CHART_HEIGHT, Markup("").join(bars))
+
+
+def data_for_script(name: str, value: object) -> Markup:
+    """Return a value as a part of a page that scripts read, and that no browser runs."""
+    text = json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(text))
 
 
 def _span(seconds: float | None) -> str:

@@ -60,7 +60,11 @@ class TriggerRecords(RecordStore):
 
     records = (
         RecordSpec(StoredDefinition, "trigger", (Index((), "saved_at"), Index(("task_id",), "saved_at"))),
-        RecordSpec(Occurrence, "occurrence", (Index(("is_open",), "at"), Index(("kind", "code"), "at"))),
+        RecordSpec(
+            Occurrence,
+            "occurrence",
+            (Index(("is_open",), "at"), Index(("kind", "code"), "at"), Index(("kind",), "at")),
+        ),
         RecordSpec(
             TriggerRun,
             "trigger_run",

@@ -34,13 +34,20 @@
     select(0);
   }
 
+  // What somebody types is not to be lost.
+  function isFilling() {
+    const fields = [...main.querySelectorAll("input:not([type=hidden]), textarea, select")];
+    return fields.some((each) => each === document.activeElement || ("defaultValue" in each && each.value !== each.defaultValue));
+  }
+
   function begin() {
-    if (source || isPaused || document.hidden) return;
+    if (source || isPaused || document.hidden || page.live === "off") return;
     const where = new URLSearchParams({ page: page.place, query: page.query });
     source = new EventSource(`${page.root}/stream?${where}`);
     source.addEventListener("open", () => say("live"));
     source.addEventListener("main", (event) => {
-      if (!window.getSelection() || window.getSelection().isCollapsed) replace(event.data);
+      const isSelecting = window.getSelection() && !window.getSelection().isCollapsed;
+      if (!isSelecting && !isFilling()) replace(event.data);
     });
     source.addEventListener("error", () => {
       say("waits for the monitor");
@@ -81,6 +88,7 @@
 
   const pages = {
     o: "", i: "invocations", w: "workflows", t: "tasks", q: "queues", s: "triggers", r: "runners", a: "alerts", l: "logs",
+    f: "failures", e: "events", c: "schedule", m: "timeline", v: "live", x: "actions", y: "system",
   };
   let isGoing = false;
   document.addEventListener("keydown", (event) => {

@@ -20,6 +20,7 @@ from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import StorageUnavailableError
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.count_keeping import flush_counts
+from pynenc.lifecycle.failures import failure_groups
 from pynenc.lifecycle.rollups import roll_up
 from pynenc.monitor import application
 from pynenc.monitor.application import Monitor, monitor_app
@@ -96,6 +97,12 @@ def _all_pages(ids: dict[str, str]) -> list[str]:
     return [
         *(f"/{path}" for path, _ in PAGES),
         *(f"/invocations/{each}" for each in ids.values()),
+        *(f"/invocations/{each}/family" for each in ids.values()),
+        *(f"/failures/{each.group_id}" for each in failure_groups(app.components, 0.0, 10)),
+        *(f"/triggers/{each.trigger_id}" for each in app.trigger.find_definitions()),
+        *(f"/jobs/new?kind={kind}&q=status:failed" for kind in ("cancel", "again", "purge")),
+        "/failures?hours=336&all=1",
+        "/timeline?minutes=60",
         "/?hours=24",
         "/invocations?q=status:failed",
         "/workflows?q=is:workflow",
@@ -188,6 +195,19 @@ def test_a_search_that_cannot_be_understood_says_why(client: Client, line: str) 
         "/invocations?q=" + "status:failed%20" * 200,
         "/static/../application.py",
         "/nothing",
+        "/failures?hours=x&all",
+        "/failures/%00",
+        "/triggers/" + "x" * 3000,
+        "/jobs/new",
+        "/jobs/new?kind=fire&q=x",
+        "/timeline?minutes=nan&since=inf&seconds=-1",
+        "/timeline?since=1e300",
+        "/timeline?since=-1&task=%ff",
+        "/live?task=%00",
+        "/events?code=%F0%9F",
+        "/actions?target=%00%ff",
+        "/?done=" + "x" * 3000,
+        "/invocations/x/family",
         "/stream?page=nothing",
     ],
 )
@@ -206,10 +226,23 @@ def test_a_store_that_is_away_is_told(client: Client, monkeypatch: pytest.Monkey
         raise StorageUnavailableError("the store at somewhere is away")
 
     for component in (app.orchestrator, app.state_backend, app.broker, app.trigger):
-        for name in ("find_states", "find", "read", "depth", "live_runners", "count_many_states", "queues"):
+        for name in (
+            "find_states",
+            "find",
+            "read",
+            "depth",
+            "live_runners",
+            "count_many_states",
+            "queues",
+            "look_up",
+            "ping",
+            "hazards",
+        ):
             if hasattr(component, name):
                 monkeypatch.setattr(component, name, away)
-    for path, _ in PAGES:
+    system = client.get("/system")
+    assert (system.status_code, system.text.count("the store at somewhere is away") >= 4) == (200, True)
+    for path in {path for path, _ in PAGES} - {"system"}:
         answer = client.get(f"/{path}")
         assert answer.status_code == 503, path
         assert "The store does not answer" in answer.text

@@ -1,0 +1,294 @@
+"""The contents of the pages that show how work flows: a family, a stretch of time, and what just happened."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from pynenc.invocation.data import InvocationData
+from pynenc.invocation.state import HistoryEntry, InvocationState
+from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle.components import Components
+from pynenc.monitor.masking import Masking
+from pynenc.monitor.shown import Context
+from pynenc.orchestrator.base_orchestrator import StateLookup
+from pynenc.storage.record_store import Lookup
+
+_S = InvocationStatus
+_MOST_MEMBERS = 2000
+_DEEPEST, _MOST_SIBLINGS = 4, 20
+MOST_BARS = 10_000
+"""The most invocations of a timeline."""
+
+_IN_TABLE = 200
+_LATEST = 50
+_LATE_S = 3600.0
+_OWNED = (_S.RUNNING, _S.PAUSED)
+
+
+# --- family ---------------------------------------------------------------------------
+
+
+def family(components: Components, masking: Masking, invocation_id: str) -> Context | None:
+    """Return who has submitted whom in the workflow of an invocation; None if that is not stored."""
+    store = components.state_backend
+    (own,) = store.read_invocations([invocation_id])
+    if own is None:
+        return None
+    root_id = own.workflow_id
+    lookup = Lookup(InvocationData, {"family": root_id})
+    members = store.find(InvocationData, lookup, _MOST_MEMBERS + 1)
+    has_more = len(members) > _MOST_MEMBERS
+    known = {each.invocation_id: each for each in members[:_MOST_MEMBERS]}
+    for each in [*store.read_invocations([root_id]), own, *_path(components, own)]:
+        if each is not None:
+            known.setdefault(each.invocation_id, each)
+    found = components.orchestrator.read_states(list(known))
+    states = {each.invocation_id: each for each in found if each is not None}
+    now = components.now()
+    tree = _Tree(known, states, invocation_id, now)
+    return {
+        "now": now,
+        "invocation_id": invocation_id,
+        "root_id": root_id,
+        "rows": [{**row, "task": masking.text(row["task"])} for row in tree.rows()],
+        "count": len(known),
+        "has_more": has_more,
+        "most": _MOST_MEMBERS,
+    }
+
+
+def _path(components: Components, data: InvocationData) -> list[InvocationData]:
+    """Return what leads to an invocation, up to the root."""
+    path: list[InvocationData] = []
+    seen = {data.invocation_id}
+    parent = data.parent_invocation_id
+    while parent is not None and parent not in seen and len(path) < 100:
+        seen.add(parent)
+        (found,) = components.state_backend.read_invocations([parent])
+        if found is None or found.workflow_id != data.workflow_id:
+            break
+        path.append(found)
+        parent = found.parent_invocation_id
+    return path
+
+
+class _Tree:
+    """The members of a workflow, as rows of an indented list."""
+
+    def __init__(
+        self,
+        known: dict[str, InvocationData],
+        states: dict[str, InvocationState],
+        chosen: str,
+        now: float,
+    ) -> None:
+        self._known, self._states, self._chosen, self._now = known, states, chosen, now
+        self._children: dict[str | None, list[InvocationData]] = defaultdict(list)
+        for each in known.values():
+            parent = each.parent_invocation_id
+            self._children[parent if parent in known and parent != each.invocation_id else None].append(each)
+        for siblings in self._children.values():
+            siblings.sort(key=lambda each: (each.created_at, each.invocation_id))
+        self._needed = set[str]()
+        on_path: str | None = chosen
+        while on_path is not None and on_path not in self._needed:
+            self._needed.add(on_path)
+            above = known.get(on_path)
+            on_path = above.parent_invocation_id if above is not None else None
+        self._begin = min((each.created_at for each in known.values()), default=now)
+        self._end = max((self._ended(each.invocation_id) for each in known.values()), default=now)
+
+    def rows(self) -> Iterator[Context]:
+        """Yield the rows, parents before their children."""
+        seen = set[str]()
+        waiting: list[tuple[InvocationData | Context, int]] = [
+            (each, 0) for each in self._children[None][::-1]
+        ]
+        while waiting:
+            data, depth = waiting.pop()
+            if not isinstance(data, InvocationData):
+                yield data
+            elif data.invocation_id not in seen:
+                seen.add(data.invocation_id)
+                yield self._row(data, depth)
+                shown, hidden = self._shown(data.invocation_id, depth + 1)
+                if hidden:
+                    waiting.append((_rest(data.invocation_id, len(hidden), depth + 1), depth + 1))
+                waiting += [(each, depth + 1) for each in reversed(shown)]
+
+    def _shown(self, parent: str, depth: int) -> tuple[list[InvocationData], list[InvocationData]]:
+        """Return the children that are shown, and the others: failed ones are always shown."""
+        children = self._children[parent]
+        if depth <= _DEEPEST and len(children) <= _MOST_SIBLINGS:
+            return children, []
+        first = (
+            {each.invocation_id for each in children[: _MOST_SIBLINGS // 2]} if depth <= _DEEPEST else set()
+        )
+        shown, hidden = list[InvocationData](), list[InvocationData]()
+        for each in children:
+            state = self._states.get(each.invocation_id)
+            is_failed = state is not None and state.status == _S.FAILED and len(shown) < _MOST_MEMBERS // 4
+            is_shown = is_failed or each.invocation_id in self._needed or each.invocation_id in first
+            (shown if is_shown else hidden).append(each)
+        return shown, hidden
+
+    def _row(self, data: InvocationData, depth: int) -> Context:
+        state = self._states.get(data.invocation_id)
+        whole = max(self._end - self._begin, 1e-6)
+        ended = self._ended(data.invocation_id)
+        return {
+            "rest": 0,
+            "id": data.invocation_id,
+            "task": data.task_id,
+            "depth": min(depth, 20),
+            "status": state.status.value if state is not None else "unknown",
+            "is_chosen": data.invocation_id == self._chosen,
+            "is_workflow": bool(data.workflow_kind),
+            "from": 100 * (data.created_at - self._begin) / whole,
+            "width": max(0.5, 100 * (ended - data.created_at) / whole),
+            "seconds": ended - data.created_at,
+        }
+
+    def _ended(self, invocation_id: str) -> float:
+        state = self._states.get(invocation_id)
+        return state.changed_at if state is not None and state.status.final else self._now
+
+
+def _rest(parent: str, number: int, depth: int) -> Context:
+    return {"rest": number, "id": parent, "task": "", "depth": min(depth, 20), "status": ""}
+
+
+# --- timeline -------------------------------------------------------------------------
+
+
+def timeline(components: Components, masking: Masking, since: float, until: float, task: str) -> Context:
+    """Return the runs of a stretch of time, by the worker that ran them.
+
+    Args:
+        components: The components.
+        masking: Shows stored texts.
+        since: The beginning, in seconds since the epoch.
+        until: The end, likewise.
+        task: Only this task; empty for all.
+    """
+    states, has_more = _active(components, since, until, task)
+    histories = components.orchestrator.histories([each.invocation_id for each in states])
+    now = components.now()
+    lanes: dict[str, int] = {}
+    tasks: dict[str, int] = {}
+    bars: list[list[object]] = []
+    for state, entries in zip(states, histories, strict=True):
+        for begun, ended, waited, runner, status in _runs(entries, now):
+            if ended < since or begun > until:
+                continue
+            lane = lanes.setdefault(runner, len(lanes))
+            name = tasks.setdefault(state.task_id, len(tasks))
+            times = [round(each - since, 4) for each in (begun, ended, waited)]
+            bars.append([lane, *times, name, status.value, state.invocation_id])
+            if len(bars) >= MOST_BARS:
+                has_more = True
+                break
+    known = components.state_backend.read_runners(list(lanes)) if lanes else []
+    names = [
+        f"{data.hostname} {data.pid} {data.runner_id[-4:]}" if data is not None else runner[-8:]
+        for runner, data in zip(lanes, known, strict=True)
+    ]
+    content = {
+        "since": since,
+        "seconds": until - since,
+        "lanes": [masking.text(each) for each in names],
+        "tasks": [masking.text(each) for each in tasks],
+        "bars": bars,
+    }
+    rows = sorted(bars, key=lambda bar: -float(str(bar[1])))[:_IN_TABLE]
+    return {
+        "now": now,
+        "since": since,
+        "until": until,
+        "task": task,
+        "content": content,
+        "bars": len(bars),
+        "has_more": has_more,
+        "rows": [
+            {
+                "id": bar[6],
+                "task": content["tasks"][bar[4]],  # type: ignore[index]
+                "runner": content["lanes"][bar[0]],  # type: ignore[index]
+                "begun": since + float(str(bar[1])),
+                "seconds": float(str(bar[2])) - float(str(bar[1])),
+                "status": bar[5],
+            }
+            for bar in rows
+        ],
+    }
+
+
+def _active(
+    components: Components, since: float, until: float, task: str
+) -> tuple[list[InvocationState], bool]:
+    """Return what was done in a time: what ended in it or within an hour after it, and what still runs."""
+    found: list[InvocationState] = []
+    has_more = False
+    for status in _S:
+        if status in _OWNED:
+            lookup = StateLookup("status", status.value, None, until)
+        elif status.final or status == _S.RETRY:
+            lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=True)
+        else:
+            continue
+        some = components.orchestrator.look_up(lookup, MOST_BARS)
+        has_more = has_more or len(some) >= MOST_BARS
+        found += [each for each in some if not task or each.task_id == task]
+    found.sort(key=lambda each: each.changed_at, reverse=True)
+    return found[:MOST_BARS], has_more or len(found) > MOST_BARS
+
+
+def _runs(
+    entries: Sequence[HistoryEntry], now: float
+) -> Iterator[tuple[float, float, float, str, InvocationStatus]]:
+    """Yield begin, end, begin of the wait, runner and the status at the end of each run in a history."""
+    waited = begun = 0.0
+    runner: str | None = None
+    for entry in entries:
+        at = entry.timestamp.timestamp()
+        if entry.status == _S.RUNNING and runner is None:
+            begun, runner = at, entry.runner_id or "?"
+        elif entry.status in _OWNED:
+            continue
+        elif runner is not None:
+            yield begun, at, waited or begun, runner, entry.status
+            runner, waited = None, at
+        elif not waited or entry.status.is_available:
+            waited = at
+    if runner is not None:
+        yield begun, now, waited or begun, runner, _S.RUNNING
+
+
+# --- what just happened ---------------------------------------------------------------
+
+
+def live(components: Components, masking: Masking, task: str) -> Context:
+    """Return what was submitted, begun and ended last, the newest first."""
+    now = components.now()
+    found: list[InvocationState] = []
+    for status in _S:
+        lookup = StateLookup("status", status.value, None, now + 1.0, newest_first=True)
+        found += components.orchestrator.look_up(lookup, _LATEST)
+    found = [each for each in found if not task or each.task_id == task]
+    found.sort(key=lambda each: (each.changed_at, each.invocation_id), reverse=True)
+    return {
+        "now": now,
+        "task": task,
+        "rows": [
+            {
+                "id": each.invocation_id,
+                "task": masking.text(each.task_id),
+                "query": each.task_id,
+                "status": each.status.value,
+                "at": each.changed_at,
+                "error": masking.text(each.error_type or ""),
+            }
+            for each in found[:_LATEST]
+        ],
+    }
