@@ -24,7 +24,7 @@ def actions(components: Components, masking: Masking, target: str) -> Context:
     return {
         "now": components.now(),
         "target": masking.text(target),
-        "jobs": [_job(each, masking) for each in found],
+        "jobs": [job_row(each, masking) for each in found],
         "has_leader": leader(components) is not None,
         "entries": [_entry(each, masking) for each in trail],
     }
@@ -67,7 +67,8 @@ def trail_of(components: Components, masking: Masking, target: str) -> list[Cont
     return [_entry(each, masking) for each in entries(components, 20, target)]
 
 
-def _job(job: Job, masking: Masking) -> Context:
+def job_row(job: Job, masking: Masking) -> Context:
+    """Return what is shown of a job."""
     try:
         errors = [masking.text(str(each)) for each in json.loads(job.errors)]
     except (ValueError, TypeError, RecursionError):

@@ -27,6 +27,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.monitor.access import Access, Auth, RoleOf, Visitor, address_of
 from pynenc.monitor.acting import ACTS, Act, Deeds
+from pynenc.monitor.api_routes import Api
 from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, acted, form_of, noted
 from pynenc.monitor.live import PageKey, Streams
 from pynenc.monitor.masking import Masking
@@ -92,7 +93,9 @@ class Monitor:
         acts = [
             Route(f"/{act.path}", self._let_in(partial(self._act, act)), methods=["POST"]) for act in ACTS
         ]
+        api = Api(lambda: self._app.components, self._access, self._masking, self._shown)
         return [
+            *api.routes(),
             *acts,
             *pages,
             Route("/logs", self._let_in(self._read), methods=["POST"]),

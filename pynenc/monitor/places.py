@@ -93,9 +93,9 @@ def _look(components: Components, masking: Masking, place: str, given: Mapping[s
     if target:
         return _detail(components, masking, views, kind, target)
     simple: dict[str, Callable[[], dict[str, object]]] = {
-        "overview": lambda: views.overview(_hours(given.get("hours", ""), 1.0, _MOST_HOURS)),
+        "overview": lambda: views.overview(number_of(given.get("hours", ""), 1.0, _MOST_HOURS)),
         "failures": lambda: failure_views.failure_groups(
-            components, masking, _hours(given.get("hours", ""), 24.0, _MOST_FAILURE_HOURS), "all" in given
+            components, masking, number_of(given.get("hours", ""), 24.0, _MOST_FAILURE_HOURS), "all" in given
         ),
         "timeline": lambda: _timeline(components, masking, given),
         "live": lambda: flow_views.live(components, masking, given.get("task", "")),
@@ -132,22 +132,25 @@ def _detail(components: Components, masking: Masking, views: Views, kind: str, t
     return problem("Not found", missing, 404) if found is None else Shown(template, found)
 
 
-def _timeline(components: Components, masking: Masking, given: Mapping[str, str]) -> Context:
-    """Return a timeline: the last minutes, or from a moment on for some seconds."""
-    minutes = _hours(given.get("minutes", ""), 5.0, 1440.0)
-    seconds = minutes * 60
-    until = components.now()
+def stretch_of(components: Components, given: Mapping[str, str]) -> tuple[float, float]:
+    """Return the time that was asked for: the last minutes, or from a moment on for some seconds."""
+    seconds = number_of(given.get("minutes", ""), 5.0, 1440.0) * 60
+    now = components.now()
     try:
         since = float(given["since"])
         until = since + min(max(float(given.get("seconds", seconds)), 0.1), 86_400.0)
     except (KeyError, ValueError):
-        since = until - seconds
-    if not 0 <= since < NEVER or not until - since > 0:
-        since, until = components.now() - seconds, components.now()
+        return now - seconds, now
+    return (since, until) if 0 <= since < NEVER and until > since else (now - seconds, now)
+
+
+def _timeline(components: Components, masking: Masking, given: Mapping[str, str]) -> Context:
+    since, until = stretch_of(components, given)
     return flow_views.timeline(components, masking, since, until, given.get("task", ""))
 
 
-def _hours(text: str, default: float, most: float) -> float:
+def number_of(text: str, default: float, most: float) -> float:
+    """Return a number that was asked for, within its bounds; the default if it is none."""
     try:
         hours = float(text)
     except ValueError:

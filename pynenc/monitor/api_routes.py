@@ -1,0 +1,142 @@
+"""Serving the JSON interface."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from pynenc.actions.audit import Actor, Deed, entry_of
+from pynenc.lifecycle.components import Components
+from pynenc.monitor.access import Access, Visitor
+from pynenc.monitor.acting import ACTS, Act, Deeds
+from pynenc.monitor.api import ENDPOINTS, Asked, Endpoint, dry_run, read
+from pynenc.monitor.forms import MOST_BODY, acted, body_of, noted
+from pynenc.monitor.masking import Masking
+from pynenc.monitor.openapi import PREFIX, openapi, problem_object
+from pynenc.monitor.security import is_same_site
+from pynenc.monitor.shown import Context, Shown
+
+Show = Callable[[str, Callable[[], Shown], dict[str, str]], Awaitable[Shown]]
+"""Returns what a look at the store shows, or what is wrong with it."""
+
+
+class Api:
+    """The JSON interface of one app.
+
+    Args:
+        components: Returns the components of the app.
+        access: Who may see it.
+        masking: Returns what shows stored texts.
+        show: Looks at the store within bounds.
+    """
+
+    def __init__(
+        self,
+        components: Callable[[], Components],
+        access: Access,
+        masking: Callable[[], Masking],
+        show: Show,
+    ) -> None:
+        self._components, self._access, self._masking, self._show = components, access, masking, show
+
+    def routes(self) -> list[Route]:
+        """Return what answers at which path."""
+        reads = [
+            Route(f"/{PREFIX}/{each.path}", self._let_in(partial(self._read, each))) for each in ENDPOINTS
+        ]
+        acts = [
+            Route(f"/{PREFIX}/{each.path}", self._let_in(partial(self._act, each)), methods=["POST"])
+            for each in ACTS
+        ]
+        description = Route(f"/{PREFIX}/openapi.json", self._let_in(self._describe))
+        return [description, *acts, *reads]
+
+    def _let_in(
+        self, answer: Callable[[Request, Visitor], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def checked(request: Request) -> Response:
+            visitor = self._access.visitor(request)
+            if visitor is None:
+                return _problem(401, "You may not see this", "send a token: Authorization: Bearer ...")
+            return await answer(request, visitor)
+
+        return checked
+
+    async def _describe(self, request: Request, visitor: Visitor) -> Response:
+        return JSONResponse(openapi())
+
+    async def _read(self, endpoint: Endpoint, request: Request, visitor: Visitor) -> Response:
+        given = dict(parse_qsl(str(request.url.query), keep_blank_values=True))
+        unknown = sorted(given.keys() - endpoint.parameters.keys())
+        if unknown:
+            known = ", ".join(endpoint.parameters) or "none"
+            return _problem(
+                400, "Unknown parameter", f"'{unknown[0]}' is not a parameter; there are: {known}"
+            )
+        asked = Asked(self._components(), self._masking(), given, request.path_params.get("id", ""))
+        return await self._answered(lambda: Shown("", {"found": read(endpoint, asked)}), endpoint.path)
+
+    async def _answered(self, look: Callable[[], Shown], place: str) -> Response:
+        shown = await self._show(place, look, {})
+        if shown.code != 200:
+            return _problem(shown.code, shown.context["title"], shown.context["text"])
+        if shown.context["found"] is None:
+            return _problem(404, "Not found", "nothing is stored under this id")
+        return JSONResponse(shown.context["found"])
+
+    async def _act(self, act: Act, request: Request, visitor: Visitor) -> Response:
+        body = await body_of(request)
+        if body is None:
+            return _problem(413, "Too large", f"a body has at most {MOST_BODY:,} bytes")
+        target, components = request.path_params.get("id", ""), self._components()
+        actor = Actor(visitor.user, visitor.role, visitor.address)
+        if not visitor.can_act:
+            deed = Deed(act.path.rpartition("/")[2], target or None)
+            await self._show("", lambda: noted(components, actor, deed, "not let"), {})
+            return _problem(403, "You may look only", "only operators may act; you are a viewer")
+        fields = _fields(body)
+        if fields is None:
+            return _problem(400, "Not JSON", "the body is not a JSON object with texts and numbers")
+        is_ours = is_same_site(request) and self._access.is_form_of(visitor, fields.pop("form", ""))
+        if not (visitor.is_program or is_ours):
+            return _problem(403, "Not ours", "send a token, or the mark of a form of yours as 'form'")
+        if act.path == "jobs" and fields.pop("dry_run", "") in ("true", "1"):
+            return await self._answered(lambda: Shown("", {"found": dry_run(components, fields)}), act.path)
+        unknown = sorted(fields.keys() - set(act.fields))
+        if unknown:
+            known = ", ".join(act.fields) or "none"
+            return _problem(400, "Unknown field", f"'{unknown[0]}' is not a field; there are: {known}")
+        return await self._answered(partial(_done, act, Deeds(components, actor), target, fields), act.path)
+
+
+def _done(act: Act, deeds: Deeds, target: str, fields: dict[str, str]) -> Shown:
+    shown = acted(act, deeds, target, fields)
+    if shown.code != 200:
+        return shown
+    entry = entry_of(deeds.components, shown.context["audit_id"])
+    result = entry.result if entry is not None else ""
+    return Shown("", {"found": {"audit_id": shown.context["audit_id"], "result": result}})
+
+
+def _fields(body: bytes) -> dict[str, str] | None:
+    """Return the members of a JSON object as texts, None if it is something else."""
+    try:
+        found: Any = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or any(isinstance(each, list) for each in found.values()):
+        return None
+    return {name: each if isinstance(each, str) else json.dumps(each) for name, each in found.items()}
+
+
+def _problem(code: int, title: str, detail: str) -> Response:
+    content: Context = problem_object(code, title, detail)
+    headers = {"www-authenticate": "Bearer"} if code == 401 else None
+    return JSONResponse(content, code, headers, media_type="application/problem+json")
