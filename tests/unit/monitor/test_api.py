@@ -114,9 +114,8 @@ def test_every_endpoint_answers_as_it_is_described_and_nothing_is_told_that_is_m
         kind = endpoint.path.partition("/")[0]
         answer = _get(application, endpoint.path.replace("{id}", ids.get(kind, "")), VIEWER)
         assert answer.status_code == 200, (endpoint.path, answer.text)
-        schema = described[f"/{endpoint.path}"]["get"]["responses"]["200"]["content"]["application/json"][
-            "schema"
-        ]
+        operation = described[f"/{endpoint.path}"]["get"]
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
         assert set(answer.json()) == set(schema["properties"]) == set(schema["required"]), endpoint.path
         assert "sesame" not in answer.text, endpoint.path
         parameters = {each["name"] for each in operation["parameters"]}
