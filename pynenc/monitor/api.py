@@ -180,7 +180,7 @@ _FAILURE = (
     "group_id",
     "type",
     "task",
-    "place",
+    "where",
     "message",
     "count",
     "points",

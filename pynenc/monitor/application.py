@@ -279,7 +279,7 @@ class Monitor:
         return RedirectResponse(f"{key.root}/{quote(key.place)}?{done}", 303)
 
     def _answer(self, key: PageKey, visitor: Visitor, shown: Shown) -> Response:
-        context = {**shown.context, "took": 0.0}
+        context = {**shown.context, "took": 0.0, "is_answer": True}  # which stays until it was read
         text = self._text(key, shown._replace(context=context))
         return HTMLResponse(self._finished(text, visitor), shown.code)
 
@@ -345,11 +345,10 @@ class Monitor:
             "has_session": not self._access.is_open,
             "can_act": key.can_act,
             "form_mark": self._form_mark,
-            "notice": None,
-            "is_live": key.place not in STILL and "pasted" not in shown.context,
+            "is_live": key.place not in STILL and "is_answer" not in shown.context,
             "link": lambda path, **given: f"{key.root}/{path}" + (f"?{urlencode(given)}" if given else ""),
         }
-        return rendered(self._environment, shown.template, {**frame, **shown.context})
+        return rendered(self._environment, shown.template, {"notice": None, **shown.context, **frame})
 
 
 def monitor_app(

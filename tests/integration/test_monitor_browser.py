@@ -17,13 +17,18 @@ BROWSER = shutil.which("chromium")
 if BROWSER is None and os.environ.get("PYNENC_TEST_BROWSER") != "required":
     pytest.skip("chromium is not installed", allow_module_level=True)
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402 - only with a browser
+from axe_playwright_python.sync_playwright import Axe  # noqa: E402 - only with a browser
+from mongo_server import MongoServer  # noqa: E402
+from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
+from redis_server import RedisServer  # noqa: E402
+
+from pynenc.monitor.places import PAGES, STILL  # noqa: E402
 
 TOKEN = "a token of enough length"
 TASKS = """
 from pynenc import Pynenc
 
-app = Pynenc({"app_id": "browsed", "backend": "sqlite", "runner_cls": "ThreadRunner"})
+app = Pynenc({"app_id": "browsed", "runner_cls": "ThreadRunner"})
 
 @app.task
 def price(item: str) -> int:
@@ -32,9 +37,14 @@ def price(item: str) -> int:
 @app.task
 def fails(text: str) -> None:
     raise ValueError(text)
+
+@app.workflow
+def order(item: str) -> str:
+    order.wf.execute_task(price, item)
+    return order.wf.wait_event("paid")["by"]
 """
 HOSTILE = "<img src=x onerror=alert(1)> \\u202e <script>alert(2)</script>"
-PAGES = ("", "invocations", "workflows", "tasks", "queues", "triggers", "runners", "alerts", "logs")
+PATHS = [path for path, _ in PAGES]
 FLAGS = (
     "--no-sandbox",
     "--host-resolver-rules=MAP monitor.test 127.0.0.1",
@@ -49,6 +59,7 @@ class Site:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         (folder / "browsed.py").write_text(TASKS, encoding="utf-8")
+        settings = {"backend": "sqlite", **settings}
         given = {f"PYNENC__{name.upper()}": value for name, value in settings.items()}
         self._environment = {**os.environ, "PYTHONPATH": str(folder), **given}
         self._folder = folder
@@ -118,29 +129,134 @@ class Visitor:
         return self.page
 
 
-@pytest.mark.timeout(180)
+def _populate(site: Site) -> None:
+    site.start_runner()
+    site.run(
+        f"import contextlib\nprice('x').wait(30)\ncall = fails('{HOSTILE}')\n"
+        "with contextlib.suppress(ValueError):\n    call.wait(30)\n"
+        "order('book')\nprice.options(delay=3600)('late')\n"
+        "app.trigger.emit_event('seen', {'by': 'anna'})\n"
+    )
+
+
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     ("width", "scheme"), [(1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")]
 )
 def test_every_page_fits_and_raises_no_complaint(
     site: Site, browser: Browser, width: int, scheme: Any
 ) -> None:
-    site.start_runner()
-    site.run(
-        f"import contextlib\nprice('x').wait(30)\ncall = fails('{HOSTILE}')\n"
-        "with contextlib.suppress(ValueError):\n    call.wait(30)\n"
-    )
+    _populate(site)
     visitor = Visitor(browser, site, viewport={"width": width, "height": 800}, color_scheme=scheme)
-    for path in PAGES:
+    page = visitor.open("failures")
+    expect(page.locator("tbody a").first).to_contain_text("ValueError", timeout=20_000)
+    page.locator("tbody a").first.click()
+    group = page.url.removeprefix(site.url)
+    page = visitor.open("invocations?q=is:workflow")
+    page.locator("table a.id").first.click()
+    workflow = page.url.removeprefix(site.url)
+    details = [group, workflow, f"{workflow}/family", "jobs/new?kind=cancel&q=status:registered"]
+    for path in [*PATHS, *details]:
         page = visitor.open(path)
-        expect(page.locator("#live")).to_have_text("live")
+        if path.partition("?")[0] not in STILL:
+            expect(page.locator("#live")).to_have_text("live")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]})
+        assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
     page = visitor.open("invocations?q=status:failed")
     page.locator("table a.id").first.click()
     expect(page.locator("pre.error").first).to_contain_text("<img src=x onerror=alert(1)>")
     expect(page.locator("main img")).to_have_count(0)
     page.go_back()
     expect(page.locator("h1")).to_have_text("Invocations")
+    assert visitor.complaints == []
+
+
+def _cancels_and_sends(site: Site, browser: Browser) -> None:
+    """Act as an operator: cancel one, send an event to a workflow, cancel all that wait, and see it done."""
+    _populate(site)
+    visitor = Visitor(browser, site)
+    page = visitor.open("invocations?q=is:workflow")
+    expect(page.locator("main")).to_contain_text("retry", timeout=20_000)
+    page.locator("table a.id").first.click()
+    page.get_by_label("Code of the event").fill("paid")
+    page.get_by_label("Payload, as JSON").fill('{"by": "[1')
+    page.get_by_role("button", name="Send event").click()
+    expect(page.locator(".verdict.bad")).to_contain_text("not JSON")
+    page.go_back()
+    page.get_by_label("Code of the event").fill("paid")
+    page.get_by_label("Payload, as JSON").fill('{"by": "anna"}')
+    page.get_by_role("button", name="Send event").click()
+    expect(page.locator("main .verdict").first).to_contain_text("was sent")
+    expect(page.locator("main")).to_contain_text("anna", timeout=30_000)
+    page = visitor.open("invocations?q=status:registered")
+    page.get_by_role("link", name="Cancel…").click()
+    expect(page.locator("h1")).to_have_text("Cancel 1 invocations")
+    page.get_by_label("Why").fill("a mistake")
+    page.get_by_role("button", name="Cancel 1 invocations").click()
+    expect(page.locator("h1")).to_have_text("Actions")
+    expect(page.locator("main")).to_contain_text("done: 1 cancelled", timeout=30_000)
+    expect(page.locator("main")).to_contain_text("a mistake")
+    page = visitor.open("invocations?q=status:cancelled")
+    page.locator("table a.id").first.click()
+    page.get_by_role("button", name="Run again").click()
+    expect(page.locator("main .verdict").first).to_contain_text("it runs again as")
+    page.get_by_role("button", name="Delete").click()
+    expect(page.locator("main .verdict").first).to_contain_text("it is deleted")
+    assert [each for each in visitor.complaints if "409" not in each] == []
+
+
+@pytest.mark.timeout(180)
+def test_an_operator_acts(site: Site, browser: Browser) -> None:
+    _cancels_and_sends(site, browser)
+
+
+@pytest.mark.timeout(240)
+def test_an_operator_acts_on_redis(tmp_path: Path, browser: Browser) -> None:
+    with RedisServer(tmp_path) as server:
+        site = Site(tmp_path, backend="redis", redis_url=server.url)
+        try:
+            _cancels_and_sends(site, browser)
+        finally:
+            site.close()
+
+
+@pytest.mark.timeout(240)
+def test_an_operator_acts_on_mongo(tmp_path: Path, browser: Browser) -> None:
+    with MongoServer(tmp_path) as server:
+        site = Site(tmp_path, backend="mongo", mongo_url=server.url)
+        try:
+            _cancels_and_sends(site, browser)
+        finally:
+            site.close()
+
+
+@pytest.mark.timeout(180)
+def test_what_is_typed_is_not_lost_when_the_page_changes(site: Site, browser: Browser) -> None:
+    page = Visitor(browser, site).open("events")
+    expect(page.locator("#live")).to_have_text("live")
+    page.get_by_label("Code").fill("half a wo")
+    page.locator("h1").click()
+    with page.expect_response(lambda answer: "/stream" in answer.url or True):
+        site.run("app.trigger.emit_event('seen', {})")
+        page.evaluate("fetch(location.href)")
+    expect(page.get_by_label("Code")).to_have_value("half a wo")
+    page.get_by_label("Code").fill("")
+    expect(page.locator("main table").first).to_contain_text("seen", timeout=20_000)
+
+
+@pytest.mark.timeout(180)
+def test_the_timeline_is_moved_by_keys_and_leads_to_a_run(site: Site, browser: Browser) -> None:
+    _populate(site)
+    visitor = Visitor(browser, site)
+    page = visitor.open("timeline?minutes=60")
+    page.locator("#timeline").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#chosen")).to_contain_text("browsed.")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_contain_text("browsed.")
     assert visitor.complaints == []
 
 

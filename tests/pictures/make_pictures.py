@@ -13,11 +13,13 @@ from playwright.sync_api import expect, sync_playwright
 from shop import app, export, fetch, order, price
 
 from pynenc.lifecycle.count_keeping import flush_counts
+from pynenc.lifecycle.failures import failure_groups, flush_failures
 from pynenc.lifecycle.rollups import roll_up
 from pynenc.monitor.application import monitor_app
 from pynenc.testing import working
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+STILL = ("/timeline",)
 SIZE = {"width": 1180, "height": 760}
 
 
@@ -34,6 +36,7 @@ def populate() -> str:
     price.options(delay=600)("later")
     price.options(queue="mail")("nobody consumes this queue")
     flush_counts(app.components)
+    flush_failures(app.components, "picture")
     roll_up(app.components, [])
     invocation_id: str = orders[-1].invocation_id
     return invocation_id
@@ -47,7 +50,16 @@ def main() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = uvicorn.Server(uvicorn.Config(monitor_app(app, auth="open"), log_level="warning"))
         threading.Thread(target=server.run, args=([listener],), daemon=True).start()
-        shown = {"overview": "/", "invocation": f"/invocations/{populate()}"}
+        begin = app.components.now()
+        waiting = populate()
+        (group, *_) = failure_groups(app.components, 0.0, 1)
+        seconds = app.components.now() - begin
+        shown = {
+            "overview": "/",
+            "invocation": f"/invocations/{waiting}",
+            "failure": f"/failures/{group.group_id}",
+            "timeline": f"/timeline?since={begin}&seconds={seconds}",
+        }
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
@@ -55,7 +67,8 @@ def main() -> None:
             page = browser.new_page(viewport=SIZE, color_scheme="light")
             for name, path in shown.items():
                 page.goto(url + path)
-                expect(page.locator("#live")).to_have_text("live")
+                if path.partition("?")[0] not in STILL:
+                    expect(page.locator("#live")).to_have_text("live")
                 page.screenshot(path=PICTURES / f"monitor-{name}.png")
             browser.close()
         server.should_exit = True

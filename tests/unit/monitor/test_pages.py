@@ -133,6 +133,16 @@ def test_every_page_shows_and_hides_what_it_should(client: Client) -> None:
     assert "••••" in client.get(f"/invocations/{ids['work']}").text
 
 
+def test_no_page_takes_a_name_of_the_frame_for_its_own(client: Client) -> None:
+    ids = _populated()
+    for path in _all_pages(ids):
+        page = client.get(path).text
+        place = re.search(r'data-place="([^"]*)" data-query="([^"]*)"', page)
+        assert place is not None
+        wanted = path.lstrip("/").partition("?")
+        assert (place[1], place[2].replace("&amp;", "&")) == (wanted[0], wanted[2]), path
+
+
 def test_tasks_tell_how_they_did(client: Client) -> None:
     with working(app):
         for call in [*(work(number) for number in range(4)), *(fails("x") for _ in range(2))]:
