@@ -58,7 +58,7 @@ def act_on_one(components: Components, kind: JobKind, invocation_id: str, cause:
     """
     (state,) = components.orchestrator.read_states([invocation_id])
     if state is None:
-        raise InvocationNotFoundError(f"no invocation {invocation_id} is stored")
+        raise InvocationNotFoundError(invocation_id)
     (outcome,) = act_on(components, kind, [invocation_id], cause)
     if not outcome.is_done:
         raise InvocationError(f"invocation {invocation_id}: {outcome.text}")

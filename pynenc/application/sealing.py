@@ -13,6 +13,7 @@ from pynenc.conf.loader import SettingsLoader
 from pynenc.invocation.data import LATER_FIELDS, InvocationData, OutcomeData
 from pynenc.plugins.component import Component
 from pynenc.plugins.registry import PluginRegistry, import_object
+from pynenc.state_backend.action_records import AUDIT, JOB, AuditEntry, Job
 from pynenc.state_backend.base_state_backend import INVOCATION, OUTCOME, BaseStateBackend
 from pynenc.state_backend.failure_records import (
     FAILURE_GROUP,
@@ -51,6 +52,24 @@ SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
     ),
     TriggerProblem: SealedFields("trigger_problem", ("task_id",), ("error", "count", "at"), ("error",)),
     Part: SealedFields("trigger_part", ("occurrence",), ("run_id",)),
+    AuditEntry: SealedFields(AUDIT, ("reason", "filter"), ("result", "is_error"), ("result",)),
+    Job: SealedFields(
+        JOB,
+        ("filter", "line"),
+        (
+            "state",
+            "version",
+            "at",
+            "cursor",
+            "slice",
+            "is_last",
+            "done",
+            "skipped",
+            "failed",
+            "errors",
+        ),
+        ("errors",),
+    ),
     LogLine: SealedFields("log_line", ("text",)),
     FailureGroup: SealedFields(
         FAILURE_GROUP, ("message", "trace"), ("last_at", "state", "state_at", "note"), ("note",)

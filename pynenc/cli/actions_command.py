@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import click
 import msgspec
 
-from pynenc.actions.audit import entries
-from pynenc.actions.jobs import Preview, ask, job_of, jobs, preview, switch, work_on_jobs
-from pynenc.cli.auditing import shell_actor
+from pynenc.actions.audit import Deed, entries
+from pynenc.actions.job_work import work_on_jobs
+from pynenc.actions.jobs import Preview, ask, job_of, jobs, preview, switch
+from pynenc.app import Pynenc
+from pynenc.cli.auditing import shell_actor, traced
 from pynenc.cli.options import WORDS_WITH_DASHES, as_json, limit_option, line_of
 from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
 from pynenc.explaining.findings import one_line
@@ -17,6 +20,7 @@ from pynenc.identifiers.texts import visible
 from pynenc.lifecycle.leadership import leader
 from pynenc.state_backend.action_records import Job, JobKind, JobState
 
+_LOOK_S = 0.2
 _KINDS = [each.value for each in JobKind if each != JobKind.FIRE]
 
 
@@ -50,16 +54,24 @@ def start(
     if not yes and not click.confirm("Go on?"):
         sys.exit(1)
     try:
-        job = ask(app.components, shell_actor(), JobKind(kind), line, reason)
+        job = ask(app.components, shell_actor(), JobKind(kind), line, reason, found.at)
     except ValueError as error:
         raise click.ClickException(visible(str(error))) from error
     click.echo(job.job_id)
     if here:
-        while not (job := job_of(app.components, job.job_id)).state.is_over:
-            work_on_jobs(app.components, 1.0)
-        click.echo(_progress(job))
+        _carry_out(app, job)
     elif leader(app.components) is None:
         click.echo("it waits for a runner: none does the housekeeping now (or give --here)", err=True)
+
+
+def _carry_out(app: Pynenc, job: Job) -> None:
+    """Carry out jobs until one is over, or paused; others that wait are carried out, too."""
+    while not (job := job_of(app.components, job.job_id)).state.is_over:
+        if job.state == JobState.PAUSED:
+            break
+        if not work_on_jobs(app.components, 1.0):
+            time.sleep(_LOOK_S)  # somebody else is at it
+    click.echo(f"{job.state.value}: {_progress(job)}")
 
 
 def _tell(kind: str, found: Preview) -> None:
@@ -108,12 +120,17 @@ def _switching(name: str, wanted: JobState, doc: str) -> None:
     @click.argument("job_id", metavar="JOB")
     @click.pass_obj
     def command(state: CliState, job_id: str) -> None:
-        _job(state, job_id)
+        app = state.app()
+        job = _job(state, job_id)
+
+        def act(_: str) -> str:
+            changed = switch(app.components, job.job_id, wanted)
+            return f"{changed.job_id} is {changed.state.value}: {_progress(changed)}"
+
         try:
-            job = switch(state.app().components, job_id, wanted)
+            click.echo(traced(app, Deed(f"{name} a job", job.job_id), act))
         except ValueError as error:
             raise click.ClickException(visible(str(error))) from error
-        click.echo(f"{job.job_id} is {job.state.value}: {_progress(job)}")
 
 
 _switching("pause", JobState.PAUSED, "Pause a job after the slice that it is at.")

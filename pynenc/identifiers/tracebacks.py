@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+), in (.+)$', re.MULTILINE)
+_FRAME = re.compile(r'^[ |+]*File "([^"\n]+)", line (\d+), in (.+)$', re.MULTILINE)
+_COMPARED = 100
 _OF_LIBRARIES = (
     "site-packages",
     "dist-packages",
@@ -42,3 +43,17 @@ def place_of(traceback: str) -> Place | None:
     found = [Place(file, int(line), name) for file, line, name in _FRAME.findall(traceback)]
     own = [each for each in found if not any(part in each.file for part in _OF_LIBRARIES)]
     return own[-1] if own else found[-1] if found else None
+
+
+def without_message(traceback: str, type_name: str, message: str) -> str:
+    """Return a formatted traceback without the message of its exception, in which anything may stand.
+
+    Args:
+        traceback: The traceback.
+        type_name: The import path of the class of the exception.
+        message: Its text.
+    """
+    head = message.partition("\n")[0][:_COMPARED]
+    marker = f"{type_name}: {head}" if head else type_name
+    found = re.search(rf"^[ |+]*{re.escape(marker)}", traceback, re.MULTILINE)
+    return traceback if found is None else traceback[: found.start()]

@@ -58,7 +58,7 @@ def failures(
     """
     if not 0 < seconds < float("inf"):
         raise ValueError(f"the time must be more than 0 s, not {seconds:g} s")
-    if not 0 < limit <= MOST_GROUPS:
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= MOST_GROUPS:
         raise ValueError(f"'limit' is a whole number from 1 to {MOST_GROUPS:,}, not {limit!r}")
     now = components.now()
     found = failure_groups(components, now - seconds, MOST_GROUPS)

@@ -88,7 +88,7 @@ class Access:
         parts = [key, *self._tokens.values(), repr(sorted(self._users.items())).encode(), app_id.encode()]
         self._key = hashlib.sha256(b"\0".join(parts)).digest()
         self._cookie = f"{COOKIE}_{hashlib.sha256(app_id.encode()).hexdigest()[:8]}"
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended: dict[str, float] = {}
         self._wrong: OrderedDict[str, deque[float]] = OrderedDict()
         self._all_wrong: deque[float] = deque(maxlen=_WRONG_IN_ALL)
 
@@ -196,23 +196,32 @@ class Access:
         until = self._clock() + self.session_s
         content = json.dumps({"user": user, "role": role, "until": until, "id": secrets.token_hex(8)})
         packed = base64.urlsafe_b64encode(content.encode()).decode()
-        return f"{packed}.{self._signature(packed)}"
+        return f"{packed}.{self._signature(f'session {packed}')}"
 
     def end(self, request: Request) -> None:
         """End the session of a request, as far as this process is concerned."""
-        self._ended[request.cookies.get(self.cookie(request), "")] = None
-        while len(self._ended) > _MOST_ADDRESSES:
-            self._ended.popitem(last=False)
+        content = self._content(request.cookies.get(self.cookie(request), ""))
+        if content is None:
+            return
+        now = self._clock()
+        for old in [mark for mark, until in self._ended.items() if until <= now]:
+            del self._ended[old]
+        self._ended[str(content["id"])] = content["until"]
 
     def _of_session(self, value: str, address: str) -> Visitor | None:
+        content = self._content(value)
+        if content is None or self._clock() >= content["until"] or content["id"] in self._ended:
+            return None
+        return Visitor(content["user"], Role(content["role"]), address, content["id"])
+
+    def _content(self, value: str) -> dict[str, Any] | None:
+        """Return what a session says, None if it is not one of ours."""
         packed, _, signature = value.partition(".")
-        good = self._signature(packed)
+        good = self._signature(f"session {packed}")
         if not hmac.compare_digest(good.encode(), signature.encode("utf-8", "replace")):
             return None
         content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(packed))
-        if self._clock() >= content["until"] or value in self._ended:
-            return None
-        return Visitor(content["user"], Role(content["role"]), address, content["id"])
+        return content
 
     def _signature(self, text: str) -> str:
         return hmac.new(self._key, text.encode("utf-8", "replace"), hashlib.sha256).hexdigest()

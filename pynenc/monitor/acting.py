@@ -28,19 +28,24 @@ _LONGEST_PAYLOAD = 65_536
 _MOST_SILENT_H = 7 * 24.0
 
 
-class Deeds(NamedTuple):
+class Deeds:
     """The one who acts, and where.
 
-    Attributes:
+    Args:
         components: The components of the app.
         actor: Who.
+
+    Attributes:
+        is_noted: Whether there is an entry in the trail already.
     """
 
-    components: Components
-    actor: Actor
+    def __init__(self, components: Components, actor: Actor) -> None:
+        self.components, self.actor = components, actor
+        self.is_noted = False
 
     def do(self, deed: Deed, act: Callable[[str], str]) -> str:
         """Do something, with its trail; return the id of the entry."""
+        self.is_noted = True
         return audited(self.components, self.actor, deed, act).audit_id
 
 
@@ -130,7 +135,8 @@ def _fire(deeds: Deeds, target: str, fields: Fields) -> str:
 def _ask(deeds: Deeds, target: str, fields: Fields) -> str:
     kind, line = JobKind(_named(fields, "kind")), fields.get("q", "")
     check_line(deeds.components, line)
-    return ask(deeds.components, deeds.actor, kind, line, fields.get("reason", "")).audit_id
+    at = _number(fields, "at") if fields.get("at") else None
+    return ask(deeds.components, deeds.actor, kind, line, fields.get("reason", ""), at).audit_id
 
 
 def _switch(state: JobState, word: str) -> Callable[[Deeds, str, Fields], str]:
@@ -208,7 +214,7 @@ ACTS = (
     Act("triggers/{id}/fire", "triggers/{id}", ("payload", "reason"), _fire),
     Act("events", "events", ("code", "payload"), _emit_event),
     Act("queues/purge", "queues", ("app", "reason"), _purge_messages),
-    Act("jobs", "actions", ("kind", "q", "reason"), _ask),
+    Act("jobs", "actions", ("kind", "q", "reason", "at"), _ask),
     Act("jobs/{id}/pause", "actions", (), _switch(JobState.PAUSED, "pause")),
     Act("jobs/{id}/resume", "actions", (), _switch(JobState.WAITING, "resume")),
     Act("jobs/{id}/stop", "actions", (), _switch(JobState.STOPPED, "stop")),

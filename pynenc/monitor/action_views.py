@@ -44,6 +44,7 @@ def new_job(components: Components, masking: Masking, kind: str, line: str) -> C
         "now": components.now(),
         "kind": JobKind(kind).value,
         "line": line,
+        "at": found.at,
         "count": found.count,
         "is_capped": found.is_capped,
         "statuses": sorted(found.statuses.items()),

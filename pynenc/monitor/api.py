@@ -358,7 +358,13 @@ def dry_run(components: Components, fields: Mapping[str, str]) -> Context:
     check_line(components, line)
     found = preview(components, line)
     ids = [each.data.invocation_id for each in found.first]
-    return {"count": found.count, "is_capped": found.is_capped, "first": ids, "statuses": found.statuses}
+    return {
+        "at": found.at,
+        "count": found.count,
+        "is_capped": found.is_capped,
+        "first": ids,
+        "statuses": found.statuses,
+    }
 
 
 def _plain(value: Any, masking: Masking) -> Any:

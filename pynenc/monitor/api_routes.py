@@ -17,7 +17,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.monitor.access import Access, Visitor
 from pynenc.monitor.acting import ACTS, Act, Deeds
 from pynenc.monitor.api import ENDPOINTS, Asked, Endpoint, dry_run, read
-from pynenc.monitor.forms import MOST_BODY, acted, body_of, noted
+from pynenc.monitor.forms import MOST_BODY, Pace, acted, body_of, noted
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.openapi import PREFIX, openapi, problem_object
 from pynenc.monitor.security import is_same_site
@@ -45,6 +45,7 @@ class Api:
         show: Show,
     ) -> None:
         self._components, self._access, self._masking, self._show = components, access, masking, show
+        self._notes = Pace()
 
     def routes(self) -> list[Route]:
         """Return what answers at which path."""
@@ -99,7 +100,8 @@ class Api:
         actor = Actor(visitor.user, visitor.role, visitor.address)
         if not visitor.can_act:
             deed = Deed(act.path.rpartition("/")[2], target or None)
-            await self._show("", lambda: noted(components, actor, deed, "not let"), {})
+            if self._notes.is_free():
+                await self._show("", lambda: noted(components, actor, deed, "not let"), {})
             return _problem(403, "You may look only", "only operators may act; you are a viewer")
         fields = _fields(body)
         if fields is None:

@@ -28,7 +28,7 @@ from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.monitor.access import Access, Auth, RoleOf, Visitor, address_of
 from pynenc.monitor.acting import ACTS, Act, Deeds
 from pynenc.monitor.api_routes import Api
-from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, acted, form_of, noted
+from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, Pace, acted, form_of, noted
 from pynenc.monitor.live import PageKey, Streams
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.places import DETAILS, PAGES, STILL, is_place, look, look_at_logs
@@ -82,6 +82,7 @@ class Monitor:
         self._environment = environment()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pynenc-monitor")
         self._pending = 0
+        self._notes = Pace()
         self._form_mark = secrets.token_hex(16)  # stands for that of each visitor, as pages are shared
         self.streams = Streams(self._content)
 
@@ -269,6 +270,9 @@ class Monitor:
             return self._answer(key, visitor, problem("You may look only", role, 403))
         is_ours = is_same_site(request) and self._access.is_form_of(visitor, fields.get("form", ""))
         if not (visitor.is_program or is_ours):
+            await self._note_refused(
+                visitor, Deed(act.path.rpartition("/")[2], target or None), "a foreign form"
+            )
             return self._answer(key, visitor, problem("This form is not ours", _REFUSED_FORM, 403))
         given = {name: value for name, value in fields.items() if name in act.fields}
         deeds = Deeds(self._app.components, Actor(visitor.user, visitor.role, visitor.address))
@@ -284,6 +288,8 @@ class Monitor:
         return HTMLResponse(self._finished(text, visitor), shown.code)
 
     async def _note_refused(self, visitor: Visitor, deed: Deed, why: str) -> None:
+        if not self._notes.is_free():
+            return
         actor = Actor(visitor.user[:100], visitor.role, visitor.address)
         await self._shown("", lambda: noted(self._app.components, actor, deed, why), {})
 

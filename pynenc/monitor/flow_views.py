@@ -12,6 +12,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.shown import Context
 from pynenc.orchestrator.base_orchestrator import StateLookup
+from pynenc.storage.operations import Cursor
 from pynenc.storage.record_store import Lookup
 
 _S = InvocationStatus
@@ -22,6 +23,7 @@ MOST_BARS = 10_000
 
 _IN_TABLE = 200
 _LATEST = 50
+_PAGE, _MOST_LOOKED = 1000, 50_000
 _LATE_S = 3600.0
 _OWNED = (_S.RUNNING, _S.PAUSED)
 
@@ -237,11 +239,31 @@ def _active(
             lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=True)
         else:
             continue
-        some = components.orchestrator.look_up(lookup, MOST_BARS)
-        has_more = has_more or len(some) >= MOST_BARS
-        found += [each for each in some if not task or each.task_id == task]
+        some, is_cut = _looked_up(components, lookup, MOST_BARS, task)
+        has_more = has_more or is_cut
+        found += some
     found.sort(key=lambda each: each.changed_at, reverse=True)
     return found[:MOST_BARS], has_more or len(found) > MOST_BARS
+
+
+def _looked_up(
+    components: Components, lookup: StateLookup, most: int, task: str
+) -> tuple[list[InvocationState], bool]:
+    """Return the first records that a lookup finds, and whether there may be more.
+
+    If a task is named, only its records; at 50,000 of any task it gives up.
+    """
+    found, looked = list[InvocationState](), 0
+    after: Cursor | None = None
+    while len(found) < most and looked < _MOST_LOOKED:
+        size = min(_PAGE, most) if task else most
+        some = components.orchestrator.look_up(lookup, size, after)
+        found += [each for each in some if not task or each.task_id == task]
+        looked += len(some)
+        if len(some) < size:
+            return found[:most], len(found) > most
+        after = Cursor(some[-1].since, some[-1].invocation_id)
+    return found[:most], True
 
 
 def _runs(
@@ -274,8 +296,7 @@ def live(components: Components, masking: Masking, task: str) -> Context:
     found: list[InvocationState] = []
     for status in _S:
         lookup = StateLookup("status", status.value, None, now + 1.0, newest_first=True)
-        found += components.orchestrator.look_up(lookup, _LATEST)
-    found = [each for each in found if not task or each.task_id == task]
+        found += _looked_up(components, lookup, _LATEST, task)[0]
     found.sort(key=lambda each: (each.changed_at, each.invocation_id), reverse=True)
     return {
         "now": now,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -22,6 +24,27 @@ MOST_PASTED = 3 * 262_144
 """The most bytes of a text that is pasted, which browsers may encode three times as long."""
 
 _BODY_S = 10.0
+_NOTED_A_MINUTE = 20
+
+
+class Pace:
+    """Bounds how often strangers make something be written down: 20 times a minute.
+
+    Args:
+        clock: Returns seconds that only rise.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._times: deque[float] = deque(maxlen=_NOTED_A_MINUTE)
+
+    def is_free(self) -> bool:
+        """Return whether it may be written down once more, and count it."""
+        now = self._clock()
+        if len(self._times) == _NOTED_A_MINUTE and now - self._times[0] < 60.0:
+            return False
+        self._times.append(now)
+        return True
 
 
 async def body_of(request: Request, most: int = MOST_BODY) -> bytes | None:
@@ -58,6 +81,9 @@ def acted(act: Act, deeds: Deeds, target: str, fields: Mapping[str, str]) -> Sho
     except REFUSALS as error:
         is_key = isinstance(error, LookupError) and bool(error.args)
         text = str(error.args[0]) if is_key else error_text(error)
+        if not deeds.is_noted:
+            deed = Deed(act.path.rpartition("/")[2], target or None)
+            refused(deeds.components, deeds.actor, deed, text)
         return problem("This cannot be done", visible(text), 409)
 
 

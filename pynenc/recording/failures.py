@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pynenc.identifiers.texts import shortened
-from pynenc.identifiers.tracebacks import place_of
+from pynenc.identifiers.tracebacks import place_of, without_message
 
 OTHER_GROUP = "other"
 """The group of what fails in too many ways to tell them apart."""
@@ -97,8 +97,7 @@ class FailureNotes:
         is_final: bool,
     ) -> str:
         """Note a failed attempt; return the group that it belongs to."""
-        found = place_of(trace[-_LONGEST_READ:])
-        place = found.name if found is not None else ""
+        place = place_in(type_name, message, trace)
         group_id = group_of(task_id, type_name, place)
         with self._guard:
             minute = int(self._clock() // 60)
@@ -148,6 +147,13 @@ class FailureNotes:
                 self._seen[each.first.group_id] = FailedGroup(each.first, later.last_at)
             room = _MOST_SAMPLES - len(self._kept)
             self._kept.extendleft(reversed(kept[len(kept) - room :] if len(kept) > room else kept))
+
+
+def place_in(type_name: str, message: str, trace: str) -> str:
+    """Return the file and the function of the user's in which an exception was raised, as far as is known."""
+    frames = without_message(trace, type_name, message)[-_LONGEST_READ:]
+    found = place_of(frames)
+    return found.name if found is not None else ""
 
 
 def group_of(task_id: str, type_name: str, place: str) -> str:

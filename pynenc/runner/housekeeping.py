@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from croniter import croniter
 
-from pynenc.actions.jobs import Fire, work_on_jobs
+from pynenc.actions.job_work import Fire, work_on_jobs
 from pynenc.alerts.telling import AlertTeller
 from pynenc.alerts.watching import watch
 from pynenc.conf.config_observation import Observation
@@ -141,8 +141,8 @@ class Housekeeping:
         self._watch(now)
         if not self._retention.is_busy and self._rounds.is_due(now):
             self._retention.begin()
-        has_more = work_on_jobs(components, _SLICE_S, self._fire)
-        return self._retention.work(_SLICE_S) or has_more
+        has_more = self._retention.work(_SLICE_S)
+        return work_on_jobs(components, _SLICE_S, self._fire) or has_more
 
     def _watch(self, now: float) -> None:
         """Look for alerts, if that is due; a rule that cannot be looked at is told once."""

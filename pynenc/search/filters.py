@@ -14,6 +14,8 @@ from pynenc.identifiers.texts import bare_name, is_storable, shown
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
+from pynenc.recording.failures import group_of, place_in
+from pynenc.serializer.exception_data import ExceptionData
 
 _WILD = ("*", "?", "[")
 
@@ -43,7 +45,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         text: A part of the stored text of an argument, in any case of letters. Large arguments, which
             are kept apart, are not looked into.
         triggered_by: The trigger that started it.
-        failure_group: A group of failures that an attempt of it belongs to, as far as these are kept.
+        failure_group: The group of failures that its last failed attempt belongs to, if it has failed or is
+            about to run again.
         min_retries: How often it has run again at least.
         code_version: The version of the code with which it began, of a workflow.
         without: The opposite: not one attribute of it may fit.
@@ -112,10 +115,6 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("'without' has a 'without' of its own")
         if self.without is not None and self.without.triggered_by is not None:
             raise ValueError("what a trigger has started cannot be left out of a search")
-        if self.without is not None and self.without.failure_group is not None:
-            raise ValueError("a group of failures cannot be left out of a search")
-        if self.triggered_by is not None and self.failure_group is not None:
-            raise ValueError("a search is by a trigger or by a group of failures, not by both")
 
     @property
     def exact_tasks(self) -> tuple[str, ...]:
@@ -150,6 +149,7 @@ def names_of(value: Any) -> tuple[str, ...]:
 
 OnState = Callable[[InvocationState], bool]
 OnData = Callable[[InvocationData], bool]
+OnFailure = Callable[[InvocationState, ExceptionData | None], bool]
 OnHistory = Callable[[Sequence[HistoryEntry]], bool]
 
 
@@ -160,11 +160,13 @@ class Checks(msgspec.Struct):
         on_state: Those that the status record answers.
         on_data: Those that the unchanging part answers.
         on_history: Those that only the history answers.
+        on_failure: Those that only the exception of the last failed attempt answers.
     """
 
     on_state: list[OnState] = []
     on_data: list[OnData] = []
     on_history: list[OnHistory] = []
+    on_failure: list[OnFailure] = []
 
     @classmethod
     def of(cls, wanted: Filter) -> Checks:
@@ -175,6 +177,7 @@ class Checks(msgspec.Struct):
             checks.on_state += [_not(each) for each in unwanted.on_state]
             checks.on_data += [_not(each) for each in unwanted.on_data]
             checks.on_history += [_not(each) for each in unwanted.on_history]
+            checks.on_failure += [_not_failure(each) for each in unwanted.on_failure]
         return checks
 
     def fits_state(self, state: InvocationState) -> bool:
@@ -185,9 +188,17 @@ class Checks(msgspec.Struct):
         """Return whether the unchanging part fits."""
         return all(check(data) for check in self.on_data)
 
+    def fits_failure(self, state: InvocationState, error: ExceptionData | None) -> bool:
+        """Return whether the exception of the last failed attempt fits; None if there is none."""
+        return all(check(state, error) for check in self.on_failure)
+
     def fits_history(self, entries: Sequence[HistoryEntry]) -> bool:
         """Return whether a history fits."""
         return all(check(entries) for check in self.on_history)
+
+
+def _not_failure(check: OnFailure) -> OnFailure:
+    return lambda state, error: not check(state, error)
 
 
 def _not(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
@@ -195,13 +206,24 @@ def _not(check: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _checks(wanted: Filter) -> Checks:
-    checks = Checks([], [], [])
+    checks = Checks([], [], [], [])
     checks.on_state += _state_checks(wanted)
     checks.on_data += _data_checks(wanted)
     if wanted.runner_id is not None:
         runner_id = wanted.runner_id
         checks.on_history.append(lambda entries: any(each.runner_id == runner_id for each in entries))
+    if wanted.failure_group is not None:
+        group = wanted.failure_group
+        checks.on_failure.append(lambda state, error: group_of_failure(state, error) == group)
     return checks
+
+
+def group_of_failure(state: InvocationState, error: ExceptionData | None) -> str | None:
+    """Return the group that the last failed attempt of an invocation belongs to, None if it has none."""
+    if error is None:
+        return None
+    place = place_in(error.type_name, error.message, error.traceback)
+    return group_of(state.task_id, error.type_name, place)
 
 
 def _state_checks(wanted: Filter) -> Iterable[OnState]:

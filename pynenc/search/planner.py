@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pynenc.identifiers.texts import bare_name
 from pynenc.invocation.data import DECLARED, InvocationData
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
@@ -15,12 +16,12 @@ from pynenc.search.streams import (
     Span,
     Stream,
     of_data,
-    of_failures,
     of_ids,
     of_states,
     of_tag,
     of_trigger,
 )
+from pynenc.state_backend.failure_records import FailureGroup
 from pynenc.storage.operations import Cursor
 
 _MOST_COUNTED = 10_000
@@ -37,8 +38,6 @@ def drivers_of(components: Components, wanted: Filter, now: float) -> list[Drive
     """
     if wanted.triggered_by is not None:
         return [of_trigger(components, wanted.triggered_by)]
-    if wanted.failure_group is not None:
-        return [of_failures(components, wanted.failure_group)]
     if wanted.ids:
         return [of_ids(components, wanted.ids)]
     found = _special(components, wanted, now)
@@ -55,6 +54,11 @@ def drivers_of(components: Components, wanted: Filter, now: float) -> list[Drive
 
 def _special(components: Components, wanted: Filter, now: float) -> list[Driver]:
     created, changed = Span(wanted.created_since, wanted.created_until), _changed(wanted)
+    if wanted.failure_group is not None:
+        (group,) = components.state_backend.read(FailureGroup, [wanted.failure_group])
+        types = [] if group is None else [bare_name(group.type_name)]
+        plan = f"by the error of the failures {wanted.failure_group}"
+        return [of_states(components, plan, "error_type", types, changed, now)]
     found = [of_tag(components, tag, created) for tag in wanted.tags]
     if wanted.parent_id is not None:
         equals = [{"parent_invocation_id": wanted.parent_id}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pynenc.exceptions import SearchError
+from pynenc.exceptions import ClientDataNotFoundError, SearchError
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
@@ -13,6 +13,7 @@ from pynenc.search.merge import Merge
 from pynenc.search.page import PRESS, Budget, FoundInvocation, Position, SearchPage, hash_of, position_of
 from pynenc.search.planner import chosen, drivers_of
 from pynenc.search.streams import Candidate, Driver, Order
+from pynenc.serializer.exception_data import ExceptionData
 
 _PAGE = 200
 MOST_ROWS = 10_000
@@ -136,7 +137,27 @@ class _Scan:
                 for each, entries in zip(both, histories, strict=True)
                 if self._checks.fits_history(entries)
             ]
+        if self._checks.on_failure and both:
+            errors = _errors(self._components, [states[each] for each in both])
+            both = [each for each in both if self._checks.fits_failure(states[each], errors.get(each))]
         fitting = set(both)
         for each in candidates:
             known = each.invocation_id
             yield FoundInvocation(data[known], states[known]) if known in fitting else None
+
+
+def _errors(components: Components, states: Sequence[InvocationState]) -> dict[str, ExceptionData]:
+    """Return the exceptions of the last failed attempts; those that are gone or damaged are missing."""
+    failed = [each for each in states if each.error_type is not None and each.outcome_id is not None]
+    outcomes = components.state_backend.read_outcomes([each.outcome_id or "" for each in failed])
+    found: dict[str, ExceptionData] = {}
+    for state, outcome in zip(failed, outcomes, strict=True):
+        if outcome is None or not outcome.is_error:
+            continue
+        try:
+            (error,) = components.values.failures([outcome.payload])
+        except ClientDataNotFoundError:
+            continue
+        if error is not None:
+            found[state.invocation_id] = error
+    return found

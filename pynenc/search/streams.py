@@ -11,7 +11,6 @@ from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.components import Components
 from pynenc.orchestrator.base_orchestrator import StateLookup
-from pynenc.state_backend.failure_records import FailureSample
 from pynenc.storage.operations import Cursor
 from pynenc.storage.record_store import Lookup
 
@@ -156,22 +155,6 @@ def of_trigger(components: Components, trigger_id: str) -> Driver:
         ]
 
     return Driver(f"by the runs of trigger {trigger_id}", "created", [Stream(read)], lambda limit: 0)
-
-
-def of_failures(components: Components, group_id: str) -> Driver:
-    """Return the driver that reads what has failed in a group of failures."""
-    store = components.state_backend
-    lookup = Lookup(FailureSample, {"group_id": group_id}, newest_first=True)
-
-    def read(limit: int, after: Cursor | None) -> Sequence[Candidate]:
-        samples = store.find(FailureSample, lookup, limit, after)
-        known = store.read_invocations([each.invocation_id for each in samples])
-        return [
-            Candidate(Cursor(each.at, each.sample_id), None, data)
-            for each, data in zip(samples, known, strict=True)
-        ]
-
-    return Driver(f"by the failures {group_id}", "changed", [Stream(read)], lambda limit: 0)
 
 
 def of_ids(components: Components, ids: Sequence[str]) -> Driver:

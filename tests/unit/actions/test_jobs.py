@@ -13,10 +13,12 @@ from click.testing import CliRunner
 from dying import Dies, failing
 
 from pynenc import Pynenc
-from pynenc.actions import jobs as module
+from pynenc.actions import job_work as module
 from pynenc.actions import on_invocations
 from pynenc.actions.audit import Actor, entries
-from pynenc.actions.jobs import ask, ask_to_fire, job_of, jobs, preview, switch, work_on_jobs
+from pynenc.actions.job_work import work_on_jobs
+from pynenc.actions.jobs import ask, ask_to_fire, job_of, jobs, preview, switch
+from pynenc.cli import actions_command
 from pynenc.cli.main import cli
 from pynenc.exceptions import SearchError, StorageUnavailableError, TriggerNotFoundError
 from pynenc.invocation.status import InvocationStatus
@@ -235,7 +237,14 @@ def test_a_store_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     "values",
-    [{"filter": "{"}, {"filter": '{"statuses":["unknown"]}'}, {"cursor": "x"}, {"filter": "[1]"}],
+    [
+        {"filter": "{"},
+        {"filter": '{"statuses":["unknown"]}'},
+        {"cursor": "x"},
+        {"filter": "[1]"},
+        {"filter": "{}"},
+        {"filter": '{"created_until":1e12,"colour":"red"}'},
+    ],
 )
 def test_a_record_of_other_or_hostile_code_stops_its_job_only(values: dict[str, str]) -> None:
     _waiting(2)
@@ -246,6 +255,34 @@ def test_a_record_of_other_or_hostile_code_stops_its_job_only(values: dict[str, 
     stopped = job_of(app.components, bad.job_id)
     assert (stopped.state, stopped.done) == (JobState.STOPPED, 0)
     assert "cannot go on" in json.loads(stopped.errors)[0]
+
+
+def test_a_record_that_can_neither_go_on_nor_be_stopped_stops_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _waiting(2)
+    bad = ask(app.components, ANNA, JobKind.CANCEL, "status:registered")
+    good = ask(app.components, ANNA, JobKind.CANCEL, "status:registered")
+    change = module.change
+
+    def overflows(components: Any, job: Job, **values: Any) -> Any:
+        if job.job_id == bad.job_id:
+            raise OverflowError("a version that no engine takes")
+        return change(components, job, **values)
+
+    monkeypatch.setattr(module, "change", overflows)
+    assert _finish(good).state == JobState.DONE
+
+
+def test_what_is_made_while_somebody_thinks_is_left_alone() -> None:
+    before = _waiting(2)
+    seen = preview(app.components, "status:registered since:1h")
+    later = _waiting(3)
+    job = ask(app.components, ANNA, JobKind.CANCEL, "status:registered since:1h", at=seen.at)
+    assert (job.estimate, _finish(job).done) == (2, 2)
+    assert (_statuses(before), _statuses(later)) == ({_S.CANCELLED}, {_S.REGISTERED})
+    for moment in (seen.at - 7200, seen.at + 1e9):  # what is not a moment of a preview is now
+        assert preview(app.components, "status:registered", moment).count == 3
 
 
 @pytest.mark.parametrize("line", ["", "   ", "status:nothing", "what is this"])
@@ -311,7 +348,7 @@ def test_a_trigger_that_cannot_be_fired_says_why() -> None:
     assert entries(app.components, 1)[0].is_error
 
 
-def test_the_command_line() -> None:
+def test_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def call(*words: str) -> tuple[int, str]:
         answer = CliRunner().invoke(cli, ["--app", "test_jobs.app", *words])
         return answer.exit_code, answer.output
@@ -324,6 +361,7 @@ def test_the_command_line() -> None:
     assert _statuses(ids) == {_S.CANCELLED}
     (job,) = jobs(app.components)
     assert call("actions", "stop", job.job_id)[0] == 1
+    assert [each.action for each in entries(app.components, 9)] == ["stop a job", "cancel all"]
     assert call("actions", "show", "nothing")[0] == 1
     assert "3 of about 3 done" in call("actions", "show", job.job_id)[1]
     assert msgspec.json.decode(call("actions", "list", "--json")[1])[0]["kind"] == "cancel"
@@ -331,7 +369,20 @@ def test_the_command_line() -> None:
     assert "done: 3 cancelled" in call("actions", "audit")[1]
     assert call("actions", "start", "cancel", "status:unknown", "--yes")[0] == 1
     assert call("actions", "start", "purge", "status:cancelled", "--yes", "--reason", "x" * 600)[0] == 1
+    work()
+    paused = ask(app.components, ANNA, JobKind.CANCEL, "task:*.nothing")
+    assert "is paused" in call("actions", "pause", paused.job_id)[1]
     answer = CliRunner().invoke(
         cli, ["--app", "test_jobs.app", "actions", "start", "purge", "status:cancelled"], input="n\n"
     )
-    assert (answer.exit_code, len(jobs(app.components))) == (1, 1)
+    assert (answer.exit_code, len(jobs(app.components))) == (1, 2)
+    monkeypatch.setattr(actions_command, "work_on_jobs", lambda *_: switch_all(JobState.PAUSED))
+    code, text = call("actions", "start", "cancel", "status:registered", "--yes", "--here")
+    assert (code, "paused: 0 of about 1 done" in text) == (0, True)
+
+
+def switch_all(state: JobState) -> bool:
+    for each in jobs(app.components):
+        if not each.state.is_over:
+            switch(app.components, each.job_id, state)
+    return False

@@ -14,10 +14,18 @@ import workflow_bodies
 from cryptography.fernet import Fernet
 from sealed_apps import OTHER, SIGNING, failure, make, patch
 
+from pynenc.actions.audit import Actor, Deed, entries, refused
+from pynenc.actions.job_work import work_on_jobs
+from pynenc.actions.jobs import ask, ask_to_fire, jobs
 from pynenc.exceptions import InvocationError
 from pynenc.invocation.data import InvocationData, OutcomeData
 from pynenc.invocation.state import outcome_id
+from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import retention
+from pynenc.lifecycle.failures import decide, failure_groups
+from pynenc.state_backend.action_records import Job, JobKind, JobState
+from pynenc.state_backend.failure_records import FailureGroup, FailureState
+from pynenc.state_backend.log_records import LogLine
 from pynenc.state_backend.workflow_records import Step, step_id
 from pynenc.storage.record_store import Save
 from pynenc.testing.app_fixtures import running
@@ -192,6 +200,55 @@ def test_unsigned_runs_use_up_no_rate(path: Path) -> None:
     app.trigger.emit_event("code", {"value": "ours"})
     Evaluating(app).work()
     assert len(fired(app, task)) == 1
+
+
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_an_unsigned_job_is_not_carried_out(path: Path, kind: JobKind) -> None:
+    intruder = make(path)
+    now = intruder.orchestrator.now()
+    line = '{"created_until":1e12}' if kind != JobKind.FIRE else '{"value": "theirs"}'
+    job = Job("f" * 32, kind, JobState.WAITING, 1, now, now, "x", "nope", "status:registered", line)
+    intruder.state_backend.write([Save(job)])
+    app = make(path, signing_keys=[SIGNING])
+    task = app.task(plain_tasks.echo)
+    waiting = task("ours").invocation_id
+    fired_now: list[Any] = []
+
+    def fire(*given: Any) -> str:
+        fired_now.append(given)
+        return ""
+
+    assert not work_on_jobs(app.components, 1.0, fire)
+    assert (fired_now, jobs(app.components)) == ([], [])
+    (state,) = app.orchestrator.read_states([waiting])
+    assert state is not None
+    assert state.status == InvocationStatus.REGISTERED
+
+
+def test_what_people_write_is_encoded(path: Path) -> None:
+    app = make(path, codec=["fernet"], codec_keys=[Fernet.generate_key().decode()], signing_keys=[SIGNING])
+    app.task(triggers=on_event("code"))(plain_tasks.echo)
+    app.register_deferred_triggers()
+    trigger_id = app.trigger.find_definitions()[0].trigger_id
+    actor = Actor("anna", "operator", "here")
+    ask_to_fire(app.components, actor, trigger_id, {"value": "sesame-1"}, "sesame-2")
+    ask(app.components, actor, JobKind.CANCEL, "tag:customer=sesame-3", "sesame-4")
+    refused(app.components, actor, Deed("cancel"), "sesame-5")
+    note = FailureGroup("g", "t", "E", "f", "sesame-6", "sesame-7", 1.0, 1.0)
+    app.state_backend.write([Save(note), Save(LogLine("l", 1.0, "error", "x", "sesame-8", "r", None, None))])
+    decide(app.components, "g", FailureState.MUTED, "sesame-9")
+    done: list[Any] = []
+    work_on_jobs(app.components, 1.0, lambda *given: done.append(given[1]) or "sesame-10")
+    assert done == [{"value": "sesame-1"}]
+    for file in path.parent.iterdir():
+        assert b"sesame" not in file.read_bytes(), file
+    texts = [(each.reason, each.result) for each in entries(app.components, 9)]
+    assert texts == [
+        ("", "sesame-5"),
+        ("sesame-4", "done: 0 cancelled"),
+        ("sesame-2", "sesame-10"),
+    ]
+    assert failure_groups(app.components, 0.0, 9)[0].note == "sesame-9"
 
 
 def test_a_value_that_was_purged_elsewhere_is_stored_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,11 +14,13 @@ from asgi_client import Client
 
 from pynenc import Pynenc
 from pynenc.actions.audit import entries
-from pynenc.actions.jobs import job_of, jobs, work_on_jobs
-from pynenc.conf.config_monitor import ConfigMonitor
+from pynenc.actions.job_work import work_on_jobs
+from pynenc.actions.jobs import job_of, jobs
+from pynenc.conf.config_monitor import ConfigMonitor, Role
 from pynenc.exceptions import ConfigError, StorageUnavailableError
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.failures import failure_groups
+from pynenc.monitor.access import Access, Visitor
 from pynenc.monitor.acting import ACTS
 from pynenc.monitor.application import monitor_app
 from pynenc.monitor.passwords import hashed, is_password
@@ -114,7 +117,10 @@ def test_what_cannot_be_done_is_told_and_in_the_trail() -> None:
     answer = _post(client, f"/invocations/{ended}/cancel")
     assert (answer.status_code, "had ended as" in answer.text) == (409, True)
     assert entries(app.components, 1)[0].is_error
-    assert _post(client, "/invocations/nothing/cancel").status_code == 409
+    unknown = _post(client, "/invocations/nothing/cancel")
+    assert (unknown.status_code, unknown.text.count("is stored for this app")) == (409, 1)
+    assert _post(client, "/jobs", kind="nothing", q="status:failed").status_code == 409
+    assert "not a valid JobKind" in entries(app.components, 1)[0].result
     assert _post(client, "/failures/nothing/state", state="muted").status_code == 409
     assert _post(client, "/jobs/nothing/stop").status_code == 409
     assert _post(client, "/triggers/nothing/pause").status_code == 409
@@ -213,7 +219,7 @@ PATHS = ["/" + each.path.replace("{id:path}", "x").replace("{id}", "x") for each
 
 def _nothing_happened() -> bool:
     trail = [each for each in entries(app.components, 100) if each.action != "log in"]
-    return not jobs(app.components) and all(each.result == "not let" for each in trail)
+    return not jobs(app.components) and all(each.result in ("not let", "a foreign form") for each in trail)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -251,7 +257,51 @@ def test_forged_forms_do_nothing(path: str, forgery: str) -> None:
     answer = client.post(path, data={**fields, "form": mark}, headers=headers)
     assert answer.status_code == 403
     assert "not ours" in answer.text
+    assert entries(app.components, 1)[0].result == "a foreign form"
     assert _nothing_happened()
+
+
+def test_what_was_decided_on_a_preview_is_done_to_what_was_there_then() -> None:
+    client = _client()
+    first = work().invocation_id
+    page = client.get("/jobs/new?kind=cancel&q=status:registered").text
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    later = work().invocation_id
+    assert client.post("/jobs", data=fields).status_code == 303
+    work_on_jobs(app.components, 1.0)
+    states = app.orchestrator.read_states([first, later])
+    assert [each.status.value for each in states if each] == ["cancelled", "registered"]
+
+
+def test_strangers_write_little_into_the_trail() -> None:
+    client = Client(_application())
+    for number in range(50):
+        client.post("/login", data={"token": f"guess {number}"})
+    assert len(entries(app.components, 100)) == 20
+
+
+def test_strangers_end_no_sessions_and_take_no_memory() -> None:
+    application = _application()
+    access = _access_of(application)
+    client = Client(application)
+    client.post("/login", data={"token": OPERATOR})
+    thief = Client(application)
+    thief.cookies = client.cookies
+    name = next(iter(client.cookies))
+    client.post("/logout")
+    for number in range(50):
+        Client(application).post("/logout", headers={"cookie": f"{name}=junk{number}"})
+    assert len(access._ended) == 1
+    assert thief.get("/").status_code == 303
+    mark = access.form_mark(Visitor("x", Role.VIEWER, "", "x"))
+    forged = {"cookie": f"{name}=form {int(time.time() // 3600)} x.{mark}"}
+    assert Client(application).get("/", headers=forged).status_code == 303
+
+
+def _access_of(application: Any) -> Access:
+    (login,) = [each for each in application._application.routes if each.path == "/login"]
+    access: Access = login.endpoint.__self__._access
+    return access
 
 
 def test_a_program_acts_without_a_form() -> None:

@@ -202,6 +202,11 @@ def test_live_shows_what_changed_last(client: Client) -> None:
     assert [row["id"] for row in found["rows"]] == ids[::-1]
     assert found["rows"][0]["error"] == "ValueError"
     assert live(app.components, _masking(), "other")["rows"] == []
+    for number in range(80):
+        leaf(number)
+    branch.options(delay=1)(1)
+    found = live(app.components, _masking(), "test_depth.branch")
+    assert [row["task"] for row in found["rows"]] == ["test_depth.branch"]
 
 
 def test_events_tell_what_they_started_and_who_waits(client: Client) -> None:

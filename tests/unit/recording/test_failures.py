@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from pynenc import Pynenc
 from pynenc.actions.audit import entries
 from pynenc.cli.main import cli
-from pynenc.exceptions import StorageUnavailableError
+from pynenc.exceptions import SearchError, StorageUnavailableError
 from pynenc.lifecycle import count_keeping, observation_retention
 from pynenc.lifecycle.count_keeping import all_counts, flush_counts, fold
 from pynenc.lifecycle.failures import decide, failure_groups, flush_failures, samples_of
@@ -23,8 +23,9 @@ from pynenc.lifecycle.observation_retention import old_failure_groups, old_failu
 from pynenc.lifecycle.rollups import roll_up
 from pynenc.metrics.failures import failures
 from pynenc.recording.counts import key_of
-from pynenc.recording.failures import FailureNotes, group_of, shape_of
+from pynenc.recording.failures import FailureNotes, group_of, place_in, shape_of
 from pynenc.recording.recorder import FAILURE, Recorder
+from pynenc.serializer.exception_data import readable
 from pynenc.state_backend.count_records import HOUR, MINUTE, Rollup
 from pynenc.state_backend.failure_records import FailureGroup, FailureSample, FailureState
 from pynenc.storage.record_store import Amend, Lookup, Save
@@ -89,6 +90,35 @@ def test_an_edit_that_moves_lines_keeps_the_group_and_another_place_does_not() -
     assert _note(notes, line=1) == _note(notes, line=99)
     assert _note(notes) != _note(notes, task="other")
     assert group_of("t", "E", "") != group_of("tE", "", "")
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_a_message_says_nothing_about_the_group(size: int) -> None:
+    groups = set()
+    for number in range(3):
+        frames = f'Traceback\n  File "/srv/job_{number}.py", line 1, in x'
+        try:
+            _raises(f"job {number} failed:\n{frames}\n" + "y" * size)
+        except RuntimeError as error:
+            data = readable(error, 10**6, 10**6)
+        notes = FailureNotes()
+        groups.add(notes.note("t", data.type_name, data.message, data.traceback, "i", 1.0, True))
+        _, (kept,) = notes.take()
+        assert kept.place == "test_failures.py: _raises"
+    assert len(groups) == 1
+
+
+def _raises(text: str) -> None:
+    raise RuntimeError(text)
+
+
+def test_a_group_of_exceptions_has_a_place() -> None:
+    try:
+        raise ExceptionGroup("several", [ValueError("one"), KeyError("two")])
+    except ExceptionGroup as error:
+        data = readable(error, 10**6, 10**6)
+    place = place_in(data.type_name, data.message, data.traceback)
+    assert place == "test_failures.py: test_a_group_of_exceptions_has_a_place"
 
 
 def test_a_storm_is_sampled_and_each_sample_says_for_how_many_it_stands() -> None:
@@ -203,7 +233,10 @@ def test_what_was_decided_hides_a_group_until_it_is_back() -> None:
         decide(app.components, "g", FailureState.OPEN, "\ud800")
 
 
-@pytest.mark.parametrize("given", [{"limit": 0}, {"limit": 1001}, {"within": timedelta()}])
+@pytest.mark.parametrize(
+    "given",
+    [{"limit": 0}, {"limit": 1001}, {"limit": "a"}, {"limit": 1.5}, {"limit": True}, {"within": timedelta()}],
+)
 def test_wrong_questions(given: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must be|whole number"):
         app.failures(**given)
@@ -262,10 +295,19 @@ def test_the_invocations_of_a_group_are_found() -> None:
     assert app.search("failures:nothing").rows == []
 
 
-@pytest.mark.parametrize("line", ["-failures:g", "failures:g trigger:t", "failures:"])
-def test_searches_that_cannot_be(line: str) -> None:
-    with pytest.raises(Exception, match=r"cannot be understood|left out|not by both"):
-        app.search(line)
+def test_all_of_a_group_are_found_though_few_are_kept() -> None:
+    with working(app):
+        for call in fails.parallelize([(number,) for number in range(60)]).invocations:
+            with suppress(ValueError):
+                call.wait(30)
+        with suppress(KeyError):
+            fails_twice().wait(30)
+    (group,) = [each for each in failure_groups(app.components, 0.0, 9) if each.type_name == "ValueError"]
+    assert len(samples_of(app.components, group.group_id, 100)) < 60
+    assert len(app.search(f"failures:{group.group_id}", 100).rows) == 60
+    assert len(app.search(f"-failures:{group.group_id}", 100).rows) == 1
+    with pytest.raises(SearchError):
+        app.search("failures:")
 
 
 def test_the_command_line() -> None:
