@@ -41,6 +41,8 @@ from pynenc.state_backend.base_state_backend import OUTCOME
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.record_store import Remove, Save
 
+_TRIES = 3
+
 
 class Finished(msgspec.Struct, frozen=True):
     """The end of a claim's run.
@@ -283,20 +285,34 @@ def hand_back_running(components: Components, claims: Sequence[Claim], runner_id
 
     What their bodies still do does not count: the runner has given up its ownership.
     """
+    owned = {claim.state.invocation_id: claim.state.claim for claim in claims}
+    for _ in range(_TRIES):
+        found = components.orchestrator.read_states(list(owned))
+        mine = [
+            state
+            for state in found
+            if state is not None
+            and state.status.needs_owner
+            and (state.runner_id, state.claim) == (runner_id, owned[state.invocation_id])
+        ]
+        if not mine:
+            break
+        _hand_back(components, mine, runner_id)  # one that pauses or goes on meanwhile is looked at again
+    slots.release(components, [claim.state for claim in claims], runner_id)
+
+
+def _hand_back(components: Components, states: Sequence[InvocationState], runner_id: str) -> None:
     now, group = components.now(), Group()
     replies: list[Pending[list[ChangeOutcome]]] = []
-    for claim in claims:
-        for status in (InvocationStatus.RUNNING, InvocationStatus.PAUSED):
-            state = msgspec.structs.replace(claim.state, status=status)
-            killed = changed(state, InvocationStatus.KILLED, runner_id, now)
-            again = changed(killed.target, InvocationStatus.REROUTED, runner_id, now)
-            replies.append(components.stage_change(group, [killed, again], runner_id))
-            components.broker.stage_push(group, [message_for(again.target)])
+    for state in states:
+        killed = changed(state, InvocationStatus.KILLED, runner_id, now)
+        again = changed(killed.target, InvocationStatus.REROUTED, runner_id, now)
+        replies.append(components.stage_change(group, [killed, again], runner_id))
+        components.broker.stage_push(group, [message_for(again.target)])
     group.send()
     for each in replies:
         if each.get()[-1].applied:
             components.recorder.note((REROUTED, "", "", "", 0.0))
-    slots.release(components, [claim.state for claim in claims], runner_id)
 
 
 def _end(each: Finished, runner_id: str, now: float) -> Change:

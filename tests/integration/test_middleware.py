@@ -9,17 +9,16 @@ import contextvars
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from told_changes import Changes
 
 from pynenc import Pynenc, hookimpl
 from pynenc.exceptions import PluginError
-from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import running
 
 _tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
@@ -388,23 +387,6 @@ def test_inline_bodies_run_inside() -> None:
     assert inline.retry_invocation(call.invocation_id).result == 1
 
 
-class Changes:
-    """Keeps the changes of statuses."""
-
-    def __init__(self) -> None:
-        self.told: Counter[tuple[str, str, str]] = Counter()
-        self.order: dict[str, list[InvocationStatus]] = {}
-        self.lock = threading.Lock()
-
-    @hookimpl
-    def pynenc_statuses_changed(self, changes: Any) -> None:
-        with self.lock:
-            for each in changes:
-                assert each.task_id
-                self.told[each.invocation_id, str(each.before), str(each.after)] += 1
-                self.order.setdefault(each.invocation_id, []).append(each.after)
-
-
 def test_every_change_of_a_status_is_told(app: Pynenc) -> None:
     changes = Changes()
     app.use(changes)
@@ -429,8 +411,4 @@ def test_every_change_of_a_status_is_told(app: Pynenc) -> None:
     ids = [row.data.invocation_id for row in app.search("", 1000)]
     assert len(ids) == 12
     for each in ids:
-        history = [entry.status for entry in app.orchestrator.history(each)]
-        assert sorted(changes.order[each]) == sorted(history), (each, history)
-        pairs = Counter(zip([None, *history], history, strict=False))
-        told = {key[1:]: count for key, count in changes.told.items() if key[0] == each}
-        assert told == {(str(before), str(after)): count for (before, after), count in pairs.items()}
+        assert changes.compare(app, each) == 0
