@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from heapq import nlargest
+from typing import TypeAlias
 
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import HistoryEntry, InvocationState
@@ -164,6 +166,11 @@ def _rest(parent: str, number: int, depth: int) -> Context:
 # --- timeline -------------------------------------------------------------------------
 
 
+Bar: TypeAlias = tuple[int, float, float, float, int, str, str]
+"""A run: the lane, begin, end and begin of the wait in seconds from the begin of the timeline, the task, the
+status at the end, and the id of the invocation."""
+
+
 def timeline(components: Components, masking: Masking, since: float, until: float, task: str) -> Context:
     """Return the runs of a stretch of time, by the worker that ran them.
 
@@ -179,31 +186,33 @@ def timeline(components: Components, masking: Masking, since: float, until: floa
     now = components.now()
     lanes: dict[str, int] = {}
     tasks: dict[str, int] = {}
-    bars: list[list[object]] = []
+    bars: list[Bar] = []
     for state, entries in zip(states, histories, strict=True):
+        name = tasks.setdefault(state.task_id, len(tasks))
         for begun, ended, waited, runner, status in _runs(entries, now):
             if ended < since or begun > until:
                 continue
             lane = lanes.setdefault(runner, len(lanes))
-            name = tasks.setdefault(state.task_id, len(tasks))
-            times = [round(each - since, 4) for each in (begun, ended, waited)]
-            bars.append([lane, *times, name, status.value, state.invocation_id])
-            if len(bars) >= MOST_BARS:
-                has_more = True
-                break
+            times = round(begun - since, 4), round(ended - since, 4), round(waited - since, 4)
+            bars.append((lane, *times, name, status.value, state.invocation_id))
+        if len(bars) >= MOST_BARS:
+            has_more = has_more or state is not states[-1]
+            break
+    del bars[MOST_BARS:]
     known = components.state_backend.read_runners(list(lanes)) if lanes else []
     names = [
         f"{data.hostname} {data.pid} {data.runner_id[-4:]}" if data is not None else runner[-8:]
         for runner, data in zip(lanes, known, strict=True)
     ]
+    lane_names, task_names = [masking.text(each) for each in names], [masking.text(each) for each in tasks]
     content = {
         "since": since,
         "seconds": until - since,
-        "lanes": [masking.text(each) for each in names],
-        "tasks": [masking.text(each) for each in tasks],
+        "lanes": lane_names,
+        "tasks": task_names,
         "bars": bars,
     }
-    rows = sorted(bars, key=lambda bar: -float(str(bar[1])))[:_IN_TABLE]
+    rows = nlargest(_IN_TABLE, bars, key=lambda bar: bar[1])
     return {
         "now": now,
         "since": since,
@@ -215,10 +224,10 @@ def timeline(components: Components, masking: Masking, since: float, until: floa
         "rows": [
             {
                 "id": bar[6],
-                "task": content["tasks"][bar[4]],  # type: ignore[index]
-                "runner": content["lanes"][bar[0]],  # type: ignore[index]
-                "begun": since + float(str(bar[1])),
-                "seconds": float(str(bar[2])) - float(str(bar[1])),
+                "task": task_names[bar[4]],
+                "runner": lane_names[bar[0]],
+                "begun": since + bar[1],
+                "seconds": bar[2] - bar[1],
                 "status": bar[5],
             }
             for bar in rows

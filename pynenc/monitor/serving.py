@@ -24,6 +24,7 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(128)  # whoever reads the line below may ask at once
     except OSError as error:
         raise ConfigError(f"the monitor cannot listen at {host}, port {port}: {error}") from error
     named = f"[{host}]" if ":" in host else host

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import cast
@@ -137,6 +136,9 @@ def _query(lookup: StateLookup) -> Query:
     return _STATES.query(asked, _STATES.fetched)
 
 
+_STATUSES = {each.value: each for each in InvocationStatus}
+
+
 def _operation(change: StateChange, actor_id: str | None) -> Operation:
     """Return a change of a status record as one operation of the storage."""
     if isinstance(change, Registration):
@@ -162,10 +164,12 @@ def _decoded_history(lines: Sequence[str]) -> list[HistoryEntry]:
     """Return the entries of a history; lines that cannot be read are left out."""
     entries: list[HistoryEntry] = []
     for line in lines:
-        with contextlib.suppress(ValueError, OverflowError, OSError):
+        try:
             status, moment, claim, runner_id = line.split(" ", 3)
-            timestamp = datetime.fromtimestamp(float(moment), UTC)
-            entries.append(HistoryEntry(InvocationStatus(status), timestamp, runner_id or None, int(claim)))
+            at = datetime.fromtimestamp(float(moment), UTC)
+            entries.append(HistoryEntry(_STATUSES[status], at, runner_id or None, int(claim)))
+        except (ValueError, OverflowError, OSError, KeyError):
+            continue
     return entries
 
 
