@@ -16,7 +16,8 @@ from pynenc.actions.audit import Actor, Deed, entry_of
 from pynenc.lifecycle.components import Components
 from pynenc.monitor.access import Access, Visitor
 from pynenc.monitor.acting import ACTS, Act, Deeds
-from pynenc.monitor.api import ENDPOINTS, Asked, Endpoint, dry_run, read
+from pynenc.monitor.api import Asked, Endpoint, dry_run, read
+from pynenc.monitor.endpoints import ENDPOINTS
 from pynenc.monitor.forms import MOST_BODY, Pace, acted, body_of, noted
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.openapi import PREFIX, openapi, problem_object

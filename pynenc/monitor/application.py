@@ -19,22 +19,25 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from pynenc.actions.audit import Actor, Deed
-from pynenc.conf.config_monitor import ConfigMonitor, Role
+from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import ConfigError, SearchError, StorageError
 from pynenc.identifiers.texts import error_text, type_name, visible
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
-from pynenc.monitor.access import Access, Auth, RoleOf, Visitor, address_of
+from pynenc.monitor.access import Access, Auth, RoleOf, Visitor
 from pynenc.monitor.acting import ACTS, Act, Deeds
 from pynenc.monitor.api_routes import Api
-from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, Pace, acted, form_of, noted
+from pynenc.monitor.exports import FORMATS, exported
+from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, Pace, acted, asked_for, form_of, noted
 from pynenc.monitor.live import PageKey, Streams
+from pynenc.monitor.log_in import LogIn, root_of
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.places import DETAILS, PAGES, STILL, is_place, look, look_at_logs
 from pynenc.monitor.rendering import environment, rendered, static_file
 from pynenc.monitor.security import Guard, is_same_site
-from pynenc.monitor.shown import Shown, problem
+from pynenc.monitor.shown import Context, Shown, problem
+from pynenc.monitor.views import Views
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
 _THREADS, _MOST_PENDING = 8, 64
@@ -99,11 +102,11 @@ class Monitor:
             *api.routes(),
             *acts,
             *pages,
+            Route("/export", self._let_in(self._export)),
             Route("/logs", self._let_in(self._read), methods=["POST"]),
             Route("/stream", self._let_in(self._stream)),
             Route("/metrics", self._let_in(self._metrics)),
-            Route("/login", self._login, methods=["GET", "POST"]),
-            Route("/logout", self._logout, methods=["POST"]),
+            *LogIn(self._access, self._in_thread, self._login_page, self._note_refused).routes(),
             Route("/healthz", self._healthz),
             Route("/static/{name}", self._static),
         ]
@@ -120,56 +123,12 @@ class Monitor:
             is_program = "authorization" in request.headers or request.method != "GET"
             if is_program or request.url.path.endswith(("/stream", "/metrics")):
                 return PlainTextResponse("a token is needed", 401, {"www-authenticate": "Bearer"})
-            return RedirectResponse(self._root(request) + "/login", 303)
+            return RedirectResponse(root_of(request) + "/login", 303)
 
         return checked
 
-    async def _login(self, request: Request) -> Response:
-        if self._access.is_open:
-            return RedirectResponse(self._root(request) + "/", 303)
-        problem, code = "", 200
-        if request.method == "POST":
-            if not is_same_site(request):
-                return PlainTextResponse("the form comes from another site", 403)
-            address = address_of(request)
-            was_guessing = self._access.is_guessing(address)
-            given = await form_of(request) or {}
-            name, secret = given.get("user", ""), given.get("token", "")
-            if name and self._access.has_users:
-                check = partial(self._access.role_of_user, name, secret, address)
-                role = None if was_guessing else await self._in_thread(check)
-            else:
-                name, role = "token", self._access.role_of_token(secret, address)
-            if role is not None:
-                return self._logged_in(request, self._access.session(name, role))
-            await self._note_refused(Visitor(name or "?", Role.VIEWER, address, ""), Deed("log in"), "wrong")
-            problem, code = "This is not right.", 403
-            if was_guessing:
-                problem, code = "Too many wrong tries. Wait a minute.", 429
-        context = {"problem": problem, "has_users": self._access.has_users, "took": 0.0}
-        key = PageKey(self._root(request), "login", "", False)
-        return HTMLResponse(self._text(key, Shown("login.html", context)), code)
-
-    def _logged_in(self, request: Request, session: str) -> Response:
-        response = RedirectResponse(self._root(request) + "/", 303)
-        response.set_cookie(
-            self._access.cookie(request),
-            session,
-            max_age=int(self._access.session_s),
-            path=self._root(request) or "/",
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="strict",
-        )
-        return response
-
-    async def _logout(self, request: Request) -> Response:
-        if not is_same_site(request):
-            return PlainTextResponse("the form comes from another site", 403)
-        response = RedirectResponse(self._root(request) + "/login", 303)
-        self._access.end(request)
-        response.delete_cookie(self._access.cookie(request), path=self._root(request) or "/")
-        return response
+    def _login_page(self, root: str, context: Context) -> str:
+        return self._text(PageKey(root, "login", "", False), Shown("login.html", {**context, "took": 0.0}))
 
     # --- pages -------------------------------------------------------------------------
 
@@ -179,10 +138,11 @@ class Monitor:
 
     def _key(self, request: Request, visitor: Visitor, place: str, query: str | None = None) -> PageKey:
         asked = str(request.url.query) if query is None else query
-        return PageKey(self._root(request), place, asked, visitor.can_act)
+        return PageKey(root_of(request), place, asked, visitor.can_act)
 
     def _place(self, request: Request) -> str:
-        return request.url.path.removeprefix(self._root(request)).strip("/")
+        path: str = request.scope["path"]
+        return path.removeprefix(root_of(request)).strip("/")
 
     def _finished(self, text: str, visitor: Visitor) -> str:
         """Return a page as a visitor gets it, whose forms are bound to the visitor."""
@@ -241,6 +201,20 @@ class Monitor:
 
     def _done(self) -> None:
         self._pending -= 1
+
+    async def _export(self, request: Request, visitor: Visitor) -> Response:
+        """Return what a search finds as a file; that it was taken is in the trail."""
+        line, kind = request.query_params.get("q", ""), request.query_params.get("format", "csv")
+        if kind not in FORMATS:
+            return PlainTextResponse(f"there is no format '{kind}'; there are: {', '.join(FORMATS)}", 400)
+        components, actor = self._app.components, Actor(visitor.user, visitor.role, visitor.address)
+        views = Views(components, self._masking())
+        asked = await self._shown("export", partial(asked_for, components, actor, views, line), {})
+        if asked.code != 200:
+            return self._answer(self._key(request, visitor, "invocations"), visitor, asked)
+        headers = {"content-disposition": f'attachment; filename="invocations.{kind}"'}
+        content = exported(views, self._shown, line, kind)
+        return StreamingResponse(content, media_type=FORMATS[kind], headers=headers)
 
     async def _read(self, request: Request, visitor: Visitor) -> Response:
         """Return the page of logs with a text that was pasted, which is not kept."""
@@ -334,11 +308,6 @@ class Monitor:
             return PlainTextResponse("there is no such file", 404)
         headers = {"cache-control": "max-age=3600"}
         return Response(static_file(name), media_type=_STATIC[name], headers=headers)
-
-    @staticmethod
-    def _root(request: Request) -> str:
-        root: str = request.scope.get("root_path", "").rstrip("/")
-        return root
 
     def _text(self, key: PageKey, shown: Shown) -> str:
         frame = {

@@ -21,7 +21,7 @@ def failure_groups(components: Components, masking: Masking, hours: float, with_
         "now": now,
         "hours": hours,
         "with_decided": with_decided,
-        "groups": [_row(each, masking, now - hours * 3600) for each in found[:_MOST_GROUPS]],
+        "groups": [failure_row(each, masking, now - hours * 3600) for each in found[:_MOST_GROUPS]],
         "has_more": len(found) > _MOST_GROUPS,
         "observation": components.conf.observation.value,
     }
@@ -37,7 +37,7 @@ def failure_group(components: Components, masking: Masking, group_id: str) -> Co
     samples = samples_of(components, group_id, _MOST_SAMPLES)
     return {
         "now": now,
-        **_row(activity, masking, now - 86400),
+        **failure_row(activity, masking, now - 86400),
         "trace": masking.text(group.trace),
         "latest": masking.text(samples[0].trace) if samples else "",
         "note": masking.text(group.note),
@@ -56,7 +56,8 @@ def failure_group(components: Components, masking: Masking, group_id: str) -> Co
     }
 
 
-def _row(activity: GroupActivity, masking: Masking, since: float) -> Context:
+def failure_row(activity: GroupActivity, masking: Masking, since: float) -> Context:
+    """Return what is shown of a group."""
     group = activity.group
     return {
         "group_id": group.group_id,

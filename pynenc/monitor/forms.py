@@ -10,12 +10,13 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
-from pynenc.actions.audit import REFUSALS, Actor, Deed, refused
+from pynenc.actions.audit import REFUSALS, Actor, Deed, audited, refused
 from pynenc.exceptions import SearchError, StorageError
 from pynenc.identifiers.texts import error_text, visible
 from pynenc.lifecycle.components import Components
 from pynenc.monitor.acting import Act, Deeds
 from pynenc.monitor.shown import Shown, problem
+from pynenc.monitor.views import Views
 
 MOST_BODY = 65_536
 """The most bytes of a form."""
@@ -90,4 +91,15 @@ def acted(act: Act, deeds: Deeds, target: str, fields: Mapping[str, str]) -> Sho
 def noted(components: Components, actor: Actor, deed: Deed, why: str) -> Shown:
     """Write down that somebody tried something and was not let."""
     refused(components, actor, deed, why)
+    return Shown("", {})
+
+
+def asked_for(components: Components, actor: Actor, views: Views, line: str) -> Shown:
+    """Write down that somebody takes what a search finds as a file.
+
+    Raises:
+        SearchError: The line cannot be understood.
+    """
+    views.invocations(line, None, 1)
+    audited(components, actor, Deed("export", None, line), lambda _: "it was sent")
     return Shown("", {})

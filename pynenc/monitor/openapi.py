@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pynenc.monitor.acting import ACTS
-from pynenc.monitor.api import ENDPOINTS
+from pynenc.monitor.endpoints import ENDPOINTS
 from pynenc.monitor.shown import Context
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 

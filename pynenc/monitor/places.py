@@ -9,6 +9,7 @@ from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import NEVER
 from pynenc.monitor import (
     action_views,
+    detail_views,
     event_views,
     failure_views,
     flow_views,
@@ -39,10 +40,20 @@ PAGES = (
 )
 """The pages of the navigation: path and title."""
 
-DETAILS = ("jobs/new", "invocations/{id}", "invocations/{id}/family", "failures/{id}", "triggers/{id}")
+DETAILS = (
+    "jobs/new",
+    "tasks/{id:path}",
+    "runners/{id}",
+    "invocations/{id}",
+    "invocations/{id}/family",
+    "failures/{id}",
+    "triggers/{id}",
+)
 """The paths of the other pages."""
 
-_PATTERNS = [re.compile(re.escape(each).replace(r"\{id\}", "[^/]+")) for each in DETAILS]
+_PATTERNS = [
+    re.compile(re.escape(each).replace(r"\{id:path\}", ".+").replace(r"\{id\}", "[^/]+")) for each in DETAILS
+]
 _MOST_HOURS = 24.0 * 30
 _MOST_FAILURE_HOURS = 24.0 * 14
 
@@ -91,7 +102,7 @@ def _look(components: Components, masking: Masking, place: str, given: Mapping[s
         return Shown("new_job.html", action_views.new_job(components, masking, kind, line))
     kind, _, target = place.partition("/")
     if target:
-        return _detail(components, masking, views, kind, target)
+        return _detail(components, masking, kind, target, given)
     simple: dict[str, Callable[[], dict[str, object]]] = {
         "overview": lambda: views.overview(number_of(given.get("hours", ""), 1.0, _MOST_HOURS)),
         "failures": lambda: failure_views.failure_groups(
@@ -114,10 +125,18 @@ def _look(components: Components, masking: Masking, place: str, given: Mapping[s
     return Shown(f"{name}.html", simple[name]())
 
 
-def _detail(components: Components, masking: Masking, views: Views, kind: str, target: str) -> Shown:
+def _detail(
+    components: Components, masking: Masking, kind: str, target: str, given: Mapping[str, str]
+) -> Shown:
+    found: Context | None
+    if kind == "tasks":
+        return Shown("task.html", detail_views.task(components, masking, target))
     if kind == "invocations":
         invocation_id, _, more = target.partition("/")
-        found = flow_views.family(components, masking, invocation_id) if more else views.invocation(target)
+        if more:
+            found = flow_views.family(components, masking, invocation_id)
+        else:
+            found = detail_views.invocation(components, masking, target, given.get("steps", ""))
         hours = components.orchestrator.conf.auto_final_invocation_purge_hours
         missing = f"Nothing is stored under this id. Ended invocations are kept for {hours:g} h."
         template = "family.html" if more else "invocation.html"
@@ -126,6 +145,9 @@ def _detail(components: Components, masking: Masking, views: Views, kind: str, t
         days = components.conf.failure_days
         missing = f"No such group of failures is stored. They are kept for {days:g} days."
         template = "failure.html"
+    elif kind == "runners":
+        found = detail_views.runner(components, masking, target)
+        missing, template = "There is no such runner, or it is long gone.", "runner.html"
     else:
         found = work_views.trigger(components, masking, target)
         missing, template = "There is no such trigger.", "trigger.html"

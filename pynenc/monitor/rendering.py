@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
@@ -81,7 +81,7 @@ def chart(numbers: Sequence[float], kind: str) -> Markup:
 
 def data_for_script(name: str, value: object) -> Markup:
     """Return a value as a part of a page that scripts read, and that no browser runs."""
-    text = json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+    text = msgspec.json.encode(value).decode().replace("<", "\\u003c")
     return Markup('<script type="application/json" id="{}">{}</script>').format(name, Markup(text))
 
 

@@ -8,11 +8,8 @@ from typing import Any
 import msgspec
 
 from pynenc.alerts.watching import alerts
-from pynenc.conf.headers import stored_headers
 from pynenc.conf.tags import tag_texts
-from pynenc.exceptions import ClientDataNotFoundError, SearchError
-from pynenc.explaining.explanation import explained
-from pynenc.explaining.facts import who
+from pynenc.exceptions import SearchError
 from pynenc.explaining.findings import many
 from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
@@ -20,7 +17,6 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.history import Activity, history
 from pynenc.metrics.readings import RECENT_S, Readings
-from pynenc.monitor.action_views import trail_of
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.shown import Context
 from pynenc.orchestrator.base_orchestrator import StateLookup
@@ -31,7 +27,6 @@ from pynenc.search.query_text import parse_query
 from pynenc.search.scan import search
 from pynenc.state_backend.alert_records import AlertState
 from pynenc.state_backend.log_records import LogLine
-from pynenc.state_backend.workflow_records import Step
 from pynenc.storage.record_store import Lookup
 
 _MOST_COUNTED = 10_000
@@ -58,11 +53,7 @@ class Views:
         look = Readings(components)
         steps = min(_STEPS, max(1, int(hours * 60)))
         points = history(components, look.now - hours * 3600, look.now, hours * 3600 / steps)
-        lookups = [StateLookup("status", status.value) for status in InvocationStatus]
-        counts = components.orchestrator.count_many_states(lookups, _MOST_COUNTED)
-        statuses = [
-            (each.value, number) for each, number in zip(InvocationStatus, counts, strict=True) if number
-        ]
+        statuses = self._statuses()
         firing = self._alert_rows((AlertState.FIRING,))
         failed = search(components, Filter(statuses=("failed",)), 5, None, PRESS, None).rows
         return {
@@ -73,12 +64,17 @@ class Views:
             "statuses": statuses,
             "most": _MOST_COUNTED,
             "points": points,
-            "failed": [self._row(each) for each in failed],
+            "failed": [self.row(each) for each in failed],
             "queues": self._queue_rows(look)[:10],
         }
 
-    def invocations(self, line: str, cursor: str | None) -> Context:
+    def invocations(self, line: str, cursor: str | None, limit: int = _ROWS) -> Context:
         """Return a page of the invocations that fit a line of search.
+
+        Args:
+            line: The line.
+            cursor: The place behind which the page begins; None for the first.
+            limit: The largest number of rows.
 
         Raises:
             SearchError: The line cannot be understood, or the cursor belongs to another search.
@@ -87,18 +83,26 @@ class Views:
         wanted = parse_query(line, now)
         if wanted.without is not None and wanted.without.text is not None:
             raise SearchError("the monitor does not search by '-arg:', which could tell of masked values")
-        page = search(self._components, wanted, _ROWS, cursor, PRESS, None)
+        page = search(self._components, wanted, limit, cursor, PRESS, None)
         rows = [each for each in page.rows if wanted.text is None or self._shows(each.data, wanted.text)]
         return {
             "now": now,
             "line": line,
-            "rows": [self._row(each) for each in rows],
+            "rows": [self.row(each) for each in rows],
             "cursor": page.cursor,
             "searched": page.searched,
             "plan": page.plan,
             "order": page.order,
             "is_complete": page.is_complete,
+            "facets": [] if line or cursor else self._statuses(),
+            "most": _MOST_COUNTED,
         }
+
+    def _statuses(self) -> list[tuple[str, int]]:
+        """Return how many invocations have each status, up to a number, without those that none has."""
+        lookups = [StateLookup("status", status.value) for status in InvocationStatus]
+        counts = self._components.orchestrator.count_many_states(lookups, _MOST_COUNTED)
+        return [(each.value, number) for each, number in zip(InvocationStatus, counts, strict=True) if number]
 
     def _shows(self, data: InvocationData, text: str) -> bool:
         """Return whether a text is among what is shown of arguments, so that a search tells no more."""
@@ -106,91 +110,6 @@ class Views:
         return any(
             low in f"{name} {shown}".lower() for name, shown in self._masking.arguments(data.arguments)
         )
-
-    def invocation(self, invocation_id: str) -> Context | None:
-        """Return all that is known of an invocation, None if it is not stored."""
-        components = self._components
-        (data,) = components.state_backend.read_invocations([invocation_id])
-        (state,) = components.orchestrator.read_states([invocation_id])
-        if data is None and state is None:
-            return None
-        children = next(components.state_backend.pages_of_children(invocation_id, _CHILDREN + 1), [])
-        states = components.orchestrator.read_states([each.invocation_id for each in children])
-        owner = state.runner_id if state is not None else None
-        (runner,) = components.state_backend.read_runners([owner]) if owner else [None]
-        logged = Lookup(LogLine, {"invocation_id": invocation_id}, newest_first=True)
-        lines = components.state_backend.find(LogLine, logged, 50)
-        return {
-            "now": components.now(),
-            "invocation_id": invocation_id,
-            "data": data,
-            "state": state,
-            "findings": self._findings(invocation_id),
-            "arguments": self._masking.arguments(data.arguments) if data is not None else [],
-            "headers": self._masking.headers(stored_headers(data.headers)) if data is not None else [],
-            "tags": self._masking.tags(tag_texts(data.tags)) if data is not None else [],
-            "owner": who(runner, owner) if owner else None,
-            "history": components.orchestrator.history(invocation_id),
-            "outcome": self._outcome(state),
-            "children": [
-                (child.invocation_id, child.task_id, found.status.value if found else "unknown")
-                for child, found in zip(children[:_CHILDREN], states, strict=False)
-            ],
-            "more_children": len(children) > _CHILDREN,
-            "logs": [self._line(each) for each in reversed(lines)],
-            "steps": self._steps(state),
-            "trail": trail_of(components, self._masking, invocation_id),
-        }
-
-    def _findings(self, invocation_id: str) -> list[Context]:
-        """Return why it is where it is; the first finding is the answer."""
-        found = explained(self._components, invocation_id, lambda _: None).findings
-        return [
-            {
-                "severity": each.severity,
-                "sentence": self._masking.text(each.sentence),
-                "advice": self._masking.text(each.advice or ""),
-                "related": each.related,
-            }
-            for each in found
-        ]
-
-    def _outcome(self, state: InvocationState | None) -> Context | None:
-        """Return the result or the last exception as stored text, None if there is none."""
-        if state is None or state.outcome_id is None:
-            return None
-        (outcome,) = self._components.state_backend.read_outcomes([state.outcome_id])
-        if outcome is None:
-            return None
-        if not outcome.is_error:
-            return {"result": self._masking.named("result", outcome.payload)}
-        try:
-            (error,) = self._components.values.failures([outcome.payload])
-        except ClientDataNotFoundError:
-            error = None
-        if error is None:
-            return {"result": self._masking.packed(outcome.payload)}
-        return {
-            "error": self._masking.text(f"{error.type_name}: {error.message}"),
-            "traceback": self._masking.text(error.traceback),
-        }
-
-    def _steps(self, state: InvocationState | None) -> list[Context]:
-        if state is None or not (state.is_workflow or state.has_steps):
-            return []
-        lookup = Lookup(Step, {"invocation_id": state.invocation_id})
-        steps = self._components.state_backend.find(Step, lookup, 200)
-        return [
-            {
-                "at": each.at,
-                "kind": each.kind,
-                "name": self._masking.text(each.name),
-                "branch": self._masking.text(each.branch),
-                "value": self._masking.packed(each.payload),
-                "is_error": each.is_error,
-            }
-            for each in steps
-        ]
 
     def queues(self) -> Context:
         """Return the queues: how full they are, how old, and who consumes them."""
@@ -237,19 +156,16 @@ class Views:
     def logs(self) -> Context:
         """Return the latest log lines."""
         lines = self._components.state_backend.find(LogLine, Lookup(LogLine, newest_first=True), 200)
-        return {"now": self._components.now(), "lines": [self._line(each) for each in lines]}
+        return {"now": self._components.now(), "lines": [log_line(each, self._masking) for each in lines]}
 
-    def _line(self, line: LogLine) -> Context:
-        mask = self._masking.text
-        return {**msgspec.structs.asdict(line), "text": mask(line.text), "logger": mask(line.logger)}
-
-    def _row(self, found: FoundInvocation) -> Context:
+    def row(self, found: FoundInvocation) -> Context:
+        """Return what lists show of an invocation."""
         data, state = found
         return {
             "id": data.invocation_id,
             "task": data.task_id,
             "status": state.status.value,
-            "reason": _reason(data, state),
+            "reason": self._masking.text(_reason(data, state)),
             "created": data.created_at,
             "since": state.changed_at,
             "attempts": state.retries + 1,
@@ -258,10 +174,18 @@ class Views:
         }
 
 
+def log_line(line: LogLine, masking: Masking) -> Context:
+    """Return what is shown of a kept log line."""
+    text, logger = masking.text(line.text), masking.text(line.logger)
+    return {**msgspec.structs.asdict(line), "text": text, "logger": logger}
+
+
 def _reason(data: InvocationData, state: InvocationState) -> str:
     """Return why a record is in its status, in a few words."""
     if state.error_type and state.status in (InvocationStatus.FAILED, InvocationStatus.RETRY):
         return state.error_type
+    if state.is_parked and state.waits_for:
+        return f"waits for {state.waits_for}"
     return "asked to end" if state.cancel_requested and not state.status.final else ""
 
 

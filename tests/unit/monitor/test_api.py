@@ -18,8 +18,8 @@ from pynenc.exceptions import StorageUnavailableError
 from pynenc.lifecycle.failures import failure_groups
 from pynenc.lifecycle.rollups import roll_up
 from pynenc.monitor.acting import ACTS
-from pynenc.monitor.api import ENDPOINTS
 from pynenc.monitor.application import monitor_app
+from pynenc.monitor.endpoints import ENDPOINTS
 from pynenc.state_backend.alert_records import AlertData, AlertState
 from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.record_store import Save
@@ -99,6 +99,8 @@ def _populated() -> dict[str, str]:
         "failures": group.group_id,
         "triggers": app.trigger.find_definitions()[0].trigger_id,
         "jobs": jobs(app.components)[0].job_id,
+        "tasks": fails.task_id.key,
+        "runners": app.state_backend.find_runners(1e12, 1)[0].runner_id,
     }
 
 

@@ -333,3 +333,66 @@ def test_a_text_that_is_pasted_is_read_and_not_kept(client: Client) -> None:
     assert client.post("/logs", data={"text": "x" * 800_000}).status_code == 413
     other = {"sec-fetch-site": "cross-site"}
     assert client.post("/logs", data={"text": "x"}, headers=other).status_code == 403
+
+
+# --- details --------------------------------------------------------------------------
+
+
+@app.workflow
+def many(count: int) -> int:
+    for number in range(count):
+        many.wf.step(f"step {number}", lambda: 1)
+    return count
+
+
+def test_steps_are_shown_a_page_at_a_time(client: Client) -> None:
+    with working(app):
+        found = _run(many(450))
+    seen, path = list[str](), f"/invocations/{found}"
+    for _ in range(3):
+        page = client.get(path).text
+        seen += re.findall(r'data-name="Name">(step \d+)<', page)
+        following = re.search(r'href="([^"]+)">the next 200', page)
+        path = following[1].replace("&amp;", "&") if following else ""
+    assert (path, seen) == ("", [f"step {number}" for number in range(450)])
+    for odd in ("x", "nan:", "1e999:x", ":", "5:%00"):
+        assert client.get(f"/invocations/{found}?steps={odd}").status_code == 200
+
+
+def test_a_task_has_a_page(client: Client) -> None:
+    app.register_deferred_triggers()
+    with working(app):
+        _run(leaf(1))
+        _run(leaf(13))
+    page = client.get(f"/tasks/{leaf.task_id.key}").text
+    assert page.count('<td data-name="Id">') == 2
+    assert "ValueError" in page
+    assert "unlucky" in page
+    assert "Started by" in client.get(f"/tasks/{nightly.task_id.key}").text
+    assert "No invocation of it is stored" in client.get("/tasks/unknown").text
+
+
+def test_a_runner_has_a_page(client: Client) -> None:
+    app.state_backend.save_runners(
+        [RunnerData("r", "ThreadRunner", 1, "<b>host", None, app.components.now())]
+    )
+    call = leaf(1)
+    (mine,) = claim(app.components, "r", ["default"], 1, 0.0)
+    finish_and_start(app.components, "r", [], [mine])
+    app.orchestrator.heartbeat(["r"], app.components.now())
+    page = client.get("/runners/r").text
+    assert "It is alive" in page
+    assert "<b>host" not in page
+    assert call.invocation_id in page
+    assert client.get("/runners/nobody").status_code == 404
+
+
+def test_parked_ones_say_what_they_wait_for_and_the_list_has_statuses_to_choose(client: Client) -> None:
+    with working(app):
+        waits()
+        while not app.trigger.find_waits("paid"):
+            app.orchestrator.subscribe(["nobody"]).wait(0.02)
+    page = client.get("/invocations").text
+    assert "waits for event &#39;paid&#39;" in page
+    assert '<ul class="counts">' in page
+    assert '<ul class="counts">' not in client.get("/invocations?q=status:retry").text

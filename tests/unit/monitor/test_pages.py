@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -101,6 +102,9 @@ def _all_pages(ids: dict[str, str]) -> list[str]:
         *(f"/failures/{each.group_id}" for each in failure_groups(app.components, 0.0, 10)),
         *(f"/triggers/{each.trigger_id}" for each in app.trigger.find_definitions()),
         *(f"/jobs/new?kind={kind}&q=status:failed" for kind in ("cancel", "again", "purge")),
+        *(f"/tasks/{task.task_id.key}" for task in (work, fails, flow)),
+        *(f"/runners/{each.runner_id}" for each in app.state_backend.find_runners(1e12, 10)),
+        "/tasks/<b>unknown",
         "/failures?hours=336&all=1",
         "/timeline?minutes=60",
         "/?hours=24",
@@ -140,7 +144,7 @@ def test_no_page_takes_a_name_of_the_frame_for_its_own(client: Client) -> None:
         place = re.search(r'data-place="([^"]*)" data-query="([^"]*)"', page)
         assert place is not None
         wanted = path.lstrip("/").partition("?")
-        assert (place[1], place[2].replace("&amp;", "&")) == (wanted[0], wanted[2]), path
+        assert (html.unescape(place[1]), place[2].replace("&amp;", "&")) == (wanted[0], wanted[2]), path
 
 
 def test_tasks_tell_how_they_did(client: Client) -> None:
