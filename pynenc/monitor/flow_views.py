@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from heapq import nlargest
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.state import HistoryEntry, InvocationState
+from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.shown import Context
-from pynenc.orchestrator.base_orchestrator import StateLookup
+from pynenc.orchestrator.base_orchestrator import Life, StateLookup
 from pynenc.storage.operations import Cursor
 from pynenc.storage.record_store import Lookup
 
 _S = InvocationStatus
+Found = TypeVar("Found", InvocationState, Life)
 _MOST_MEMBERS = 2000
 _DEEPEST, _MOST_SIBLINGS = 4, 20
 MOST_BARS = 10_000
@@ -181,22 +183,21 @@ def timeline(components: Components, masking: Masking, since: float, until: floa
         until: The end, likewise.
         task: Only this task; empty for all.
     """
-    states, has_more = _active(components, since, until, task)
-    histories = components.orchestrator.histories([each.invocation_id for each in states])
+    lives, has_more = _active(components, since, until, task)
     now = components.now()
     lanes: dict[str, int] = {}
     tasks: dict[str, int] = {}
     bars: list[Bar] = []
-    for state, entries in zip(states, histories, strict=True):
-        name = tasks.setdefault(state.task_id, len(tasks))
-        for begun, ended, waited, runner, status in _runs(entries, now):
+    for life in lives:
+        name = tasks.setdefault(life.task_id, len(tasks))
+        for begun, ended, waited, runner, status in _runs(life.entries, now):
             if ended < since or begun > until:
                 continue
             lane = lanes.setdefault(runner, len(lanes))
             times = round(begun - since, 4), round(ended - since, 4), round(waited - since, 4)
-            bars.append((lane, *times, name, status.value, state.invocation_id))
+            bars.append((lane, *times, name, status.value, life.invocation_id))
         if len(bars) >= MOST_BARS:
-            has_more = has_more or state is not states[-1]
+            has_more = has_more or life is not lives[-1]
             break
     del bars[MOST_BARS:]
     known = components.state_backend.read_runners(list(lanes)) if lanes else []
@@ -235,11 +236,9 @@ def timeline(components: Components, masking: Masking, since: float, until: floa
     }
 
 
-def _active(
-    components: Components, since: float, until: float, task: str
-) -> tuple[list[InvocationState], bool]:
+def _active(components: Components, since: float, until: float, task: str) -> tuple[list[Life], bool]:
     """Return what was done in a time: what ended in it or within an hour after it, and what still runs."""
-    found: list[InvocationState] = []
+    found: list[Life] = []
     has_more = False
     for status in _S:
         if status in _OWNED:
@@ -248,7 +247,7 @@ def _active(
             lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=True)
         else:
             continue
-        some, is_cut = _looked_up(components, lookup, MOST_BARS, task)
+        some, is_cut = _looked_up(partial(components.orchestrator.look_up_lives, lookup), MOST_BARS, task)
         has_more = has_more or is_cut
         found += some
     found.sort(key=lambda each: each.changed_at, reverse=True)
@@ -256,17 +255,17 @@ def _active(
 
 
 def _looked_up(
-    components: Components, lookup: StateLookup, most: int, task: str
-) -> tuple[list[InvocationState], bool]:
+    find: Callable[[int, Cursor | None], list[Found]], most: int, task: str
+) -> tuple[list[Found], bool]:
     """Return the first records that a lookup finds, and whether there may be more.
 
     If a task is named, only its records; at 50,000 of any task it gives up.
     """
-    found, looked = list[InvocationState](), 0
+    found, looked = list[Found](), 0
     after: Cursor | None = None
     while len(found) < most and looked < _MOST_LOOKED:
         size = min(_PAGE, most) if task else most
-        some = components.orchestrator.look_up(lookup, size, after)
+        some = find(size, after)
         found += [each for each in some if not task or each.task_id == task]
         looked += len(some)
         if len(some) < size:
@@ -276,21 +275,20 @@ def _looked_up(
 
 
 def _runs(
-    entries: Sequence[HistoryEntry], now: float
+    entries: Sequence[tuple[InvocationStatus, float, str | None]], now: float
 ) -> Iterator[tuple[float, float, float, str, InvocationStatus]]:
     """Yield begin, end, begin of the wait, runner and the status at the end of each run in a history."""
     waited = begun = 0.0
     runner: str | None = None
-    for entry in entries:
-        at = entry.timestamp.timestamp()
-        if entry.status == _S.RUNNING and runner is None:
-            begun, runner = at, entry.runner_id or "?"
-        elif entry.status in _OWNED:
+    for status, at, who in entries:
+        if status == _S.RUNNING and runner is None:
+            begun, runner = at, who or "?"
+        elif status in _OWNED:
             continue
         elif runner is not None:
-            yield begun, at, waited or begun, runner, entry.status
+            yield begun, at, waited or begun, runner, status
             runner, waited = None, at
-        elif not waited or entry.status.is_available:
+        elif not waited or status.is_available:
             waited = at
     if runner is not None:
         yield begun, now, waited or begun, runner, _S.RUNNING
@@ -305,7 +303,7 @@ def live(components: Components, masking: Masking, task: str) -> Context:
     found: list[InvocationState] = []
     for status in _S:
         lookup = StateLookup("status", status.value, None, now + 1.0, newest_first=True)
-        found += _looked_up(components, lookup, _LATEST, task)[0]
+        found += _looked_up(partial(components.orchestrator.look_up, lookup), _LATEST, task)[0]
     found.sort(key=lambda each: (each.changed_at, each.invocation_id), reverse=True)
     return {
         "now": now,

@@ -92,6 +92,25 @@ class Heartbeat(msgspec.Struct, frozen=True):
     at: float
 
 
+class Life(msgspec.Struct, frozen=True):
+    """The statuses that an invocation has had.
+
+    Attributes:
+        invocation_id: Which one.
+        task_id: Key of its task.
+        since: From when its status counts, in seconds since the epoch.
+        changed_at: When its status was set.
+        entries: All statuses that it has had, oldest first, each with when it was set, in seconds since the
+            epoch, and the runner that did.
+    """
+
+    invocation_id: str
+    task_id: str
+    since: float
+    changed_at: float
+    entries: list[tuple[InvocationStatus, float, str | None]]
+
+
 class StateLookup(msgspec.Struct, frozen=True):
     """A question for status records, by the time since which their status counts.
 
@@ -185,6 +204,27 @@ class BaseOrchestrator(DataComponent, RecordStore):
         ]
         found.sort(key=lambda each: (each.since, each.invocation_id), reverse=lookup.newest_first)
         return found[:limit]
+
+    def look_up_lives(self, lookup: StateLookup, limit: int, after: Cursor | None = None) -> list[Life]:
+        """Return the histories of the first records that a lookup finds.
+
+        Args:
+            lookup: The question.
+            limit: The largest number to return.
+            after: Continue behind this one (its `since` and id).
+        """
+        states = self.look_up(lookup, limit, after)
+        found = self.histories([each.invocation_id for each in states])
+        return [
+            Life(
+                each.invocation_id,
+                each.task_id,
+                each.since,
+                each.changed_at,
+                [(entry.status, entry.timestamp.timestamp(), entry.runner_id) for entry in entries],
+            )
+            for each, entries in zip(states, found, strict=True)
+        ]
 
     def _walk(
         self, status: InvocationStatus, lookup: StateLookup, limit: int, after: Cursor | None

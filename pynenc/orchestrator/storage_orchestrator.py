@@ -19,10 +19,11 @@ from pynenc.invocation.state import (
     is_in_history,
 )
 from pynenc.invocation.status import InvocationStatus
-from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Slot, StateLookup
+from pynenc.orchestrator.base_orchestrator import BaseOrchestrator, Life, Slot, StateLookup
 from pynenc.storage.drivers import MemoryDriver, SQLiteDriver
 from pynenc.storage.group import Group, Pending
 from pynenc.storage.operations import (
+    KEY,
     Cursor,
     Delete,
     Index,
@@ -55,6 +56,7 @@ _STATES: RecordCodec[InvocationState] = RecordCodec(
     )
 )
 _APPLIED = ChangeOutcome(True)
+_LIFE = ("task_id", "since", "changed_at", _HISTORY)
 
 
 class StorageOrchestrator(StorageRecords, BaseOrchestrator):
@@ -100,6 +102,11 @@ class StorageOrchestrator(StorageRecords, BaseOrchestrator):
     def look_up(self, lookup: StateLookup, limit: int, after: Cursor | None = None) -> list[InvocationState]:
         return _STATES.found(self.storage, _query(lookup), limit, after)
 
+    def look_up_lives(self, lookup: StateLookup, limit: int, after: Cursor | None = None) -> list[Life]:
+        query = msgspec.structs.replace(_query(lookup), fields=_LIFE)
+        found = [_life(each) for each in self.storage.find(query, limit, after)]
+        return [each for each in found if each is not None]
+
     def count_many_states(self, lookups: Sequence[StateLookup], limit: int) -> list[int]:
         return self.storage.count_many([_query(each) for each in lookups], limit)
 
@@ -134,6 +141,22 @@ def _query(lookup: StateLookup) -> Query:
     equals: dict[str, Scalar] = {lookup.field: lookup.value}
     asked = Lookup(InvocationState, equals, lookup.low, lookup.high, lookup.newest_first)
     return _STATES.query(asked, _STATES.fetched)
+
+
+def _life(record: Record) -> Life | None:
+    """Return the history of a record, None if the record cannot be read."""
+    key, task_id, lines = record[KEY], record.get("task_id"), record.get(_HISTORY)
+    since, changed_at = record.get("since"), record.get("changed_at")
+    if not isinstance(since, (int, float)) or not isinstance(changed_at, (int, float)):
+        return None
+    entries: list[tuple[InvocationStatus, float, str | None]] = []
+    for line in lines if isinstance(lines, tuple) else ():
+        try:
+            status, moment, _, runner_id = line.split(" ", 3)
+            entries.append((_STATUSES[status], float(moment), runner_id or None))
+        except (ValueError, KeyError):
+            continue
+    return Life(str(key), str(task_id), since, changed_at, entries)
 
 
 _STATUSES = {each.value: each for each in InvocationStatus}

@@ -7,6 +7,7 @@ import threading
 from pynenc.app import Pynenc
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, changed
 from pynenc.invocation.status import InvocationStatus
+from pynenc.orchestrator.base_orchestrator import StateLookup
 from pynenc.storage.operations import Cursor
 from pynenc.testing.app_fixtures import AppFixtures
 
@@ -70,6 +71,19 @@ class OrchestratorSuite(AppFixtures):
         assert [entry.claim for entry in entries] == [0, 1, 1]
         assert [entry.timestamp.timestamp() for entry in entries] == [1.0, 2.0, 3.5]
         assert app.orchestrator.history("unknown") == []
+
+    def test_lives_are_found_with_their_histories(self, app: Pynenc) -> None:
+        app.orchestrator.register([_state("a"), _state("b")], "client")
+        pending = _claim_of(_state("a"), "r1")
+        app.orchestrator.change([pending, changed(pending.target, _S.RUNNING, "r1", 3.5)], "r1")
+        (life,) = app.orchestrator.look_up_lives(StateLookup("status", "running"), 10)
+        assert (life.invocation_id, life.since, life.changed_at) == ("a", 3.5, 3.5)
+        assert life.entries == [
+            (_S.REGISTERED, 1.0, "client"),
+            (_S.PENDING, 2.0, "r1"),
+            (_S.RUNNING, 3.5, "r1"),
+        ]
+        assert app.orchestrator.look_up_lives(StateLookup("status", "running", low=4.0), 10) == []
 
     def test_records_are_found_by_status_oldest_first(self, app: Pynenc) -> None:
         app.orchestrator.register([_state("b", 2.0), _state("a", 3.0), _state("c", 1.0)], None)
