@@ -82,7 +82,11 @@ class Monitor:
     def close(self) -> None:
         """End it."""
         self.process.terminate()
+        assert self.process.stderr is not None
+        rest = self.process.stderr.read()
         self.process.wait()
+        if rest:
+            raise SystemExit(f"the monitor complains: {rest[:2000]}")
         self._folder.cleanup()
 
 

@@ -346,6 +346,17 @@ def monitor_app(
     Raises:
         ConfigError: The settings do not say who is to be let in.
     """
+    return guarded(app, settings, auth, role)[0]
+
+
+def guarded(
+    app: HasComponents, settings: ConfigMonitor | None, auth: Auth, role: RoleOf | None = None
+) -> tuple[ASGIApp, Streams]:
+    """Return the monitor of an app, and the streams that are to be ended before it stops; see `monitor_app`.
+
+    Raises:
+        ConfigError: The settings do not say who is to be let in.
+    """
     if settings is None:
         settings = app.settings_loader.load(ConfigMonitor)
     if auth == "token" and not settings.asks_who_it_is:
@@ -358,6 +369,7 @@ def monitor_app(
             "'monitor_proxy_header' is believed from 'monitor_trusted_proxies' only, and that names none"
         )
     hosts = ("*",) if auth == "host" else settings.monitor_allowed_hosts
-    application = Starlette(routes=Monitor(app, settings, auth, role).routes())
+    monitor = Monitor(app, settings, auth, role)
+    application = Starlette(routes=monitor.routes())
     application.router.redirect_slashes = False  # it would lead to whatever host the client names
-    return Guard(application, hosts, settings.monitor_trusted_proxies)
+    return Guard(application, hosts, settings.monitor_trusted_proxies), monitor.streams

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import time
@@ -50,12 +51,20 @@ class Streams:
     def __init__(self, render: Render) -> None:
         self._render = render
         self._going: set[object] = set()
+        self._over = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._rendered: dict[PageKey, tuple[float, asyncio.Task[tuple[int, str]]]] = {}
 
     @property
     def is_full(self) -> bool:
         """True if there are as many streams as there may be."""
         return len(self._going) >= MOST_STREAMS
+
+    def stop(self) -> None:
+        """End all streams, from whichever thread; none begins any more."""
+        loop = self._loop
+        if loop is not None:
+            loop.call_soon_threadsafe(self._over.set)
 
     def open(self) -> object:
         """Take a place for a stream; it is given back with `close`."""
@@ -82,7 +91,8 @@ class Streams:
         """
         seen, sent, until = "", 0.0, time.monotonic() + _LONGEST_STREAM_S
         yield "retry: 3000\n\n"
-        while time.monotonic() < until and is_let_in():
+        self._loop = asyncio.get_running_loop()
+        while time.monotonic() < until and not self._over.is_set() and is_let_in():
             _, text = await self._shared(key)
             main = text[text.index("<main") : text.index("</main>")].partition(">")[2]
             mark = hashlib.sha256(_AGO.sub("<", main).encode("utf-8", "replace")).hexdigest()
@@ -93,7 +103,8 @@ class Streams:
                 seen = mark
             else:
                 yield ": alive\n\n"
-            await asyncio.sleep(LIVE_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), LIVE_S)
 
     async def _shared(self, key: PageKey) -> tuple[int, str]:
         """Return a page that was rendered for whichever stream asked first in the last seconds."""

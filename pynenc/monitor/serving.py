@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
+from types import FrameType
 
 import click
 import uvicorn
 
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import ConfigError
-from pynenc.monitor.application import HasComponents, monitor_app
+from pynenc.monitor.application import HasComponents, guarded
+from pynenc.monitor.live import Streams
 
 
 def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> None:
@@ -18,7 +20,7 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
     Raises:
         ConfigError: Nothing can listen there.
     """
-    application = monitor_app(app, settings, auth="token" if settings.asks_who_it_is else "open")
+    application, streams = guarded(app, settings, "token" if settings.asks_who_it_is else "open")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -37,4 +39,16 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
         proxy_headers=False,  # those of trusted proxies are read by the monitor itself
         timeout_graceful_shutdown=2,
     )
-    uvicorn.Server(config).run([listener])
+    _Server(config, streams).run([listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that ends its streams as soon as it is asked to stop."""
+
+    def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
+        super().__init__(config)
+        self._streams = streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._streams.stop()
+        super().handle_exit(sig, frame)

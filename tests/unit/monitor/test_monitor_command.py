@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +127,31 @@ def test_nothing_of_the_monitor_is_loaded_for_others(code: str) -> None:
     names = "starlette", "jinja2", "uvicorn", "pynenc.monitor"
     check = f"{code}\nimport sys\nassert not [each for each in {names!r} if each in sys.modules]"
     subprocess.run([sys.executable, "-c", check], check=True, timeout=50)
+
+
+def test_it_stops_at_once_though_pages_are_open(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYNENC__BACKEND": "sqlite", "PYNENC__APP_ID": "stopped"}
+    command = [sys.executable, "-m", "pynenc", "monitor", "--port", "0"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        port = None
+        while port is None:
+            port = re.search(r"127\.0\.0\.1:(\d+)", process.stderr.readline())
+        streams = [socket.create_connection(("127.0.0.1", int(port[1]))) for _ in range(3)]
+        for stream in streams:
+            stream.sendall(b"GET /stream?page=queues&query= HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            while b"event: main" not in stream.recv(65_536):
+                pass
+        process.terminate()
+        for stream in streams:
+            while stream.recv(65_536):
+                pass
+            stream.close()
+        assert process.wait(60) in (0, -signal.SIGTERM)
+        assert process.stderr.read() == ""
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
