@@ -11,7 +11,7 @@ import msgspec
 
 from pynenc.actions.audit import Actor, Deed, audited, conclude
 from pynenc.exceptions import SearchError
-from pynenc.identifiers.ids import new_id
+from pynenc.identifiers.ids import derived_id, new_id
 from pynenc.identifiers.texts import storable
 from pynenc.lifecycle.components import Components
 from pynenc.search.counting import count
@@ -78,6 +78,7 @@ def ask(
     line: str,
     reason: str = "",
     at: float | None = None,
+    key: str | None = None,
 ) -> Job:
     """Ask for an action on all invocations that fit a line of search and were there at a moment.
 
@@ -89,18 +90,26 @@ def ask(
         reason: Why.
         at: The moment of the preview on which it was decided, in seconds since the epoch, up to an hour
             ago; now by default. What is made later is left alone.
+        key: A text by which the same wish is known, if it may be told more than once and is to count once.
 
     Raises:
         SearchError: The line cannot be understood, or is empty.
-        ValueError: The kind is none that acts on invocations, or the reason is too long.
+        ValueError: The kind is none that acts on invocations, the reason is too long, or the key was used
+            for another job.
     """
     if kind == JobKind.FIRE:
         raise ValueError("a trigger is fired by its id")
+    job_id = new_id() if key is None else derived_id("asked", actor.user, key)
+    (known,) = components.state_backend.read(Job, [job_id]) if key is not None else [None]
+    if known is not None:
+        if (known.kind, known.line) != (kind, storable(line)):
+            raise ValueError("this key was used for another job")
+        return known
     found = preview(components, line, at)
     wanted = _wanted(line, found.at)
     stored = msgspec.json.encode(wanted).decode()
     deed = Deed(f"{kind} all", None, line, found.count, reason)
-    return _stored(components, actor, kind, deed, stored, found)
+    return _stored(components, actor, kind, deed, stored, found, job_id)
 
 
 def ask_to_fire(
@@ -119,7 +128,7 @@ def ask_to_fire(
     stored = components.trigger.get_definition(trigger_id)
     text = "" if payload is None else json.dumps(dict(payload), allow_nan=False)
     deed = Deed("fire", stored.trigger_id, "", 1, reason)
-    return _stored(components, actor, JobKind.FIRE, deed, text, None)
+    return _stored(components, actor, JobKind.FIRE, deed, text, None, new_id())
 
 
 def _wanted(line: str, now: float) -> Filter:
@@ -132,9 +141,15 @@ def _wanted(line: str, now: float) -> Filter:
 
 
 def _stored(
-    components: Components, actor: Actor, kind: JobKind, deed: Deed, stored: str, found: Preview | None
+    components: Components,
+    actor: Actor,
+    kind: JobKind,
+    deed: Deed,
+    stored: str,
+    found: Preview | None,
+    job_id: str,
 ) -> Job:
-    job_id, now = new_id(), components.now()
+    now = components.now()
     made: list[Job] = []
 
     def store(audit_id: str) -> str:

@@ -136,7 +136,9 @@ def _ask(deeds: Deeds, target: str, fields: Fields) -> str:
     kind, line = JobKind(_named(fields, "kind")), fields.get("q", "")
     check_line(deeds.components, line)
     at = _number(fields, "at") if fields.get("at") else None
-    return ask(deeds.components, deeds.actor, kind, line, fields.get("reason", ""), at).audit_id
+    return ask(
+        deeds.components, deeds.actor, kind, line, fields.get("reason", ""), at, fields.get("key")
+    ).audit_id
 
 
 def _switch(state: JobState, word: str) -> Callable[[Deeds, str, Fields], str]:
@@ -214,7 +216,7 @@ ACTS = (
     Act("triggers/{id}/fire", "triggers/{id}", ("payload", "reason"), _fire),
     Act("events", "events", ("code", "payload"), _emit_event),
     Act("queues/purge", "queues", ("app", "reason"), _purge_messages),
-    Act("jobs", "actions", ("kind", "q", "reason", "at"), _ask),
+    Act("jobs", "actions", ("kind", "q", "reason", "at", "key"), _ask),
     Act("jobs/{id}/pause", "actions", (), _switch(JobState.PAUSED, "pause")),
     Act("jobs/{id}/resume", "actions", (), _switch(JobState.WAITING, "resume")),
     Act("jobs/{id}/stop", "actions", (), _switch(JobState.STOPPED, "stop")),

@@ -112,6 +112,9 @@ class Api:
             return _problem(403, "Not ours", "send a token, or the mark of a form of yours as 'form'")
         if act.path == "jobs" and fields.pop("dry_run", "") in ("true", "1"):
             return await self._answered(lambda: Shown("", {"found": dry_run(components, fields)}), act.path)
+        key = request.headers.get("idempotency-key")
+        if key is not None and "key" in act.fields:
+            fields.setdefault("key", key)
         unknown = sorted(fields.keys() - set(act.fields))
         if unknown:
             known = ", ".join(act.fields) or "none"

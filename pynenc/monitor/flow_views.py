@@ -28,6 +28,7 @@ MOST_BARS = 10_000
 _IN_TABLE = 200
 _LATEST = 50
 _PAGE, _MOST_LOOKED = 1000, 50_000
+_MOST_GOING = 2000
 _LATE_S = 3600.0
 _OWNED = (_S.RUNNING, _S.PAUSED)
 
@@ -241,13 +242,14 @@ def _active(components: Components, since: float, until: float, task: str) -> tu
     found: list[Life] = []
     has_more = False
     for status in _S:
+        most = MOST_BARS
         if status in _OWNED:
-            lookup = StateLookup("status", status.value, None, until)
+            lookup, most = StateLookup("status", status.value, None, until, newest_first=True), _MOST_GOING
         elif status.final or status == _S.RETRY:
             lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=True)
         else:
             continue
-        some, is_cut = _looked_up(partial(components.orchestrator.look_up_lives, lookup), MOST_BARS, task)
+        some, is_cut = _looked_up(partial(components.orchestrator.look_up_lives, lookup), most, task)
         has_more = has_more or is_cut
         found += some
     found.sort(key=lambda each: each.changed_at, reverse=True)

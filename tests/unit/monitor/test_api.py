@@ -186,6 +186,17 @@ def test_a_job_is_looked_at_before(application: Any) -> None:
     assert _post(application, "jobs", kind="cancel", q="arg:x", dry_run=True).status_code == 400
     assert _post(application, "jobs", kind="cancel", q="status:registered").status_code == 200
     (job,) = jobs(app.components)
+    client, token = Client(application), {"authorization": f"Bearer {OPERATOR}"}
+    told = set()
+    for _ in range(3):
+        answer = client.post(
+            "/api/v1/jobs",
+            json={"kind": "purge", "q": "status:failed"},
+            headers={**token, "idempotency-key": "mine"},
+        )
+        told.add(answer.json()["audit_id"])
+    assert (len(told), len(jobs(app.components))) == (1, 2)
+    assert _post(application, "jobs", kind="again", q="status:failed", key="mine").status_code == 409
     assert _get(application, f"jobs/{job.job_id}").json()["state"] == "waiting"
     assert _post(application, f"jobs/{job.job_id}/stop").status_code == 200
     assert _post(application, f"jobs/{job.job_id}/stop").status_code == 409
