@@ -249,6 +249,7 @@ def test_a_store_that_is_away_is_told(client: Client, monkeypatch: pytest.Monkey
             "count_many_states",
             "queues",
             "look_up",
+            "look_up_lives",
             "ping",
             "hazards",
         ):
