@@ -15,6 +15,7 @@ _SKIPPED = frozenset(
     {"build", "dist", "docs", "node_modules", "site-packages", "dist-packages", "test", "tests"}
 )
 _MOST_FILES, _LARGEST = 5000, 1_000_000
+_MOST_FOLDERS = 5_000
 _DECORATES = re.compile(r"^[ \t]*@[ \t]*[\w.]+\.(task|workflow|direct_task)\b", re.MULTILINE)
 _DECORATORS = ("task", "workflow", "direct_task")
 
@@ -56,20 +57,20 @@ def import_root(module: str) -> Path | None:
 def python_files(root: Path) -> Iterator[Path]:
     """Return the Python files below a folder, in order; not those of tests, builds and environments."""
     count = 0
-    for place, folders, files in os.walk(root):
+    for number, (place, folders, files) in enumerate(os.walk(root)):
         folders[:] = sorted(
             each
             for each in folders
             if not each.startswith(".")
             and each not in _SKIPPED
-            and not Path(place, each, "pyvenv.cfg").exists()
+            and not os.path.exists(os.path.join(place, each, "pyvenv.cfg"))  # false where one may not look
         )
         for name in sorted(files):
             is_test = name.startswith("test_") or name in ("conftest.py", "__main__.py", "setup.py")
             if name.endswith(".py") and not is_test:
                 yield Path(place, name)
                 count += 1
-        if count > _MOST_FILES:
+        if count > _MOST_FILES or number > _MOST_FOLDERS:
             return
 
 

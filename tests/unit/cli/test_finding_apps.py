@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pynenc import Pynenc
+from pynenc.application import source_files
+from pynenc.application.source_files import python_files
 from pynenc.cli.discovery import load_app
 from pynenc.cli.main import cli
 from pynenc.exceptions import ConfigError
@@ -307,3 +310,30 @@ def test_two_apps_without_an_id_are_told(folder: Path, caplog: pytest.LogCapture
     (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert "'fone' and 'fother'" in told
     assert "'app_id'" in told
+
+
+def test_folders_that_nobody_may_look_into_are_passed_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "shut").mkdir()
+    (folder / "open").mkdir()
+    (folder / "open" / "tasks.py").write_text("x = 1\n", encoding="utf-8")
+    stat = os.stat
+
+    def shut(path: object, *given: object, **named: object) -> object:
+        if "shut" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *given, **named)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "stat", shut)
+    assert [each.name for each in python_files(folder)] == ["tasks.py"]
+
+
+def test_a_search_for_apps_ends_however_many_folders_there_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_files, "_MOST_FOLDERS", 3)
+    for number in range(6):
+        (folder / f"f{number}").mkdir()
+        (folder / f"f{number}" / f"m{number}.py").write_text("x = 1\n", encoding="utf-8")
+    assert len(list(python_files(folder))) == 4
