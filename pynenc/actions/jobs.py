@@ -26,7 +26,7 @@ MOST_ESTIMATED = 10_000
 """The most that a preview counts."""
 
 _PREVIEW = 20
-_LONGEST_THOUGHT_S = 3600.0
+_LONGEST_THOUGHT_S, _AHEAD_S = 3600.0, 5.0
 _LOOK = Budget(20_000, 2.0)
 _TRIES = 5
 _FIELDS = ("version", "state", "at", "cursor", "slice", "is_last", "done", "skipped", "failed", "errors")
@@ -60,9 +60,12 @@ def preview(components: Components, line: str, at: float | None = None) -> Previ
 
     Raises:
         SearchError: The line cannot be understood, or is empty.
+        ValueError: The moment is not one of the last hour.
     """
     now = components.now()
-    moment = now if at is None or not now - _LONGEST_THOUGHT_S <= at <= now else at
+    moment = now if at is None else at
+    if not now - _LONGEST_THOUGHT_S <= moment <= now + _AHEAD_S:
+        raise ValueError("'at' is not a moment of the last hour, in seconds since the epoch: look again")
     wanted = _wanted(line, moment)
     first = search(components, wanted, _PREVIEW, None, _LOOK, None)
     number = count(components, wanted, _LOOK)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from pynenc.client.resubmitting import copy_of, submit_copy
 from pynenc.exceptions import InvocationError, InvocationNotFoundError
 from pynenc.identifiers.ids import derived_id
+from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.components import Components
@@ -118,8 +121,20 @@ def _again(components: Components, invocation_id: str, cause: str) -> Outcome:
         return Outcome(invocation_id, False, "it is not stored any more")
     if not old.status.final:
         return Outcome(invocation_id, False, f"it has not ended, it is {old.status}")
-    new = copy_of(components, data, old, new_id, _actor_id(components))
+    new = _on_its_own(copy_of(components, data, old, new_id, _actor_id(components)))
     stands_for = submit_copy(components, new, old)
     if stands_for is not None and stands_for.invocation_id != new_id:
         return Outcome(invocation_id, False, f"an equal call waits already: {stands_for.invocation_id}")
     return Outcome(invocation_id, True, f"it runs again as {new_id}")
+
+
+def _on_its_own(new: NewInvocation) -> NewInvocation:
+    """Return a call as the root of a workflow of its own, whoever has submitted the one before."""
+    data = msgspec.structs.replace(
+        new.data,
+        workflow_id=new.data.invocation_id,
+        workflow_type=new.data.task_id,
+        parent_workflow_id=None,
+        family=None,
+    )
+    return NewInvocation(data, new.state)

@@ -114,7 +114,7 @@ def decide(components: Components, group_id: str, state: FailureState, note: str
     """Note what was decided about a group; return it.
 
     Raises:
-        KeyError: There is no such group.
+        LookupError: There is no such group.
         ValueError: The note is too long, or cannot be stored.
     """
     if len(note) > LONGEST_NOTE or not is_storable(note):
@@ -123,5 +123,5 @@ def decide(components: Components, group_id: str, state: FailureState, note: str
     values = {"state": state.value, "state_at": now, "note": note}
     (found,) = store.read(FailureGroup, [group_id])
     if found is None or not store.write([Amend(FailureGroup, group_id, values)])[0]:
-        raise KeyError(group_id)
+        raise LookupError(f"there is no group of failures {group_id}")
     return msgspec.structs.replace(found, state=state, state_at=now, note=note)

@@ -144,14 +144,30 @@ def activity(counts: Counts, begun: float, until: float, task_id: str | None = N
 def quantile(times: Histogram, share: float) -> float | None:
     """Return the time within which a share of all was over, in seconds; None if there was none.
 
-    It is interpolated within its bucket, so it is about right; what is beyond the last bound counts as that.
+    It is interpolated within its bucket, around the mean there as far as the sum tells it, so it is about
+    right; what is beyond the last bound counts as that.
     """
     wanted, below = share * times.count, 0
     if not times.count:
         return None
     for at, number in enumerate(times.buckets[:-1]):
         if number and below + number >= wanted:
-            low = BOUNDS[at - 1] if at else 0.0
-            return low + (BOUNDS[at] - low) * (wanted - below) / number
+            low, high = _within(times, at)
+            return low + (high - low) * (wanted - below) / number
         below += number
     return BOUNDS[-1]
+
+
+def _within(times: Histogram, at: int) -> tuple[float, float]:
+    """Return between which times the durations in a bucket lie: around what is left of the sum for them."""
+    low, high = BOUNDS[at - 1] if at else 0.0, BOUNDS[at]
+    if times.total <= 0:
+        return low, high
+    middles = [(one + two) / 2 for one, two in zip((0.0, *BOUNDS), (*BOUNDS, 2 * BOUNDS[-1]), strict=True)]
+    others = sum(
+        number * middle
+        for place, (number, middle) in enumerate(zip(times.buckets, middles, strict=True))
+        if place != at
+    )
+    mean = min(max((times.total - others) / times.buckets[at], low), high)
+    return max(low, 2 * mean - high), min(high, 2 * mean - low)

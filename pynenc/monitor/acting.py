@@ -91,7 +91,14 @@ def _emit_event(deeds: Deeds, target: str, fields: Fields) -> str:
 
 
 def _decide(deeds: Deeds, target: str, fields: Fields) -> str:
-    state, note = FailureState(_named(fields, "state")), fields.get("note", "")
+    known, wanted, note = (
+        [each.value for each in FailureState],
+        _named(fields, "state"),
+        fields.get("note", ""),
+    )
+    if wanted not in known:
+        raise ValueError(f"'state' is one of {', '.join(known)}, not '{wanted}'")
+    state = FailureState(wanted)
 
     def act(_: str) -> str:
         decide(deeds.components, target, state, note)
@@ -133,7 +140,7 @@ def _fire(deeds: Deeds, target: str, fields: Fields) -> str:
 
 
 def _ask(deeds: Deeds, target: str, fields: Fields) -> str:
-    kind, line = JobKind(_named(fields, "kind")), fields.get("q", "")
+    kind, line = job_kind(fields), fields.get("q", "")
     check_line(deeds.components, line)
     at = _number(fields, "at") if fields.get("at") else None
     return ask(
@@ -174,6 +181,18 @@ def _number(fields: Fields, name: str) -> float:
         return float(_named(fields, name))
     except ValueError:
         raise ValueError(f"'{name}' is not a number") from None
+
+
+def job_kind(fields: Fields) -> JobKind:
+    """Return the kind of job that is asked for.
+
+    Raises:
+        ValueError: There is none of that name.
+    """
+    known = [each.value for each in JobKind if each != JobKind.FIRE]
+    if fields.get("kind") not in known:
+        raise ValueError(f"'kind' is one of {', '.join(known)}, not '{fields.get('kind', '')}'")
+    return JobKind(fields["kind"])
 
 
 def check_line(components: Components, line: str) -> None:

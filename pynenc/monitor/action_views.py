@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 from pynenc.actions.audit import entries, entry_of
 from pynenc.actions.jobs import jobs, preview
@@ -45,6 +46,7 @@ def new_job(components: Components, masking: Masking, kind: str, line: str) -> C
         "kind": JobKind(kind).value,
         "line": line,
         "at": found.at,
+        "key": secrets.token_hex(8),
         "count": found.count,
         "is_capped": found.is_capped,
         "statuses": sorted(found.statuses.items()),

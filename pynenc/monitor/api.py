@@ -15,7 +15,7 @@ import msgspec
 from pynenc.actions.jobs import preview
 from pynenc.exceptions import SearchError
 from pynenc.lifecycle.components import Components
-from pynenc.monitor.acting import check_line
+from pynenc.monitor.acting import check_line, job_kind
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.places import number_of
 from pynenc.monitor.shown import Context
@@ -94,6 +94,7 @@ def dry_run(components: Components, fields: Mapping[str, str]) -> Context:
     line = fields.get("q", "")
     if not line.strip():
         raise SearchError("'q' is missing: the line of a search")
+    job_kind(fields)
     check_line(components, line)
     found = preview(components, line)
     ids = [each.data.invocation_id for each in found.first]

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from pynenc.actions.audit import Actor, Deed, entry_of
+from pynenc.exceptions import SearchError
 from pynenc.lifecycle.components import Components
 from pynenc.monitor.access import Access, Visitor
 from pynenc.monitor.acting import ACTS, Act, Deeds
@@ -22,7 +23,7 @@ from pynenc.monitor.forms import MOST_BODY, Pace, acted, body_of, noted
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.openapi import PREFIX, openapi, problem_object
 from pynenc.monitor.security import is_same_site
-from pynenc.monitor.shown import Context, Shown
+from pynenc.monitor.shown import Context, Shown, problem
 
 Show = Callable[[str, Callable[[], Shown], dict[str, str]], Awaitable[Shown]]
 """Returns what a look at the store shows, or what is wrong with it."""
@@ -66,7 +67,7 @@ class Api:
         async def checked(request: Request) -> Response:
             visitor = self._access.visitor(request)
             if visitor is None:
-                return _problem(401, "You may not see this", "send a token: Authorization: Bearer ...")
+                return api_problem(401, "You may not see this", "send a token: Authorization: Bearer ...")
             return await answer(request, visitor)
 
         return checked
@@ -79,7 +80,7 @@ class Api:
         unknown = sorted(given.keys() - endpoint.parameters.keys())
         if unknown:
             known = ", ".join(endpoint.parameters) or "none"
-            return _problem(
+            return api_problem(
                 400, "Unknown parameter", f"'{unknown[0]}' is not a parameter; there are: {known}"
             )
         asked = Asked(self._components(), self._masking(), given, request.path_params.get("id", ""))
@@ -88,38 +89,50 @@ class Api:
     async def _answered(self, look: Callable[[], Shown], place: str) -> Response:
         shown = await self._show(place, look, {})
         if shown.code != 200:
-            return _problem(shown.code, shown.context["title"], shown.context["text"])
+            return api_problem(shown.code, shown.context["title"], shown.context["text"])
         if shown.context["found"] is None:
-            return _problem(404, "Not found", "nothing is stored under this id")
+            return api_problem(404, "Not found", "nothing is stored under this id")
         return JSONResponse(shown.context["found"])
 
     async def _act(self, act: Act, request: Request, visitor: Visitor) -> Response:
         body = await body_of(request)
         if body is None:
-            return _problem(413, "Too large", f"a body has at most {MOST_BODY:,} bytes")
+            return api_problem(413, "Too large", f"a body has at most {MOST_BODY:,} bytes")
         target, components = request.path_params.get("id", ""), self._components()
         actor = Actor(visitor.user, visitor.role, visitor.address)
         if not visitor.can_act:
             deed = Deed(act.path.rpartition("/")[2], target or None)
             if self._notes.is_free():
                 await self._show("", lambda: noted(components, actor, deed, "not let"), {})
-            return _problem(403, "You may look only", "only operators may act; you are a viewer")
+            return api_problem(403, "You may look only", "only operators may act; you are a viewer")
         fields = _fields(body)
         if fields is None:
-            return _problem(400, "Not JSON", "the body is not a JSON object with texts and numbers")
+            return api_problem(400, "Not JSON", "the body is not a JSON object with texts and numbers")
         is_ours = is_same_site(request) and self._access.is_form_of(visitor, fields.pop("form", ""))
         if not (visitor.is_program or is_ours):
-            return _problem(403, "Not ours", "send a token, or the mark of a form of yours as 'form'")
-        if act.path == "jobs" and fields.pop("dry_run", "") in ("true", "1"):
-            return await self._answered(lambda: Shown("", {"found": dry_run(components, fields)}), act.path)
+            return api_problem(403, "Not ours", "send a token, or the mark of a form of yours as 'form'")
+        wish = fields.pop("dry_run", "false") if act.path == "jobs" else "false"
+        if wish not in ("true", "false"):
+            return api_problem(400, "Not a truth value", "'dry_run' is true or false")
+        if wish == "true":
+            return await self._answered(partial(_previewed, components, fields), act.path)
         key = request.headers.get("idempotency-key")
         if key is not None and "key" in act.fields:
             fields.setdefault("key", key)
         unknown = sorted(fields.keys() - set(act.fields))
         if unknown:
             known = ", ".join(act.fields) or "none"
-            return _problem(400, "Unknown field", f"'{unknown[0]}' is not a field; there are: {known}")
+            return api_problem(400, "Unknown field", f"'{unknown[0]}' is not a field; there are: {known}")
         return await self._answered(partial(_done, act, Deeds(components, actor), target, fields), act.path)
+
+
+def _previewed(components: Components, fields: dict[str, str]) -> Shown:
+    try:
+        return Shown("", {"found": dry_run(components, fields)})
+    except SearchError:
+        raise
+    except ValueError as error:
+        return problem("This cannot be done", str(error), 409)
 
 
 def _done(act: Act, deeds: Deeds, target: str, fields: dict[str, str]) -> Shown:
@@ -137,12 +150,15 @@ def _fields(body: bytes) -> dict[str, str] | None:
         found: Any = json.loads(body or b"{}")
     except (ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or any(isinstance(each, list) for each in found.values()):
+    if not isinstance(found, dict):
+        return None
+    if any(isinstance(each, (list, dict)) and name != "payload" for name, each in found.items()):
         return None
     return {name: each if isinstance(each, str) else json.dumps(each) for name, each in found.items()}
 
 
-def _problem(code: int, title: str, detail: str) -> Response:
+def api_problem(code: int, title: str, detail: str) -> Response:
+    """Return what is wrong, for programs."""
     content: Context = problem_object(code, title, detail)
     headers = {"www-authenticate": "Bearer"} if code == 401 else None
     return JSONResponse(content, code, headers, media_type="application/problem+json")

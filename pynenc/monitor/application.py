@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -27,12 +28,13 @@ from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.monitor.access import Access, Auth, RoleOf, Visitor
 from pynenc.monitor.acting import ACTS, Act, Deeds
-from pynenc.monitor.api_routes import Api
+from pynenc.monitor.api_routes import Api, api_problem
 from pynenc.monitor.exports import FORMATS, exported
 from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, Pace, acted, asked_for, form_of, noted
 from pynenc.monitor.live import PageKey, Streams
-from pynenc.monitor.log_in import LogIn, root_of
+from pynenc.monitor.log_in import LogIn, login_for, root_of
 from pynenc.monitor.masking import Masking
+from pynenc.monitor.openapi import PREFIX
 from pynenc.monitor.places import DETAILS, PAGES, STILL, is_place, look, look_at_logs
 from pynenc.monitor.rendering import environment, rendered, static_file
 from pynenc.monitor.security import Guard, is_same_site
@@ -123,7 +125,7 @@ class Monitor:
             is_program = "authorization" in request.headers or request.method != "GET"
             if is_program or request.url.path.endswith(("/stream", "/metrics")):
                 return PlainTextResponse("a token is needed", 401, {"www-authenticate": "Bearer"})
-            return RedirectResponse(root_of(request) + "/login", 303)
+            return RedirectResponse(root_of(request) + login_for(request, self._place(request)), 303)
 
         return checked
 
@@ -228,6 +230,23 @@ class Monitor:
             "logs", partial(look_at_logs, self._app.components, self._masking(), text), {}
         )
         return self._answer(key, visitor, shown)
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """Return why a request has no answer: there is no such page, or it takes no such method."""
+        code = error.status_code if isinstance(error, HTTPException) else 500
+        title, text = "There is no such page", "Follow a link above, or search."
+        if code == 405:
+            title, text = (
+                "This cannot be asked that way",
+                f"{request.method} is not a method of this address.",
+            )
+        place = self._place(request)
+        if place.startswith(f"{PREFIX}/"):
+            return api_problem(code, title, f"{request.method} /{place}")
+        visitor = self._access.visitor(request)
+        if visitor is None or request.method != "GET":
+            return PlainTextResponse(title, code)
+        return self._answer(self._key(request, visitor, ""), visitor, problem(title, text, code))
 
     # --- actions -----------------------------------------------------------------------
 
@@ -370,6 +389,6 @@ def guarded(
         )
     hosts = ("*",) if auth == "host" else settings.monitor_allowed_hosts
     monitor = Monitor(app, settings, auth, role)
-    application = Starlette(routes=monitor.routes())
+    application = Starlette(routes=monitor.routes(), exception_handlers={HTTPException: monitor.refuse})
     application.router.redirect_slashes = False  # it would lead to whatever host the client names
     return Guard(application, hosts, settings.monitor_trusted_proxies), monitor.streams

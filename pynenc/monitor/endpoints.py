@@ -44,19 +44,30 @@ def _why(asked: Asked) -> Context | None:
     )
 
 
-def _history(asked: Asked) -> Context:
+def _task(asked: Asked) -> Context | None:
+    found = detail_views.task(asked.components, asked.masking, asked.target)
+    is_known = found["rows"] or found["groups"] or found["triggers"]
+    is_known = is_known or any(each.submitted or each.started or each.ended for each in found["points"])
+    return found if is_known else None
+
+
+def _history(asked: Asked) -> Context | None:
     entries = asked.components.orchestrator.history(asked.target)
-    return {
-        "items": [
-            {
-                "status": each.status.value,
-                "at": each.timestamp.timestamp(),
-                "runner_id": each.runner_id,
-                "claim": each.claim,
-            }
-            for each in entries
-        ]
-    }
+    return (
+        None
+        if not entries
+        else {
+            "items": [
+                {
+                    "status": each.status.value,
+                    "at": each.timestamp.timestamp(),
+                    "runner_id": each.runner_id,
+                    "claim": each.claim,
+                }
+                for each in entries
+            ]
+        }
+    )
 
 
 def _timeline(asked: Asked) -> Context:
@@ -186,7 +197,7 @@ ENDPOINTS = (
         "How a task did in the last day, what it did last, what fails, and what starts it.",
         {},
         ("task", "points", "times", "rows", "groups", "triggers"),
-        lambda asked: detail_views.task(asked.components, asked.masking, asked.target),
+        _task,
     ),
     Endpoint(
         "runners/{id}",

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from pynenc.actions.audit import REFUSALS, Actor, Deed, audited, refused
-from pynenc.exceptions import SearchError, StorageError
+from pynenc.exceptions import InvocationNotFoundError, SearchError, StorageError, TriggerNotFoundError
 from pynenc.identifiers.texts import error_text, visible
 from pynenc.lifecycle.components import Components
 from pynenc.monitor.acting import Act, Deeds
@@ -80,12 +80,18 @@ def acted(act: Act, deeds: Deeds, target: str, fields: Mapping[str, str]) -> Sho
     except (StorageError, SearchError):
         raise
     except REFUSALS as error:
-        is_key = isinstance(error, LookupError) and bool(error.args)
-        text = str(error.args[0]) if is_key else error_text(error)
+        text = _reason(error)
         if not deeds.is_noted:
             deed = Deed(act.path.rpartition("/")[2], target or None)
             refused(deeds.components, deeds.actor, deed, text)
-        return problem("This cannot be done", visible(text), 409)
+        is_missing = isinstance(error, (LookupError, InvocationNotFoundError, TriggerNotFoundError))
+        return problem("This cannot be done", visible(text), 404 if is_missing else 409)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UnicodeError):
+        return "a text holds a lone surrogate, which cannot be stored"
+    return str(error.args[0]) if isinstance(error, LookupError) and error.args else error_text(error)
 
 
 def noted(components: Components, actor: Actor, deed: Deed, why: str) -> Shown:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -14,8 +15,11 @@ from pynenc.actions.audit import Deed
 from pynenc.conf.config_monitor import Role
 from pynenc.monitor.access import Access, Visitor, address_of
 from pynenc.monitor.forms import form_of
+from pynenc.monitor.places import is_place
 from pynenc.monitor.security import is_same_site
 from pynenc.monitor.shown import Context
+
+_LONGEST = 2000
 
 
 class LogIn:
@@ -47,7 +51,7 @@ class LogIn:
     async def _login(self, request: Request) -> Response:
         if self._access.is_open:
             return RedirectResponse(root_of(request) + "/", 303)
-        problem, code = "", 200
+        problem, code, given = "", 200, dict[str, str]()
         if request.method == "POST":
             if not is_same_site(request):
                 return PlainTextResponse("the form comes from another site", 403)
@@ -61,16 +65,21 @@ class LogIn:
             else:
                 name, role = "token", self._access.role_of_token(secret, address)
             if role is not None:
-                return self._logged_in(request, self._access.session(name, role))
+                return self._logged_in(request, self._access.session(name, role), given.get("next", ""))
             await self._note(Visitor(name or "?", Role.VIEWER, address, ""), Deed("log in"), "wrong")
             problem, code = "This is not right.", 403
             if was_guessing:
                 problem, code = "Too many wrong tries. Wait a minute.", 429
-        context = {"problem": problem, "has_users": self._access.has_users}
+        following = (given if request.method == "POST" else request.query_params).get("next", "")
+        context = {"problem": problem, "has_users": self._access.has_users, "next": following[:_LONGEST]}
         return HTMLResponse(self._page(root_of(request), context), code)
 
-    def _logged_in(self, request: Request, session: str) -> Response:
-        response = RedirectResponse(root_of(request) + "/", 303)
+    def _logged_in(self, request: Request, session: str, following: str) -> Response:
+        place, _, query = following.partition("?")
+        back = f"/{quote(place)}" if is_place(place) else "/"
+        if query and is_place(place):
+            back += f"?{quote(query, safe='=&%+')}"
+        response = RedirectResponse(root_of(request) + back, 303)
         response.set_cookie(
             self._access.cookie(request),
             session,
@@ -89,6 +98,15 @@ class LogIn:
         self._access.end(request)
         response.delete_cookie(self._access.cookie(request), path=root_of(request) or "/")
         return response
+
+
+def login_for(request: Request, place: str) -> str:
+    """Return the address at which to log in, and from which to come back to a page."""
+    query = str(request.url.query)
+    following = f"{place}?{query}" if query else place
+    return (
+        f"/login?{urlencode({'next': following})}" if following and len(following) <= _LONGEST else "/login"
+    )
 
 
 def root_of(request: Request) -> str:

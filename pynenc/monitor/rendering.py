@@ -44,6 +44,7 @@ def environment() -> Environment:
     made.filters.update(
         span=_span,
         moment=_moment,
+        exact=_exact,
         short=lambda text: str(text)[-8:],
         quoted=lambda text: quote(str(text), safe="", errors="backslashreplace"),
         seen=lambda text: visible(str(text)),
@@ -88,7 +89,9 @@ def data_for_script(name: str, value: object) -> Markup:
 def _span(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    return f"{seconds * 1000:.2g} ms" if 0 < seconds < 1 else span(seconds)
+    if not 0 < seconds < 1:
+        return span(seconds)
+    return f"{seconds * 1000:.0f} ms" if seconds >= 0.01 else f"{seconds * 1000:.2g} ms"
 
 
 def _moment(at: float, now: float) -> Markup:
@@ -99,6 +102,14 @@ def _moment(at: float, now: float) -> Markup:
         return Markup("<span>never</span>")
     ago = f"{_span(now - at)} ago" if at <= now else f"in {_span(at - now)}"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(exact, exact, ago)
+
+
+def _exact(at: float) -> str:
+    """Return a time as it is, in UTC."""
+    try:
+        return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):
+        return "no time"
 
 
 def _meaning(status: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from types import FrameType
 
@@ -39,7 +40,8 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
         proxy_headers=False,  # those of trusted proxies are read by the monitor itself
         timeout_graceful_shutdown=2,
     )
-    _Server(config, streams).run([listener])
+    with contextlib.suppress(KeyboardInterrupt):  # by which it is stopped on a terminal
+        _Server(config, streams).run([listener])
 
 
 class _Server(uvicorn.Server):

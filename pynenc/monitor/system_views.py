@@ -92,7 +92,7 @@ def _sizes(components: Components) -> list[tuple[str, int]]:
     by_status = components.orchestrator.count_many_states(lookups, _MOST_COUNTED)
     rows = [(name, number) for (name, _), number in zip(_KEPT, counts, strict=True)]
     return rows + [
-        (f"invocations that are {status.value}", number)
+        (f"invocations with the status {status.value}", number)
         for status, number in zip(statuses, by_status, strict=True)
         if number
     ]

@@ -197,7 +197,7 @@ def verdict(
     ready = sum(depth.ready for depth in look.depths.values())
     held = sum(number for status, number in statuses.items() if status in _HELD)
     if firing:
-        return "bad", f"{many(firing, 'alert')} {'fires' if firing == 1 else 'fire'}."
+        return "bad", f"{many(firing, 'alert')} {'is' if firing == 1 else 'are'} firing."
     if not statuses:
         return "idle", "Nothing has been submitted yet. Call a task, and start a runner: pynenc runner start"
     if not runners:
@@ -209,12 +209,13 @@ def verdict(
         return "idle", "No runner is alive, and nothing waits."
     unserved = [name for name, depth in look.depths.items() if depth.ready and not look.consumers.get(name)]
     if unserved:
-        return "bad", f"Nobody consumes queue {', '.join(sorted(unserved))}, where messages wait."
+        named = f"queue{'s' if len(unserved) > 1 else ''} {_few(sorted(unserved))}"
+        return "bad", f"Nobody consumes {named}, where messages wait."
     slots, busy = sum(each.slots for each in look.loads), sum(each.running for each in look.loads)
     ended, failed = sum(each.ended for each in points), sum(each.failed for each in points)
     parts = [many(runners, "runner")]
     if slots:
-        parts.append(f"{busy} of {many(slots, 'slot')} busy")
+        parts.append(f"{many(busy, 'call')} running on {many(slots, 'slot')}")
     parts.append(f"{ready:,} ready")
     if ended:
         parts.append(f"{failed / ended:.1%} of {ended:,} failed")
@@ -223,6 +224,13 @@ def verdict(
     return "good", f"{', '.join(parts)}. All is well."
 
 
+def _few(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    some = ", ".join(names[:_NAMED])
+    return some if len(names) <= _NAMED else f"{some} and {len(names) - _NAMED:,} more"
+
+
+_NAMED = 3
 _HELD = frozenset(
     each.value
     for each in InvocationStatus

@@ -22,13 +22,22 @@
     return where.href === null ? all[where.at] : same.includes(all[where.at]) ? all[where.at] : same[0];
   }
 
+  // Which one it is, whatever stands before it: the row by its id, and its place within the row or the page.
+  function nameOf(element) {
+    const row = element.closest("tr");
+    const id = row && row.querySelector(".id");
+    const within = row || main;
+    const at = [...within.querySelectorAll(element.tagName)].indexOf(element);
+    return `${element.tagName} ${id ? id.getAttribute("title") || id.textContent : row ? [...main.querySelectorAll("tr")].indexOf(row) : ""} ${at}`;
+  }
+
   function replace(html) {
-    const open = [...main.querySelectorAll("details")].map((each) => each.open);
-    const scrolled = [...main.querySelectorAll("pre")].map((each) => each.scrollTop);
+    const open = new Map([...main.querySelectorAll("details")].map((each) => [nameOf(each), each.open]));
+    const scrolled = new Map([...main.querySelectorAll("pre")].map((each) => [nameOf(each), each.scrollTop]));
     const focused = place(document.activeElement);
     main.innerHTML = html;
-    main.querySelectorAll("details").forEach((each, at) => { if (at in open) each.open = open[at]; });
-    main.querySelectorAll("pre").forEach((each, at) => { if (scrolled[at]) each.scrollTop = scrolled[at]; });
+    main.querySelectorAll("details").forEach((each) => { if (open.has(nameOf(each))) each.open = open.get(nameOf(each)); });
+    main.querySelectorAll("pre").forEach((each) => { if (scrolled.get(nameOf(each))) each.scrollTop = scrolled.get(nameOf(each)); });
     const again = focused && found(focused);
     if (again) again.focus({ preventScroll: true });
     select(0);
@@ -47,7 +56,8 @@
     source.addEventListener("open", () => say("live"));
     source.addEventListener("main", (event) => {
       const isSelecting = window.getSelection() && !window.getSelection().isCollapsed;
-      if (!isSelecting && !isFilling()) replace(event.data);
+      if (isSelecting || isFilling()) say("waits for you");
+      else { replace(event.data); say("live"); }
     });
     source.addEventListener("error", () => {
       say("waits for the monitor");
@@ -110,7 +120,7 @@
     else if (event.key === "Enter" && tag === "BODY") {
       const row = select(0);
       if (row) location.href = row.querySelector("a.id").href;
-    } else if (event.key === ".") {
+    } else if (event.key === "." && page.live !== "off") {
       isPaused = !isPaused;
       if (isPaused) end("paused"); else begin();
     }

@@ -9,16 +9,20 @@
   const root = document.documentElement.dataset.root;
   const [LANE, BEGUN, ENDED, WAITED, TASK, STATUS, ID] = [0, 1, 2, 3, 4, 5, 6];
   const names = 150, top = 18, gap = 4;
+  canvas.hidden = document.getElementById("keys").hidden = false;
   let from = 0, to = data.seconds, current = -1;
 
   // Runs of one worker that overlap get rows of their own.
-  const rowsOf = data.lanes.map(() => []);
+  const rowsOf = data.lanes.map(() => []), waits = [], most = 32;
+  let hidden = 0;
   data.bars.sort((one, two) => one[BEGUN] - two[BEGUN]);
   const places = data.bars.map((bar) => {
     const ends = rowsOf[bar[LANE]];
     let row = ends.findIndex((end) => end <= bar[BEGUN]);
-    if (row < 0) row = ends.length < 16 ? ends.push(0) - 1 : 15;
-    ends[row] = bar[ENDED];
+    if (row < 0 && ends.length < most) row = ends.push(0) - 1;
+    if (row < 0) { row = most - 1; hidden += 1; }
+    waits.push(Math.max(bar[WAITED], ends[row]));
+    ends[row] = Math.max(ends[row], bar[ENDED]);
     return row;
   });
   const firstRow = [];
@@ -48,7 +52,8 @@
     pen.fillStyle = colors.soft;
     for (let part = 0; part <= 4; part += 1) {
       const seconds = from + (to - from) * part / 4;
-      const text = new Date((data.since + seconds) * 1000).toISOString().slice(11, 23);
+      const whole = new Date((data.since + seconds) * 1000).toISOString();
+      const text = data.seconds > 43200 ? whole.slice(5, 19).replace("T", " ") : whole.slice(11, 23);
       pen.textAlign = part === 4 ? "right" : "left";
       pen.fillText(text, Math.min(x(seconds, width), width), 8);
     }
@@ -63,7 +68,7 @@
     data.bars.forEach((bar, at) => {
       if (bar[ENDED] < from || bar[BEGUN] > to) return;
       const begun = Math.max(names, x(bar[BEGUN], width)), ended = Math.min(width, x(bar[ENDED], width));
-      const waited = Math.max(names, x(bar[WAITED], width));
+      const waited = Math.max(names, x(waits[at], width));
       pen.fillStyle = colors.soft;
       if (waited < begun) pen.fillRect(waited, y(at) + height / 2 - 0.5, begun - waited, 1);
       pen.fillStyle = colors[bar[STATUS]] || colors.other;
@@ -146,4 +151,5 @@
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColors(); draw(); });
   readColors();
   draw();
+  if (hidden) chosen.textContent = `${hidden} runs overlap so many others that they are drawn over each other`;
 })();

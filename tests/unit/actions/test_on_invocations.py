@@ -37,6 +37,11 @@ def flow() -> int:
     raise ValueError("no")
 
 
+@app.workflow
+def outer() -> object:
+    return outer.wf.execute_task(flow).result
+
+
 @pytest.fixture(autouse=True)
 def memory() -> Iterator[None]:
     with in_memory(app):
@@ -123,6 +128,17 @@ def test_again_of_a_failed_workflow_runs_all_of_it() -> None:
     (state,) = app.orchestrator.read_states([new_id])
     assert state is not None
     assert (state.status, state.has_steps) == (InvocationStatus.FAILED, 1)
+
+
+def test_again_of_a_child_is_a_workflow_of_its_own() -> None:
+    root = _ended(outer)
+    (child,) = [each.data for each in app.search(f"workflow:{root}") if each.data.invocation_id != root]
+    new_id = act_on_one(app.components, JobKind.AGAIN, child.invocation_id, "c").rpartition(" ")[2]
+    (data,) = app.state_backend.read_invocations([new_id])
+    assert data is not None
+    assert (data.workflow_id, data.workflow_type) == (new_id, child.task_id)
+    assert (data.family, data.parent_workflow_id, data.parent_invocation_id) == (None, None, None)
+    assert len(app.search(f"workflow:{root}").rows) == 2
 
 
 def test_again_where_an_equal_call_waits_is_skipped() -> None:

@@ -53,7 +53,8 @@ def test_strangers_are_led_to_the_log_in() -> None:
     client = _client()
     for path in [*(f"/{path}" for path, _ in PAGES), "/invocations/x"]:
         answer = client.get(path)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        assert answer.status_code == 303
+        assert answer.headers["location"].partition("?")[0] == "/login"
     for path in ("/stream?page=", "/metrics"):
         assert client.get(path).status_code == 401
     assert client.get("/healthz").status_code == 200

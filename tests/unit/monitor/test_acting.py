@@ -118,12 +118,12 @@ def test_what_cannot_be_done_is_told_and_in_the_trail() -> None:
     assert (answer.status_code, "had ended as" in answer.text) == (409, True)
     assert entries(app.components, 1)[0].is_error
     unknown = _post(client, "/invocations/nothing/cancel")
-    assert (unknown.status_code, unknown.text.count("is stored for this app")) == (409, 1)
+    assert (unknown.status_code, unknown.text.count("is stored for this app")) == (404, 1)
     assert _post(client, "/jobs", kind="nothing", q="status:failed").status_code == 409
-    assert "not a valid JobKind" in entries(app.components, 1)[0].result
-    assert _post(client, "/failures/nothing/state", state="muted").status_code == 409
-    assert _post(client, "/jobs/nothing/stop").status_code == 409
-    assert _post(client, "/triggers/nothing/pause").status_code == 409
+    assert "is one of cancel, again, purge" in entries(app.components, 1)[0].result
+    assert _post(client, "/failures/nothing/state", state="muted").status_code == 404
+    assert _post(client, "/jobs/nothing/stop").status_code == 404
+    assert _post(client, "/triggers/nothing/pause").status_code == 404
 
 
 def test_events_reach_workflows_and_everybody() -> None:
@@ -337,7 +337,7 @@ def test_users_log_in_with_a_name_and_have_a_role() -> None:
     assert not is_password("correct horsf", password)
     users = (f"anna:operator:{password}", f"victor:viewer:{password}")
     application = monitor_app(app, ConfigMonitor(monitor_users=users))
-    for name, code in (("anna", 409), ("victor", 403)):
+    for name, code in (("anna", 404), ("victor", 403)):
         client = Client(application)
         assert client.post("/login", data={"user": name, "token": "wrong"}).status_code == 403
         assert client.post("/login", data={"user": name, "token": "correct horse"}).status_code == 303
@@ -435,6 +435,31 @@ def test_a_store_that_is_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.state_backend, "write", away)
     answer = client.post(f"/invocations/{waiting}/cancel", data={"form": mark})
     assert (answer.status_code, "does not answer" in answer.text) == (503, True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "following"),
+    [
+        ("/invocations?q=status%3Afailed", "/invocations?q=status%3Afailed"),
+        ("/invocations/abc", "/invocations/abc"),
+        ("/", "/"),
+    ],
+)
+def test_a_log_in_leads_to_the_page_that_was_asked_for(asked: str, following: str) -> None:
+    client = Client(_application())
+    there = client.get(asked).headers["location"]
+    page = client.get(there).text
+    fields = dict(re.findall(r'name="(next)" value="([^"]*)"', page))
+    answer = client.post("/login", data={"token": OPERATOR, **fields})
+    assert answer.headers["location"] == following
+
+
+@pytest.mark.parametrize(
+    "odd", ["//evil.example", "https://evil.example", "..//x", "nothing", "a\r\nb: c", "x" * 5000]
+)
+def test_a_log_in_leads_nowhere_else(odd: str) -> None:
+    answer = Client(_application()).post("/login", data={"token": OPERATOR, "next": odd})
+    assert answer.headers["location"] == "/"
 
 
 def test_forms_that_are_too_large_are_refused() -> None:

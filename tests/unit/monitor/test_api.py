@@ -144,6 +144,9 @@ def test_lists_are_paged(application: Any) -> None:
         ("invocations/nothing", {}, 404, "nothing is stored"),
         ("invocations/nothing/why", {}, 404, "nothing is stored"),
         ("invocations/nothing/family", {}, 404, "nothing is stored"),
+        ("invocations/nothing/history", {}, 404, "nothing is stored"),
+        ("tasks/nothing", {}, 404, "nothing is stored"),
+        ("nothing", {}, 404, "nothing"),
         ("failures/nothing", {}, 404, "nothing is stored"),
         ("triggers/nothing", {}, 404, "nothing is stored"),
         ("jobs/nothing", {}, 404, "nothing is stored"),
@@ -182,6 +185,13 @@ def test_a_job_is_looked_at_before(application: Any) -> None:
     seen = _post(application, "jobs", kind="cancel", q="status:registered", dry_run=True)
     assert seen.json()["count"] == 1
     assert jobs(app.components) == []
+    for wish in ("True", "yes", 1, 1.0, 0, "", None):
+        answer = _post(application, "jobs", kind="cancel", q="status:registered", dry_run=wish)
+        assert answer.status_code == 400, wish
+    assert _post(application, "jobs", kind="explode", q="status:failed", dry_run=True).status_code == 409
+    for at in ("nan", 1e300, -5, 1795869572000):
+        assert _post(application, "jobs", kind="cancel", q="status:registered", at=at).status_code == 409
+    assert jobs(app.components) == []
     assert _post(application, "jobs", kind="cancel", q="", dry_run=True).status_code == 400
     assert _post(application, "jobs", kind="cancel", q="arg:x", dry_run=True).status_code == 400
     assert _post(application, "jobs", kind="cancel", q="status:registered").status_code == 200
@@ -200,6 +210,10 @@ def test_a_job_is_looked_at_before(application: Any) -> None:
     assert _get(application, f"jobs/{job.job_id}").json()["state"] == "waiting"
     assert _post(application, f"jobs/{job.job_id}/stop").status_code == 200
     assert _post(application, f"jobs/{job.job_id}/stop").status_code == 409
+    assert _post(application, "jobs/nothing/stop").status_code == 404
+    answer = _post(application, "queues")
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert _post(application, f"jobs/{job.job_id}/stop", reason={"a": 1}).status_code == 400
 
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.path)

@@ -225,7 +225,7 @@ def test_what_was_decided_hides_a_group_until_it_is_back() -> None:
     app.state_backend.write([Amend(FailureGroup, "g", {"last_at": app.components.now() + 1.0})])
     (back,) = app.failures()
     assert back.group.is_back
-    with pytest.raises(KeyError):
+    with pytest.raises(LookupError, match="no group of failures nothing"):
         decide(app.components, "nothing", FailureState.OPEN)
     with pytest.raises(ValueError, match="at most 500"):
         decide(app.components, "g", FailureState.OPEN, "x" * 501)

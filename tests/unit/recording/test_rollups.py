@@ -213,7 +213,7 @@ def test_history_steps_through_a_time(process: Components) -> None:
     assert [each.succeeded for each in steps] == [3, 7, 0, 0]
     assert steps[-1].until == BEGIN + 421
     assert steps[0].run_s == pytest.approx(0.2)
-    assert steps[0].run_p95_s == pytest.approx(0.1 + 0.15 * 0.95)
+    assert steps[0].run_p95_s == pytest.approx(0.15 + 0.1 * 0.95)  # around the mean, which is 0.2
     assert steps[-1].run_s is None
     assert steps[-1].run_p95_s is None
 
@@ -280,3 +280,25 @@ def test_rollups_are_read_as_they_are_stored() -> None:
     counts = Counts({KEY: 3}, {"run": Histogram()})
     stored = msgspec.msgpack.encode(counts)
     assert Rollup("x", MINUTE, 1.0, 0.0, 1, stored).counts == counts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "share", "low", "high"),
+    [
+        ([0.000037], 0.95, 0.00001, 0.00008),
+        ([0.00006] * 1000, 0.95, 0.00003, 0.00013),
+        ([72.0] * 50, 0.95, 60.0, 90.0),
+        ([0.2, 0.2, 7000.0], 0.5, 0.1, 0.25),
+        ([10_000.0], 0.5, 7200.0, 7200.0),
+        ([0.3, 0.4, 0.45, 0.49], 0.95, 0.4, 0.5),
+    ],
+)
+def test_quantiles_are_near_what_was_seen(
+    seconds: list[float], share: float, low: float, high: float
+) -> None:
+    recorder = Recorder()
+    for each in seconds:
+        recorder.note((ENDED, "t", "q", "success", each))
+    found = quantile(recorder.drain().times("run"), share)
+    assert found is not None
+    assert low <= found <= high
