@@ -49,16 +49,31 @@
     return fields.some((each) => each === document.activeElement || ("defaultValue" in each && each.value !== each.defaultValue));
   }
 
+  // A page is replaced when nobody is in the middle of something: a click, a selection, a text.
+  let pending = null;
+  let isPressing = false;
+  function settle() {
+    if (pending === null) return;
+    const isSelecting = window.getSelection() && !window.getSelection().isCollapsed;
+    if (isPressing || isSelecting || isFilling()) { say("waits for you"); return; }
+    const html = pending;
+    pending = null;
+    replace(html);
+    say("live");
+  }
+  const soon = () => setTimeout(settle, 0);
+  document.addEventListener("pointerdown", () => { isPressing = true; });
+  for (const name of ["pointerup", "pointercancel"]) {
+    document.addEventListener(name, () => { setTimeout(() => { isPressing = false; settle(); }, 50); });
+  }
+  for (const name of ["focusout", "input", "selectionchange"]) document.addEventListener(name, soon);
+
   function begin() {
     if (source || isPaused || document.hidden || page.live === "off") return;
     const where = new URLSearchParams({ page: page.place, query: page.query });
     source = new EventSource(`${page.root}/stream?${where}`);
     source.addEventListener("open", () => say("live"));
-    source.addEventListener("main", (event) => {
-      const isSelecting = window.getSelection() && !window.getSelection().isCollapsed;
-      if (isSelecting || isFilling()) say("waits for you");
-      else { replace(event.data); say("live"); }
-    });
+    source.addEventListener("main", (event) => { pending = event.data; settle(); });
     source.addEventListener("error", () => {
       say("waits for the monitor");
       if (source && source.readyState === EventSource.CLOSED) retry();
@@ -79,7 +94,7 @@
 
   function end(text) {
     if (source) source.close();
-    source = null;
+    source = pending = null;
     say(text);
   }
 
