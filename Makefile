@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint check docs bench thorough first-hour fuzz soak pictures clean
+.PHONY: demo test lint check docs bench bench-monitor thorough first-hour fuzz soak pictures clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "pynenc needs Python 3.11 or later; name one with PYTHON=..."; exit 1; }
@@ -50,6 +50,10 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.workflows_run
 	$(BIN)/python -m benchmarks.sealing_run
 	$(BIN)/python -m benchmarks.observation_run
+	$(BIN)/python -m benchmarks.monitor_peers
+
+bench-monitor: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.monitor_run
 
 thorough: $(VENV)/.dev
 	$(BIN)/pytest -n $(PYTEST_WORKERS) -m thorough

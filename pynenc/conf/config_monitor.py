@@ -81,6 +81,11 @@ class ConfigMonitor(PynencConfig):
         description="Users who log in with a password, each as `NAME:ROLE:HASH`, where the role is `viewer` "
         "or `operator`, and `pynenc monitor hash-password` makes the hash.",
     )
+    monitor_alerts: bool = Field(
+        True,
+        description="Whether `pynenc monitor` looks for the alerts that no runner can notice: that there is "
+        "none, or that none does the housekeeping.",
+    )
     monitor_read_only: bool = Field(False, description="Whether nobody may act.")
     monitor_proxy_header: str | None = Field(
         None,

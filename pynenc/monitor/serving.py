@@ -13,6 +13,7 @@ from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import ConfigError
 from pynenc.monitor.application import HasComponents, guarded
 from pynenc.monitor.live import Streams
+from pynenc.monitor.watching import Watcher
 
 
 def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> None:
@@ -40,8 +41,15 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
         proxy_headers=False,  # those of trusted proxies are read by the monitor itself
         timeout_graceful_shutdown=2,
     )
-    with contextlib.suppress(KeyboardInterrupt):  # by which it is stopped on a terminal
-        _Server(config, streams).run([listener])
+    watcher = Watcher(app.components) if settings.monitor_alerts and app.components.conf.alerts else None
+    if watcher is not None:
+        watcher.start()
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # by which it is stopped on a terminal
+            _Server(config, streams).run([listener])
+    finally:
+        if watcher is not None:
+            watcher.stop()
 
 
 class _Server(uvicorn.Server):
