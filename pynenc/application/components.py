@@ -20,6 +20,7 @@ from pynenc.conf.loader import SettingsLoader
 from pynenc.context import external_runner
 from pynenc.lifecycle.components import Components, Serving
 from pynenc.lifecycle.hooks import LifeCycleHooks
+from pynenc.lifecycle.outages import Outages
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
@@ -194,6 +195,7 @@ class ComponentProvider:
                 self.catalog,
                 self._serving,
                 recorder,
+                Outages(self._logger),
             )
             return self._made
 

@@ -13,6 +13,7 @@ from pynenc.conf.config_pynenc import ConfigPynenc
 from pynenc.context import RunnerContext
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, Registration
 from pynenc.lifecycle.hooks import LifeCycleHooks
+from pynenc.lifecycle.outages import Outages
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
@@ -65,6 +66,7 @@ class Components:
         watch: Notes the changes of status that triggers wait for.
         serving: What executes the invocations.
         recorder: Counts what the runners of this process do.
+        outages: Tells of a store that does not answer.
     """
 
     app_id: str
@@ -83,6 +85,7 @@ class Components:
     watch: WatchesStatus
     serving: Serving
     recorder: Recorder
+    outages: Outages
 
     def stage_change(
         self,

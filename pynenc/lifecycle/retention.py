@@ -114,8 +114,8 @@ class Retention:
                 self._going.append((what, going))
             except StopIteration:
                 pass
-            except Exception:
-                self._components.logger.exception("deleting %s failed; the next round follows", what)
+            except Exception as error:  # noqa: BLE001 - the others go on, and this one in the next round
+                self._components.outages.tell(error, "deleting %s failed; the next round follows", what)
             if time.monotonic() >= until:
                 break
         return self.is_busy

@@ -156,8 +156,8 @@ class AsyncEngine:
                 )
                 backoff_s = FIRST_PAUSE_S
             except BaseException as error:  # noqa: BLE001 - nothing may end this thread
-                told = traceback_text(error)
-                self.app.logger.error("claiming failed; it is tried again in %.1f s: %s", backoff_s, told)
+                told = "claiming failed; it is tried again in %.1f s"
+                self.app.components.outages.tell(error, told, backoff_s)
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
                 continue
@@ -233,8 +233,8 @@ class AsyncEngine:
                     [each for each, _ in starting],
                 )
             except Exception as error:  # noqa: BLE001 - whatever it is, others wait to be written
-                told = traceback_text(error)
-                self.app.logger.error("writing failed; it is tried again in %.1f s: %s", backoff_s, told)
+                told = "writing failed; it is tried again in %.1f s"
+                self.app.components.outages.tell(error, told, backoff_s)
                 self._starting[:0] = starting
                 self._finished[:0] = finished
                 await asyncio.sleep(backoff_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -15,7 +16,7 @@ from pynenc.client.trigger_starts import fire_for_job
 from pynenc.conf.base_config import PynencConfig
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.exceptions import RunnerError
+from pynenc.exceptions import RunnerError, StorageUnavailableError
 from pynenc.identifiers.texts import type_name
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.plugins.component import Component, ComponentContext
@@ -28,6 +29,7 @@ from pynenc.runner.worker_recipe import service_of
 from pynenc.serializer.base_serializer import BaseSerializer
 
 _MOST_SHOWN = 20
+_FIRST_PAUSE_S, _LAST_PAUSE_S, _TOLD_AGAIN_S = 0.1, 2.0, 30.0
 
 
 class BaseRunner(Component):
@@ -105,6 +107,37 @@ class BaseRunner(Component):
             return 503, "text/plain; charset=utf-8", f"{type_name(type(error))}\n"
 
     def _run(self, app: App) -> None:
+        with SignalWatch(self._signalled):
+            if self.is_embedded or self._waited_for_stores():
+                self._work(app)
+
+    def _waited_for_stores(self) -> bool:
+        """Wait until what the components stand on answers; return False if the runner was stopped before.
+
+        Raises:
+            StorageUnavailableError: It has not within `store_wait_seconds`.
+        """
+        began, pause_s, told_at = time.monotonic(), _FIRST_PAUSE_S, float("-inf")
+        while not self.is_stopping:
+            try:
+                for kind in STORES:
+                    self.app.component_provider.get(kind).ping()
+            except StorageUnavailableError as error:
+                now, most = time.monotonic(), self.conf.store_wait_seconds
+                if most is not None and now - began >= most:
+                    raise
+                if now - told_at >= _TOLD_AGAIN_S:
+                    told_at = now
+                    self.logger.warning("the runner waits for its store: %s", error)
+            else:
+                if told_at > float("-inf"):
+                    self.logger.warning("the store answers after %.0f s", time.monotonic() - began)
+                return True
+            self._stopping.wait(pause_s)
+            pause_s = min(2 * pause_s, _LAST_PAUSE_S)
+        return False
+
+    def _work(self, app: App) -> None:
         # Whatever is wrong with a component is wrong now, and not in the middle of the work.
         hazards: dict[str, None] = {}
         places: dict[str, list[str]] = {}
@@ -124,16 +157,15 @@ class BaseRunner(Component):
             self.runner_context, service_of(app, self.conf.queues)
         )
         hooks, level = app.components.hooks, logging.DEBUG if self.is_embedded else logging.INFO
-        with SignalWatch(self._signalled):
-            hooks.call("runner_started", runner=self.runner_context)
-            hooks.call("process_started", process=self.runner_context)
-            self.logger.log(level, "%s", self._start_line(places))
-            try:
-                self.execute()
-            finally:
-                self.logger.log(level, "%s %s stopped", type(self).__name__, self.runner_id)
-                hooks.call("process_stopped", process=self.runner_context)
-                hooks.call("runner_stopped", runner=self.runner_context)
+        hooks.call("runner_started", runner=self.runner_context)
+        hooks.call("process_started", process=self.runner_context)
+        self.logger.log(level, "%s", self._start_line(places))
+        try:
+            self.execute()
+        finally:
+            self.logger.log(level, "%s %s stopped", type(self).__name__, self.runner_id)
+            hooks.call("process_stopped", process=self.runner_context)
+            hooks.call("runner_stopped", runner=self.runner_context)
 
     def _start_line(self, places: Mapping[str, Sequence[str]]) -> str:
         """Return who starts, what it consumes and knows, and where its components keep their data."""

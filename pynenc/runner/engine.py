@@ -194,8 +194,8 @@ class Engine:
             except BaseException as error:  # noqa: BLE001 - a worker lives as long as its engine
                 if running is not None and not ended:
                     ended = [ended_oddly(self.app, running, error)]
-                told = traceback_text(error)
-                self.app.logger.error("a worker could not go on; next try in %.1f s: %s", backoff_s, told)
+                told = "a worker could not go on; next try in %.1f s"
+                self.app.components.outages.tell(error, told, backoff_s)
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
 
@@ -244,8 +244,8 @@ class Engine:
         """Write ends while the worker that was to do it is busy with something long."""
         try:
             self._write(ends, [])
-        except Exception:
-            self.app.logger.exception("ends could not be written; a worker tries again")
+        except Exception as error:  # noqa: BLE001 - whatever it is, they are written later
+            self.app.components.outages.tell(error, "ends could not be written; a worker tries again")
             self._finish_buffer.put_back(ends)
 
     def _execute(self, running: Claim) -> Finished:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 
 from pynenc.conf.config_observation import Observation
 from pynenc.exceptions import StorageError
-from pynenc.identifiers.texts import traceback_text
 from pynenc.lifecycle.cancellation import runner_channel
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
@@ -91,6 +90,7 @@ class Heartbeat:
             self.health.missed()
             raise
         self.health.beat()
+        self._components.outages.back()
         self._components.recorder.note((REQUEST, "", "", "heartbeat", time.monotonic() - began))
         self._tell_more()
 
@@ -127,5 +127,5 @@ class Heartbeat:
                     self._beat()
                 bound = self._check(due or bool(woken))
             except BaseException as error:  # noqa: BLE001 - without heartbeats a runner counts as dead
-                told = traceback_text(error)
-                self._components.logger.error("a heartbeat could not be sent; the next one follows: %s", told)
+                told = "a heartbeat could not be sent; the next one follows"
+                self._components.outages.tell(error, told)

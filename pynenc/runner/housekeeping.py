@@ -115,8 +115,8 @@ class Housekeeping:
             try:
                 if self._pass():
                     rest_s = min(rest_s, _REST_S)
-            except Exception:
-                self._components.logger.exception("a housekeeping pass failed; the next follows")
+            except Exception as error:  # noqa: BLE001 - the next pass follows
+                self._components.outages.tell(error, "a housekeeping pass failed; the next follows")
 
     def _pass(self) -> bool:
         """Do what is due, and of what is to be deleted one slice; return whether there is more of that."""

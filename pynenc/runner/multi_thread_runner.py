@@ -57,8 +57,8 @@ class MultiThreadRunner(PoolRunner):
         while not self._stopping.wait(_LOOK_S):
             try:
                 waiting = any(depth.ready for depth in self.app.components.broker.depth(queues).values())
-            except Exception:
-                self.app.logger.exception("cannot look at the queues; trying again")
+            except Exception as error:  # noqa: BLE001 - the next look follows
+                self.app.components.outages.tell(error, "cannot look at the queues; trying again")
                 continue
             count = len(pool.workers)
             may_grow = count < self.most_processes or not self.conf.enforce_max_processes

@@ -72,8 +72,9 @@ class TriggerService:
                 next_tick_s = self._ticker.tick()
                 recheck_s = self._evaluator.evaluate()
                 pause_s = 0.1
-            except BaseException:
-                self._app.logger.exception("triggers could not be evaluated; next try in %.1f s", pause_s)
+            except BaseException as error:  # noqa: BLE001 - triggers are evaluated as long as the runner lives
+                told = "triggers could not be evaluated; next try in %.1f s"
+                self._app.components.outages.tell(error, told, pause_s)
                 self._stopped.wait(pause_s)
                 pause_s = min(pause_s * 2, _LAST_PAUSE_S)
                 continue

@@ -138,9 +138,9 @@ class Listener:
                         pause_s = _FIRST_PAUSE_S
             except (PyMongoError, InvalidOperation, OSError) as error:
                 if not self._closed:
-                    logger.warning(
-                        "listening to MongoDB was cut off (%s); next try in %.2f s", error, pause_s
-                    )
+                    level = logging.WARNING if pause_s == _FIRST_PAUSE_S else logging.DEBUG  # once an outage
+                    text = "listening to MongoDB was cut off (%s); next try in %.2f s"
+                    logger.log(level, text, error, pause_s)
             with self._changed:
                 self._missed |= self._heard
                 self._heard, self._signals = frozenset(), None

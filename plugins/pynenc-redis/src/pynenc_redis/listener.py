@@ -108,7 +108,9 @@ class Listener:
                     self._hear(connection.read_response(disconnect_on_error=False))
             except (redis.RedisError, OSError) as error:
                 if not self._closed:
-                    logger.warning("listening to Redis was cut off (%s); next try in %.2f s", error, pause_s)
+                    level = logging.WARNING if pause_s == _FIRST_PAUSE_S else logging.DEBUG  # once an outage
+                    text = "listening to Redis was cut off (%s); next try in %.2f s"
+                    logger.log(level, text, error, pause_s)
             self._forget_connection()
             if not self._closed:
                 time.sleep(pause_s)
