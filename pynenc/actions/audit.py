@@ -17,7 +17,7 @@ from pynenc.storage.record_store import Amend, Lookup, Save
 LONGEST_REASON = 500
 """The most characters of a reason."""
 
-_LONGEST_RESULT = 1000
+_LONGEST_RESULT, _LONGEST_TARGET = 1000, 500
 REFUSALS = (PynencError, ValueError, TypeError, LookupError)
 """What an action raises that cannot be done, with the reason as its text."""
 
@@ -72,18 +72,7 @@ def audited(components: Components, actor: Actor, deed: Deed, act: Callable[[str
     """
     if len(deed.reason) > LONGEST_REASON:
         raise ValueError(f"a reason has at most {LONGEST_REASON} characters")
-    entry = AuditEntry(
-        new_id(),
-        components.now(),
-        storable(actor.user),
-        actor.role,
-        storable(actor.address),
-        deed.action,
-        None if deed.target is None else storable(deed.target),
-        storable(deed.filter),
-        deed.count,
-        storable(deed.reason),
-    )
+    entry = _entry(components, actor, deed)
     components.state_backend.write([Save(entry)])
     try:
         result = act(entry.audit_id)
@@ -98,19 +87,24 @@ def audited(components: Components, actor: Actor, deed: Deed, act: Callable[[str
     return msgspec.structs.replace(entry, result=result)
 
 
-def refused(components: Components, actor: Actor, deed: Deed, why: str) -> None:
-    """Write down that somebody tried something and was not let."""
-    entry = AuditEntry(
+def _entry(components: Components, actor: Actor, deed: Deed) -> AuditEntry:
+    return AuditEntry(
         new_id(),
         components.now(),
         storable(actor.user),
         actor.role,
         storable(actor.address),
         deed.action,
-        None if deed.target is None else storable(deed.target[:200]),
-        result=storable(why),
-        is_error=1,
+        None if deed.target is None else storable(deed.target[:_LONGEST_TARGET]),
+        storable(deed.filter),
+        deed.count,
+        storable(deed.reason),
     )
+
+
+def refused(components: Components, actor: Actor, deed: Deed, why: str) -> None:
+    """Write down that somebody tried something and was not let."""
+    entry = msgspec.structs.replace(_entry(components, actor, deed), result=storable(why), is_error=1)
     components.state_backend.write([Save(entry)])
 
 

@@ -23,10 +23,7 @@ from pynenc.monitor.forms import MOST_BODY, Pace, acted, body_of, noted
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.openapi import PREFIX, openapi, problem_object
 from pynenc.monitor.security import is_same_site
-from pynenc.monitor.shown import Context, Shown, problem
-
-Show = Callable[[str, Callable[[], Shown], dict[str, str]], Awaitable[Shown]]
-"""Returns what a look at the store shows, or what is wrong with it."""
+from pynenc.monitor.shown import Context, Show, Shown, problem
 
 
 class Api:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
-from pynenc.monitor.shown import Context, Shown
+from pynenc.monitor.shown import Context, Show, Shown
 from pynenc.monitor.views import Views
 
 FORMATS = {"csv": "text/csv", "jsonl": "application/jsonl"}
@@ -21,8 +21,6 @@ MOST_ROWS = 100_000
 _PAGE = 500
 _COLUMNS = ("id", "task", "status", "reason", "created", "since", "attempts", "queue", "tags")
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
-
-Show = Callable[[str, Callable[[], Shown], dict[str, str]], Awaitable[Shown]]
 
 
 async def exported(views: Views, show: Show, line: str, kind: str) -> AsyncIterator[str]:

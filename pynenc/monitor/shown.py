@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeAlias
 
 Context: TypeAlias = dict[str, Any]
@@ -20,6 +21,10 @@ class Shown(NamedTuple):
     template: str
     context: Context
     code: int = 200
+
+
+Show: TypeAlias = Callable[[str, Callable[[], Shown], dict[str, str]], Awaitable[Shown]]
+"""Returns what a look at the store shows, or what is wrong with it: the place, the look, the parameters."""
 
 
 def problem(title: str, text: str, code: int, line: str = "") -> Shown:
