@@ -34,6 +34,7 @@ from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, Pace, acted, asked_for,
 from pynenc.monitor.live import PageKey, Streams
 from pynenc.monitor.log_in import LogIn, login_for, root_of
 from pynenc.monitor.masking import Masking
+from pynenc.monitor.moved import newest
 from pynenc.monitor.openapi import PREFIX
 from pynenc.monitor.places import DETAILS, PAGES, STILL, is_place, look, look_at_logs
 from pynenc.monitor.rendering import environment, rendered, static_file
@@ -89,7 +90,7 @@ class Monitor:
         self._pending = 0
         self._notes = Pace()
         self._form_mark = secrets.token_hex(16)  # stands for that of each visitor, as pages are shared
-        self.streams = Streams(self._content)
+        self.streams = Streams(self._content, self._moved)
 
     def routes(self) -> list[Route]:
         """Return what answers at which path."""
@@ -155,8 +156,8 @@ class Monitor:
         began = time.perf_counter()
         given = dict(parse_qsl(key.query, keep_blank_values=True))
         shown = await self._shown(key.place, partial(self._look, key.place, given), given)
-        context = {**shown.context, "took": time.perf_counter() - began}
-        return shown.code, self._text(key, shown._replace(context=context))
+        shown = shown._replace(context={**shown.context, "took": time.perf_counter() - began})
+        return shown.code, self._text(key, shown)
 
     async def _shown(self, place: str, act: Callable[[], Shown], given: dict[str, str]) -> Shown:
         """Return what a look at the store shows, or what is wrong with it."""
@@ -248,6 +249,12 @@ class Monitor:
             return PlainTextResponse(title, code)
         return self._answer(self._key(request, visitor, ""), visitor, problem(title, text, code))
 
+    async def _moved(self) -> object:
+        try:
+            return await self._in_thread(partial(newest, self._app.components))
+        except Exception:  # noqa: BLE001 - the page tells what is wrong
+            return None
+
     # --- actions -----------------------------------------------------------------------
 
     async def _act(self, act: Act, request: Request, visitor: Visitor) -> Response:
@@ -325,8 +332,7 @@ class Monitor:
         name = request.path_params["name"]
         if name not in _STATIC:
             return PlainTextResponse("there is no such file", 404)
-        headers = {"cache-control": "max-age=3600"}
-        return Response(static_file(name), media_type=_STATIC[name], headers=headers)
+        return Response(static_file(name), 200, {"cache-control": "max-age=3600"}, _STATIC[name])
 
     def _text(self, key: PageKey, shown: Shown) -> str:
         frame = {

@@ -13,10 +13,14 @@ from typing import NamedTuple, TypeAlias
 LIVE_S = 2.0
 """The seconds between two looks at what a page shows."""
 
+CALM_S = 10.0
+"""The seconds after which a page is rendered anew though nothing has moved."""
+
 MOST_STREAMS = 200
 """The most streams of a process."""
 
 _AGAIN_S = 30.0
+_KEPT_S = 20.0
 _LONGEST_STREAM_S = 3600.0
 _AGO = re.compile(r">[^<]*</time>")
 
@@ -41,19 +45,39 @@ Render: TypeAlias = Callable[[PageKey], Awaitable[tuple[int, str]]]
 """Returns the code and the text of a page."""
 
 
+Probe: TypeAlias = Callable[[], Awaitable[object]]
+"""Returns something that changes when anything may have moved, at next to no cost; None if nobody knows."""
+
+
+class _Look(NamedTuple):
+    """A page as it was rendered last.
+
+    Attributes:
+        at: When it was rendered, in monotonic seconds.
+        mark: What the probe said before.
+        shown: The code and the text.
+    """
+
+    at: float
+    mark: object
+    shown: tuple[int, str]
+
+
 class Streams:
     """The streams of a process.
 
     Args:
         render: Renders a page.
+        probe: Tells whether anything may have moved since.
     """
 
-    def __init__(self, render: Render) -> None:
-        self._render = render
+    def __init__(self, render: Render, probe: Probe) -> None:
+        self._render, self._probe = render, probe
         self._going: set[object] = set()
         self._over = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._rendered: dict[PageKey, tuple[float, asyncio.Task[tuple[int, str]]]] = {}
+        self._looks: dict[PageKey, tuple[float, asyncio.Task[_Look]]] = {}
+        self._probed: tuple[float, asyncio.Task[object]] | None = None
 
     @property
     def is_full(self) -> bool:
@@ -109,10 +133,31 @@ class Streams:
     async def _shared(self, key: PageKey) -> tuple[int, str]:
         """Return a page that was rendered for whichever stream asked first in the last seconds."""
         now = time.monotonic()
-        for old in [each for each, (at, _) in self._rendered.items() if now - at > 10 * LIVE_S]:
-            del self._rendered[old]
-        at, task = self._rendered.get(key, (0.0, None))
+        for old in [each for each, (at, _) in self._looks.items() if now - at > _KEPT_S]:
+            del self._looks[old]
+        at, task = self._looks.get(key, (0.0, None))
         if task is None or now - at >= LIVE_S * 0.9:
-            task = asyncio.ensure_future(self._render(key))
-            self._rendered[key] = now, task
-        return await asyncio.shield(task)
+            before = task.result() if task is not None and task.done() and not task.exception() else None
+            task = asyncio.ensure_future(self._look(key, before))
+            self._looks[key] = now, task
+        return (await asyncio.shield(task)).shown
+
+    async def _look(self, key: PageKey, before: _Look | None) -> _Look:
+        """Render a page anew, unless nothing has moved since it was rendered a moment ago."""
+        now = time.monotonic()
+        mark = None if _is_of_one(key.place) else await self._marked()
+        if before is not None and mark is not None and mark == before.mark and now - before.at < CALM_S:
+            return before
+        return _Look(now, mark, await self._render(key))
+
+    async def _marked(self) -> object:
+        """Return what the probe says, which all pages share for a moment."""
+        now = time.monotonic()
+        if self._probed is None or now - self._probed[0] >= LIVE_S * 0.5:
+            self._probed = now, asyncio.ensure_future(self._probe())
+        return await asyncio.shield(self._probed[1])
+
+
+def _is_of_one(place: str) -> bool:
+    """Return whether a page is about one thing, in which more may change than the probe sees."""
+    return "/" in place

@@ -10,11 +10,15 @@ import pytest
 from asgi_client import Client
 
 from pynenc import Pynenc
+from pynenc.actions.audit import Actor
+from pynenc.actions.jobs import ask
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import StorageUnavailableError
 from pynenc.monitor import live
 from pynenc.monitor.application import Monitor, monitor_app
 from pynenc.monitor.live import PageKey
+from pynenc.monitor.moved import newest
+from pynenc.state_backend.action_records import JobKind
 from pynenc.testing import in_memory
 
 app = Pynenc({"app_id": "live"})
@@ -28,6 +32,7 @@ def work() -> None:
 @pytest.fixture(autouse=True)
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(live, "LIVE_S", 0.001)
+    monkeypatch.setattr(live, "CALM_S", 0.05)
     with in_memory(app):
         yield
 
@@ -117,3 +122,55 @@ def test_too_many_streams_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_STREAMS", 0)
     answer = Client(monitor_app(app, ConfigMonitor(), auth="open")).get("/stream?page=queues")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "15")
+
+
+def test_a_page_is_rendered_when_something_has_moved_or_after_a_while(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CALM_S", 1e9)
+    monkeypatch.setattr(live, "_KEPT_S", 1e9)
+    looks: list[str] = []
+    original = monitor._look
+
+    def counted(place: str, given: dict[str, str]) -> Any:
+        looks.append(place)
+        return original(place, given)
+
+    monkeypatch.setattr(monitor, "_look", counted)
+    key = PageKey("", "queues", "", True)
+
+    async def look() -> None:
+        for _ in range(5):
+            await monitor.streams._shared(key)
+            await asyncio.sleep(0.002)
+        assert looks == ["queues"]
+        work()
+        while len(looks) < 2:
+            await monitor.streams._shared(key)
+            await asyncio.sleep(0.002)
+        monkeypatch.setattr(live, "CALM_S", 0.0)
+        await asyncio.sleep(0.002)
+        await monitor.streams._shared(key)
+        assert len(looks) == 3
+        monkeypatch.setattr(live, "CALM_S", 1e9)
+        for number in range(3):  # of one thing more may change than is seen from outside
+            await monitor.streams._shared(PageKey("", "tasks/x", str(number), True))
+        assert len(looks) == 6
+
+    asyncio.run(look())
+
+
+def test_everything_that_is_made_or_ends_moves() -> None:
+    seen = [newest(app.components)]
+    call = work()
+    seen.append(newest(app.components))
+    call.cancel()
+    seen.append(newest(app.components))
+    app.trigger.emit_event("code")
+    seen.append(newest(app.components))
+    ask(app.components, Actor("a", "operator", "x"), JobKind.CANCEL, "status:registered")
+    seen.append(newest(app.components))
+    app.orchestrator.heartbeat(["r"], app.components.now())
+    seen.append(newest(app.components))
+    assert len(set(map(str, seen))) == len(seen)
+    assert newest(app.components) == seen[-1]
