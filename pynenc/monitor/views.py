@@ -29,7 +29,7 @@ from pynenc.state_backend.alert_records import AlertState
 from pynenc.state_backend.log_records import LogLine
 from pynenc.storage.record_store import Lookup
 
-_MOST_COUNTED = 10_000
+_MOST_COUNTED, _MOST_IN_LIST = 10_000, 1_000
 _STEPS = 60
 _ROWS = 50
 _CHILDREN = 10
@@ -53,7 +53,7 @@ class Views:
         look = Readings(components)
         steps = min(_STEPS, max(1, int(hours * 60)))
         points = history(components, look.now - hours * 3600, look.now, hours * 3600 / steps)
-        statuses = self._statuses()
+        statuses = self._statuses(_MOST_COUNTED)
         firing = self._alert_rows((AlertState.FIRING,))
         failed = search(components, Filter(statuses=("failed",)), 5, None, PRESS, None).rows
         return {
@@ -94,14 +94,14 @@ class Views:
             "plan": page.plan,
             "order": page.order,
             "is_complete": page.is_complete,
-            "facets": [] if line or cursor else self._statuses(),
-            "most": _MOST_COUNTED,
+            "facets": [] if line or cursor else self._statuses(_MOST_IN_LIST),
+            "most": _MOST_IN_LIST,
         }
 
-    def _statuses(self) -> list[tuple[str, int]]:
+    def _statuses(self, most: int) -> list[tuple[str, int]]:
         """Return how many invocations have each status, up to a number, without those that none has."""
         lookups = [StateLookup("status", status.value) for status in InvocationStatus]
-        counts = self._components.orchestrator.count_many_states(lookups, _MOST_COUNTED)
+        counts = self._components.orchestrator.count_many_states(lookups, most)
         return [(each.value, number) for each, number in zip(InvocationStatus, counts, strict=True) if number]
 
     def _shows(self, data: InvocationData, text: str) -> bool:
