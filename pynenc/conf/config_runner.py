@@ -36,11 +36,10 @@ class ConfigRunner(PynencConfig):
     shutdown_grace_seconds: float = Field(
         30.0, ge=0, description="On a stop signal: time for running tasks before they are handed back."
     )
-    store_wait_seconds: float | None = Field(
-        None,
+    store_wait_seconds: float = Field(
+        0.0,
         ge=0,
-        description="How long a runner that starts waits for its store to answer before it gives up; unset: "
-        "until it does.",
+        description="How long a runner that starts waits for its store to answer before it gives up.",
     )
     health_port: int | None = Field(
         None, ge=0, le=65535, description="Port for probes: `GET /healthz` and `/readyz`; unset: none."

@@ -124,7 +124,7 @@ class BaseRunner(Component):
                     self.app.component_provider.get(kind).ping()
             except StorageUnavailableError as error:
                 now, most = time.monotonic(), self.conf.store_wait_seconds
-                if most is not None and now - began >= most:
+                if now - began >= most:
                     raise
                 if now - told_at >= _TOLD_AGAIN_S:
                     told_at = now

@@ -1,4 +1,4 @@
-"""A runner that starts while its store is away waits for it, says so a few times, and can be stopped."""
+"""A runner that starts while its store is away waits for it if it may, says so, and can be stopped."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def _away(monkeypatch: pytest.MonkeyPatch, times: float) -> threading.Event:
 def test_it_works_once_the_store_answers(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(app.runner.conf, "store_wait_seconds", 1e9)
     _away(monkeypatch, 200)
     call = work()
     thread = threading.Thread(target=app.runner.run)
@@ -65,6 +66,7 @@ def test_it_works_once_the_store_answers(
 
 
 def test_it_can_be_stopped_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.runner.conf, "store_wait_seconds", 1e9)
     third = _away(monkeypatch, float("inf"))
     thread = threading.Thread(target=app.runner.run)
     thread.start()
@@ -76,8 +78,9 @@ def test_it_can_be_stopped_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> No
     assert not thread.is_alive()
 
 
-def test_it_gives_up_if_the_settings_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 0.01])
+def test_it_gives_up_when_its_time_is_over(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     _away(monkeypatch, float("inf"))
-    monkeypatch.setattr(app.runner.conf, "store_wait_seconds", 0.01)
+    monkeypatch.setattr(app.runner.conf, "store_wait_seconds", seconds)
     with pytest.raises(StorageUnavailableError, match="at somewhere is away"):
         app.runner.run()
