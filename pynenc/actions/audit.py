@@ -11,7 +11,7 @@ from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text, shortened, storable, type_name
 from pynenc.lifecycle.components import Components
 from pynenc.state_backend.action_records import AuditEntry
-from pynenc.storage.operations import Cursor, Scalar
+from pynenc.storage.operations import Scalar
 from pynenc.storage.record_store import Amend, Lookup, Save
 
 LONGEST_REASON = 500
@@ -115,14 +115,10 @@ def conclude(components: Components, audit_id: str, result: str, is_error: bool 
     components.state_backend.write([Amend(AuditEntry, audit_id, values)])
 
 
-def entries(
-    components: Components, limit: int, target: str | None = None, after: Cursor | None = None
-) -> list[AuditEntry]:
+def entries(components: Components, limit: int, target: str | None = None) -> list[AuditEntry]:
     """Return what people did, the newest first; only what was about a target, if one is given."""
     equals = {} if target is None else {"target": target}
-    return components.state_backend.find(
-        AuditEntry, Lookup(AuditEntry, equals, newest_first=True), limit, after
-    )
+    return components.state_backend.find(AuditEntry, Lookup(AuditEntry, equals, newest_first=True), limit)
 
 
 def entry_of(components: Components, audit_id: str) -> AuditEntry | None:

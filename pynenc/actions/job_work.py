@@ -18,6 +18,7 @@ import msgspec
 from pynenc.actions.audit import conclude
 from pynenc.actions.jobs import change, job_of, told
 from pynenc.actions.on_invocations import Outcome, act_on
+from pynenc.conf.text_maps import stored_texts
 from pynenc.exceptions import PynencError, SearchError, StorageError
 from pynenc.identifiers.texts import error_text
 from pynenc.lifecycle.components import Components
@@ -93,7 +94,7 @@ def _step(components: Components, job: Job, fire: Fire | None) -> tuple[Job | No
         return None, 1
     if not job.slice:
         return (_concluded if job.is_last else _next_slice)(components, job), 0
-    ids = _ids(job)
+    ids = stored_texts(job.slice)
     outcomes, errors = _acted(components, job, ids)
     latest: Job | None = job
     while latest is not None and latest.slice == job.slice:
@@ -151,13 +152,6 @@ def _filter_of(job: Job) -> Filter:
     return wanted
 
 
-def _ids(job: Job) -> list[str]:
-    try:
-        return msgspec.json.decode(job.slice, type=list[str])
-    except msgspec.MsgspecError:
-        return []
-
-
 def _acted(components: Components, job: Job, ids: Sequence[str]) -> tuple[list[Outcome], list[str]]:
     """Act on invocations, one by one if something is wrong with one of them; return the errors too."""
     if not ids:
@@ -181,21 +175,18 @@ def _acted(components: Components, job: Job, ids: Sequence[str]) -> tuple[list[O
 
 def _summed(job: Job, outcomes: Sequence[Outcome], errors: Sequence[str]) -> dict[str, Any]:
     skipped = [each for each in outcomes if not each.is_done]
-    told = [*_errors(job), *errors, *(f"{each.invocation_id}: {each.text}" for each in skipped)]
+    reasons = [
+        *stored_texts(job.errors),
+        *errors,
+        *(f"{each.invocation_id}: {each.text}" for each in skipped),
+    ]
     return {
         "slice": "",
         "done": job.done + len(outcomes) - len(skipped),
         "skipped": job.skipped + len(skipped),
         "failed": job.failed + len(errors),
-        "errors": json.dumps([each[:_LONGEST_ERROR] for each in told[:_MOST_ERRORS]]),
+        "errors": json.dumps([each[:_LONGEST_ERROR] for each in reasons[:_MOST_ERRORS]]),
     }
-
-
-def _errors(job: Job) -> list[str]:
-    try:
-        return msgspec.json.decode(job.errors, type=list[str])
-    except msgspec.MsgspecError:
-        return []
 
 
 def _fire(components: Components, job: Job, fire: Fire) -> None:

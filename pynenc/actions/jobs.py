@@ -62,16 +62,30 @@ def preview(components: Components, line: str, at: float | None = None) -> Previ
         SearchError: The line cannot be understood, or is empty.
         ValueError: The moment is not one of the last hour.
     """
+    moment = _moment(components, at)
+    wanted = _wanted(line, moment)
+    first = search(components, wanted, _PREVIEW, None, _LOOK, None).rows
+    number, is_capped = _estimate(components, wanted)
+    return Preview(moment, number, is_capped, first, dict(Counter(each.state.status.value for each in first)))
+
+
+def _moment(components: Components, at: float | None) -> float:
+    """Return the moment after which nothing counts; now if none is given.
+
+    Raises:
+        ValueError: It is not one of the last hour.
+    """
     now = components.now()
     moment = now if at is None else at
     if not now - _LONGEST_THOUGHT_S <= moment <= now + _AHEAD_S:
         raise ValueError("'at' is not a moment of the last hour, in seconds since the epoch: look again")
-    wanted = _wanted(line, moment)
-    first = search(components, wanted, _PREVIEW, None, _LOOK, None)
-    number = count(components, wanted, _LOOK)
-    is_capped = number.count > MOST_ESTIMATED or not number.is_complete
-    statuses = Counter(each.state.status.value for each in first.rows)
-    return Preview(moment, min(number.count, MOST_ESTIMATED), is_capped, first.rows, dict(statuses))
+    return moment
+
+
+def _estimate(components: Components, wanted: Filter) -> tuple[int, bool]:
+    """Return how many invocations fit, as far as is looked, and whether there may be more."""
+    found = count(components, wanted, _LOOK)
+    return min(found.count, MOST_ESTIMATED), found.count > MOST_ESTIMATED or not found.is_complete
 
 
 def ask(
@@ -108,11 +122,11 @@ def ask(
         if (known.kind, known.line) != (kind, storable(line)):
             raise ValueError("this key was used for another job")
         return known
-    found = preview(components, line, at)
-    wanted = _wanted(line, found.at)
+    wanted = _wanted(line, _moment(components, at))
+    number, is_capped = _estimate(components, wanted)
     stored = msgspec.json.encode(wanted).decode()
-    deed = Deed(f"{kind} all", None, line, found.count, reason)
-    return _stored(components, actor, kind, deed, stored, found, job_id)
+    deed = Deed(f"{kind} all", None, line, number, reason)
+    return _stored(components, actor, kind, deed, stored, job_id, is_capped)
 
 
 def ask_to_fire(
@@ -131,7 +145,7 @@ def ask_to_fire(
     stored = components.trigger.get_definition(trigger_id)
     text = "" if payload is None else json.dumps(dict(payload), allow_nan=False)
     deed = Deed("fire", stored.trigger_id, "", 1, reason)
-    return _stored(components, actor, JobKind.FIRE, deed, text, None, new_id())
+    return _stored(components, actor, JobKind.FIRE, deed, text, new_id())
 
 
 def _wanted(line: str, now: float) -> Filter:
@@ -149,8 +163,8 @@ def _stored(
     kind: JobKind,
     deed: Deed,
     stored: str,
-    found: Preview | None,
     job_id: str,
+    is_capped: bool = False,
 ) -> Job:
     now = components.now()
     made: list[Job] = []
@@ -167,8 +181,8 @@ def _stored(
             audit_id,
             storable(deed.filter or deed.target or ""),
             stored,
-            found.count if found is not None else 1,
-            int(found.is_capped) if found is not None else 0,
+            deed.count,
+            int(is_capped),
         )
         components.state_backend.write([Save(job)])
         made.append(job)

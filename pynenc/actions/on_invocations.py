@@ -79,7 +79,8 @@ def _cancel(components: Components, ids: Sequence[str]) -> list[Outcome]:
         try:
             cancel(components, open_ids, _actor_id(components))
         except InvocationNotFoundError:  # purged between
-            open_ids = [each for each in open_ids if components.orchestrator.read_states([each])[0]]
+            left = components.orchestrator.read_states(open_ids)
+            open_ids = [each.invocation_id for each in left if each is not None]
             cancel(components, open_ids, _actor_id(components))
     after = components.orchestrator.read_states(ids)
     outcomes: list[Outcome] = []

@@ -15,6 +15,7 @@ from pynenc.app import Pynenc
 from pynenc.cli.auditing import shell_actor, traced
 from pynenc.cli.options import WORDS_WITH_DASHES, as_json, limit_option, line_of
 from pynenc.cli.state import CliState, PlainTable, console, moment, print_json
+from pynenc.conf.text_maps import stored_texts
 from pynenc.explaining.findings import one_line
 from pynenc.identifiers.texts import visible
 from pynenc.lifecycle.leadership import leader
@@ -107,11 +108,11 @@ def show_one(state: CliState, job_id: str, as_json: bool) -> None:
     """Show a job with its first errors."""
     job = _job(state, job_id)
     if as_json:
-        print_json({**msgspec.structs.asdict(job), "errors": msgspec.json.decode(job.errors)})
+        print_json({**msgspec.structs.asdict(job), "errors": stored_texts(job.errors)})
         return
     click.echo(visible(f"{job.kind.value} {job.line}: {job.state.value}, {_progress(job)}"))
     click.echo(visible(f"asked for by {job.asked_by} at {moment(job.asked_at)}"))
-    for each in msgspec.json.decode(job.errors, type=list[str]):
+    for each in stored_texts(job.errors):
         click.echo(visible(f"- {each}"))
 
 

@@ -80,8 +80,7 @@ def submit_copy(components: Components, new: NewInvocation, old: InvocationState
     key = old.registration_key
     if key is not None and not is_name_key(key):
         return submit_registered(components, _keyed(new, key))
-    if key is None or not _takes_name(components, new, key, old.invocation_id):
-        submit(components, [new])
+    takes_over(components, new, old)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Texts by name, as one text that is stored."""
+"""Several texts, as one text that is stored."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ def stored_map(packed: str | None) -> dict[str, str]:
     except ValueError:
         return {}
     return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+
+
+def stored_texts(packed: str | None) -> list[str]:
+    """Return the texts in a stored JSON array; none if it is damaged, or None."""
+    try:
+        found = json.loads(packed) if packed else []
+    except (ValueError, RecursionError):
+        return []
+    return [str(each) for each in found] if isinstance(found, list) else []

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from starlette.requests import Request
 
+from pynenc.actions.audit import Actor
 from pynenc.conf.config_monitor import ConfigMonitor, Role
 from pynenc.monitor.passwords import NOBODY, is_password
 from pynenc.monitor.security import PROXY
@@ -46,6 +47,11 @@ class Visitor(NamedTuple):
     address: str
     mark: str
     is_program: bool = False
+
+    @property
+    def actor(self) -> Actor:
+        """The visitor, as the trail names who acts."""
+        return Actor(self.user, self.role, self.address)
 
     @property
     def can_act(self) -> bool:

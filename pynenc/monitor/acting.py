@@ -64,6 +64,10 @@ class Act(NamedTuple):
     fields: tuple[str, ...]
     do: Callable[[Deeds, str, Fields], str]
 
+    def tried(self, target: str) -> Deed:
+        """Return the deed of somebody who was not let, or whose wish was refused at once."""
+        return Deed(self.path.rpartition("/")[2], target or None)
+
 
 def _on_invocation(kind: JobKind) -> Callable[[Deeds, str, Fields], str]:
     def do(deeds: Deeds, target: str, fields: Fields) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 
 from pynenc.actions.audit import entries, entry_of
 from pynenc.actions.jobs import jobs, preview
+from pynenc.conf.text_maps import stored_texts
 from pynenc.exceptions import SearchError
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.leadership import leader
@@ -72,10 +72,6 @@ def trail_of(components: Components, masking: Masking, target: str) -> list[Cont
 
 def job_row(job: Job, masking: Masking) -> Context:
     """Return what is shown of a job."""
-    try:
-        errors = [masking.text(str(each)) for each in json.loads(job.errors)]
-    except (ValueError, TypeError, RecursionError):
-        errors = []
     return {
         "job_id": job.job_id,
         "kind": job.kind.value,
@@ -90,7 +86,7 @@ def job_row(job: Job, masking: Masking) -> Context:
         "done": job.done,
         "skipped": job.skipped,
         "failed": job.failed,
-        "errors": errors,
+        "errors": [masking.text(each) for each in stored_texts(job.errors)],
     }
 
 

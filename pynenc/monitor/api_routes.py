@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from pynenc.actions.audit import Actor, Deed, entry_of
+from pynenc.actions.audit import entry_of
 from pynenc.exceptions import SearchError
 from pynenc.lifecycle.components import Components
 from pynenc.monitor.access import Access, Visitor
 from pynenc.monitor.acting import ACTS, Act, Deeds
 from pynenc.monitor.api import Asked, Endpoint, dry_run, read
 from pynenc.monitor.endpoints import ENDPOINTS
-from pynenc.monitor.forms import MOST_BODY, Pace, acted, body_of, noted
+from pynenc.monitor.forms import MOST_BODY, Note, acted, body_of
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.openapi import PREFIX, openapi, problem_object
 from pynenc.monitor.security import is_same_site
@@ -34,6 +34,7 @@ class Api:
         access: Who may see it.
         masking: Returns what shows stored texts.
         show: Looks at the store within bounds.
+        note: Writes down that somebody was not let.
     """
 
     def __init__(
@@ -42,9 +43,10 @@ class Api:
         access: Access,
         masking: Callable[[], Masking],
         show: Show,
+        note: Note,
     ) -> None:
-        self._components, self._access, self._masking, self._show = components, access, masking, show
-        self._notes = Pace()
+        self._components, self._access, self._masking = components, access, masking
+        self._show, self._note = show, note
 
     def routes(self) -> list[Route]:
         """Return what answers at which path."""
@@ -96,11 +98,8 @@ class Api:
         if body is None:
             return api_problem(413, "Too large", f"a body has at most {MOST_BODY:,} bytes")
         target, components = request.path_params.get("id", ""), self._components()
-        actor = Actor(visitor.user, visitor.role, visitor.address)
         if not visitor.can_act:
-            deed = Deed(act.path.rpartition("/")[2], target or None)
-            if self._notes.is_free():
-                await self._show("", lambda: noted(components, actor, deed, "not let"), {})
+            await self._note(visitor, act.tried(target), "not let")
             return api_problem(403, "You may look only", "only operators may act; you are a viewer")
         fields = _fields(body)
         if fields is None:
@@ -119,8 +118,11 @@ class Api:
         unknown = sorted(fields.keys() - set(act.fields))
         if unknown:
             known = ", ".join(act.fields) or "none"
-            return api_problem(400, "Unknown field", f"'{unknown[0]}' is not a field; there are: {known}")
-        return await self._answered(partial(_done, act, Deeds(components, actor), target, fields), act.path)
+            text = f"'{unknown[0]}' is not a field; there are: {known}"
+            return api_problem(400, "Unknown field", text)
+        return await self._answered(
+            partial(_done, act, Deeds(components, visitor.actor), target, fields), act.path
+        )
 
 
 def _previewed(components: Components, fields: dict[str, str]) -> Shown:

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from pynenc.actions.audit import Actor, Deed
+from pynenc.actions.audit import Deed
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.conf.loader import SettingsLoader
 from pynenc.exceptions import ConfigError, SearchError, StorageError
@@ -100,7 +100,7 @@ class Monitor:
         acts = [
             Route(f"/{act.path}", self._let_in(partial(self._act, act)), methods=["POST"]) for act in ACTS
         ]
-        api = Api(lambda: self._app.components, self._access, self._masking, self._shown)
+        api = Api(lambda: self._app.components, self._access, self._masking, self._shown, self._note_refused)
         return [
             *api.routes(),
             *acts,
@@ -210,7 +210,7 @@ class Monitor:
         line, kind = request.query_params.get("q", ""), request.query_params.get("format", "csv")
         if kind not in FORMATS:
             return PlainTextResponse(f"there is no format '{kind}'; there are: {', '.join(FORMATS)}", 400)
-        components, actor = self._app.components, Actor(visitor.user, visitor.role, visitor.address)
+        components, actor = self._app.components, visitor.actor
         views = Views(components, self._masking())
         asked = await self._shown("export", partial(asked_for, components, actor, views, line), {})
         if asked.code != 200:
@@ -265,17 +265,15 @@ class Monitor:
             return PlainTextResponse(f"a form has at most {MOST_BODY:,} bytes", 413)
         key = self._key(request, visitor, act.back.replace("{id}", target), "")
         if not visitor.can_act:
-            await self._note_refused(visitor, Deed(act.path.rpartition("/")[2], target or None), "not let")
+            await self._note_refused(visitor, act.tried(target), "not let")
             role = "Only operators may act; you are a viewer."
             return self._answer(key, visitor, problem("You may look only", role, 403))
         is_ours = is_same_site(request) and self._access.is_form_of(visitor, fields.get("form", ""))
         if not (visitor.is_program or is_ours):
-            await self._note_refused(
-                visitor, Deed(act.path.rpartition("/")[2], target or None), "a foreign form"
-            )
+            await self._note_refused(visitor, act.tried(target), "a foreign form")
             return self._answer(key, visitor, problem("This form is not ours", _REFUSED_FORM, 403))
         given = {name: value for name, value in fields.items() if name in act.fields}
-        deeds = Deeds(self._app.components, Actor(visitor.user, visitor.role, visitor.address))
+        deeds = Deeds(self._app.components, visitor.actor)
         shown = await self._shown(act.path, partial(acted, act, deeds, target, given), {})
         if shown.code != 200:
             return self._answer(key, visitor, shown)
@@ -290,7 +288,7 @@ class Monitor:
     async def _note_refused(self, visitor: Visitor, deed: Deed, why: str) -> None:
         if not self._notes.is_free():
             return
-        actor = Actor(visitor.user[:100], visitor.role, visitor.address)
+        actor = visitor._replace(user=visitor.user[:100]).actor
         await self._shown("", lambda: noted(self._app.components, actor, deed, why), {})
 
     # --- others ------------------------------------------------------------------------

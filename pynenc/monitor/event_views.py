@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from heapq import nsmallest
 from typing import Any
 
+from pynenc.conf.text_maps import stored_texts
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
@@ -35,7 +36,7 @@ def events(components: Components, masking: Masking, code: str) -> Context:
     found = store.find(Occurrence, Lookup(Occurrence, dict(equals), newest_first=True), _MOST_EVENTS)
     started: dict[str, list[TriggerRun]] = defaultdict(list)
     for run in store.find_runs(limit=_MOST_RUNS) if found else ():
-        for occurrence_id in _texts(run.occurrences):
+        for occurrence_id in stored_texts(run.occurrences):
             started[occurrence_id].append(run)
     waits = store.find(EventWait, Lookup(EventWait, newest_first=True), _MOST_WAITS)
     return {
@@ -163,11 +164,3 @@ def _delayed(state: InvocationState, masking: Masking) -> Context:
         "at": state.not_before if state.not_before < NEVER else None,
         "reason": masking.text(state.waits_for or (state.error_type or "")),
     }
-
-
-def _texts(stored: str) -> list[str]:
-    try:
-        found = json.loads(stored)
-    except (ValueError, RecursionError):
-        return []
-    return [str(each) for each in found] if isinstance(found, list) else []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from pynenc.actions.audit import REFUSALS, Actor, Deed, audited, refused
 from pynenc.exceptions import InvocationNotFoundError, SearchError, StorageError, TriggerNotFoundError
 from pynenc.identifiers.texts import error_text, visible
 from pynenc.lifecycle.components import Components
+from pynenc.monitor.access import Visitor
 from pynenc.monitor.acting import Act, Deeds
 from pynenc.monitor.shown import Shown, problem
 from pynenc.monitor.views import Views
@@ -26,6 +28,10 @@ MOST_PASTED = 3 * 262_144
 
 _BODY_S = 10.0
 _NOTED_A_MINUTE = 20
+
+
+Note: TypeAlias = Callable[[Visitor, Deed, str], Awaitable[None]]
+"""Writes down, within bounds, that somebody tried something and was not let: who, what, and why not."""
 
 
 class Pace:
@@ -82,8 +88,7 @@ def acted(act: Act, deeds: Deeds, target: str, fields: Mapping[str, str]) -> Sho
     except REFUSALS as error:
         text = _reason(error)
         if not deeds.is_noted:
-            deed = Deed(act.path.rpartition("/")[2], target or None)
-            refused(deeds.components, deeds.actor, deed, text)
+            refused(deeds.components, deeds.actor, act.tried(target), text)
         is_missing = isinstance(error, (LookupError, InvocationNotFoundError, TriggerNotFoundError))
         return problem("This cannot be done", visible(text), 404 if is_missing else 409)
 

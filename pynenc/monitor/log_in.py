@@ -14,7 +14,7 @@ from starlette.routing import Route
 from pynenc.actions.audit import Deed
 from pynenc.conf.config_monitor import Role
 from pynenc.monitor.access import Access, Visitor, address_of
-from pynenc.monitor.forms import form_of
+from pynenc.monitor.forms import Note, form_of
 from pynenc.monitor.places import is_place
 from pynenc.monitor.security import is_same_site
 from pynenc.monitor.shown import Context
@@ -37,7 +37,7 @@ class LogIn:
         access: Access,
         in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
         page: Callable[[str, Context], str],
-        note: Callable[[Visitor, Deed, str], Awaitable[None]],
+        note: Note,
     ) -> None:
         self._access, self._in_thread, self._page, self._note = access, in_thread, page, note
 

@@ -108,7 +108,7 @@ class BaseRunner(Component):
 
     def _run(self, app: App) -> None:
         with SignalWatch(self._signalled):
-            if self.is_embedded or self._waited_for_stores():
+            if self.is_embedded or not self.conf.store_wait_seconds or self._waited_for_stores():
                 self._work(app)
 
     def _waited_for_stores(self) -> bool:

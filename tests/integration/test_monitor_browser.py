@@ -212,19 +212,10 @@ def test_an_operator_acts(site: Site, browser: Browser) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_an_operator_acts_on_redis(tmp_path: Path, browser: Browser) -> None:
-    with RedisServer(tmp_path) as server:
-        site = Site(tmp_path, backend="redis", redis_url=server.url)
-        try:
-            _cancels_and_sends(site, browser)
-        finally:
-            site.close()
-
-
-@pytest.mark.timeout(240)
-def test_an_operator_acts_on_mongo(tmp_path: Path, browser: Browser) -> None:
-    with MongoServer(tmp_path) as server:
-        site = Site(tmp_path, backend="mongo", mongo_url=server.url)
+@pytest.mark.parametrize(("backend", "server_of"), [("redis", RedisServer), ("mongo", MongoServer)])
+def test_an_operator_acts_on_a_server(backend: str, server_of: Any, tmp_path: Path, browser: Browser) -> None:
+    with server_of(tmp_path) as server:
+        site = Site(tmp_path, backend=backend, **{f"{backend}_url": server.url})
         try:
             _cancels_and_sends(site, browser)
         finally:
