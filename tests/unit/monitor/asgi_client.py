@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import httpx
@@ -22,6 +23,11 @@ class Client:
 
     def post(self, path: str, **options: Any) -> httpx.Response:
         return self.request("POST", path, **options)
+
+    def form_mark(self, path: str = "/jobs/new?kind=cancel&q=status:registered") -> str:
+        """Return the mark that the forms of a page carry; empty if the page has no form."""
+        found = re.search(r'name="form" value="([0-9a-f]+)"', self.get(path).text)
+        return found[1] if found else ""
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         async def send() -> httpx.Response:

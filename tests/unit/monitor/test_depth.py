@@ -280,12 +280,17 @@ def test_a_schedule_of_other_or_hostile_code_leaves_the_others(client: Client) -
         assert "nonsense <b>" not in answer.text
 
 
-def test_what_is_due_later_is_on_the_schedule(client: Client) -> None:
-    leaf.options(delay=5000)(1)
+def _parks_one() -> None:
+    """Run a workflow until it waits for its event."""
     with working(app):
         waits()
         while not app.trigger.find_waits("paid"):
             app.orchestrator.subscribe(["nobody"]).wait(0.02)
+
+
+def test_what_is_due_later_is_on_the_schedule(client: Client) -> None:
+    leaf.options(delay=5000)(1)
+    _parks_one()
     page = client.get("/schedule").text
     assert ">in " in page
     assert "when it is woken" in page
@@ -388,10 +393,7 @@ def test_a_runner_has_a_page(client: Client) -> None:
 
 
 def test_parked_ones_say_what_they_wait_for_and_the_list_has_statuses_to_choose(client: Client) -> None:
-    with working(app):
-        waits()
-        while not app.trigger.find_waits("paid"):
-            app.orchestrator.subscribe(["nobody"]).wait(0.02)
+    _parks_one()
     page = client.get("/invocations").text
     assert "waits for event &#39;paid&#39;" in page
     assert '<ul class="counts">' in page
