@@ -10,10 +10,10 @@ import msgspec
 from pynenc.client.resubmitting import copy_of, submit_copy
 from pynenc.exceptions import InvocationError, InvocationNotFoundError
 from pynenc.identifiers.ids import derived_id
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.retention import purge_some
 from pynenc.state_backend.action_records import JobKind
 

@@ -13,10 +13,10 @@ from pynenc.client.submitting import Bound, DerivedIdentity, submit_calls
 from pynenc.exceptions import CallConflictError
 from pynenc.identifiers.ids import derived_id
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import message_for, submit_in_place_of
 from pynenc.lifecycle.values import decode_arguments
 from pynenc.logs import shown_arguments

@@ -8,10 +8,10 @@ from pynenc.client.workflow_names import is_name_key
 from pynenc.client.workflow_runtime import latest_arguments
 from pynenc.conf.headers import packed_headers, stored_headers
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import submit, submit_in_place_of, submit_registered
 
 _S = InvocationStatus
@@ -100,7 +100,7 @@ def _takes_name(components: Components, new: NewInvocation, key: str, old_id: st
 
 
 def _keyed(new: NewInvocation, key: str) -> NewInvocation:
-    return NewInvocation(new.data, msgspec.structs.replace(new.state, registration_key=key))
+    return msgspec.structs.replace(new, state=msgspec.structs.replace(new.state, registration_key=key))
 
 
 def _without_trace(stored: str | None) -> str | None:

@@ -16,10 +16,10 @@ from pynenc.exceptions import InvocationError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.state import Change, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.parking import signal_invocations
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.state_backend.workflow_records import Step, WorkflowValue, step_id, value_id
@@ -151,9 +151,8 @@ def _submit_again(
     new = copy_of(components, data, state, invocation_id, submitter_id, parent_id)
     if steps:
         begun = msgspec.structs.replace(new.state, retries=1, has_steps=1, code_version=state.code_version)
-        new = NewInvocation(new.data, begun)
-    if steps:
-        _copy_record(components, data, new.data, steps)
+        copies, values = _copies(new.data, steps), _values(components, data, new.data)
+        new = NewInvocation(new.data, begun, copies, values)
     takes_over(components, new, state)
     if steps:  # what it has started is kept as long as the new one may ask for it
         kept = msgspec.structs.replace(state, retried_as=invocation_id)
@@ -161,10 +160,8 @@ def _submit_again(
     return invocation_id
 
 
-def _copy_record(
-    components: Components, old: InvocationData, new: InvocationData, steps: Sequence[Step]
-) -> None:
-    """Give an invocation that is about to be submitted a record, as that of an attempt before its first."""
+def _copies(new: InvocationData, steps: Sequence[Step]) -> list[Step]:
+    """Return steps as those of an attempt before the first of a new invocation."""
     numbers: dict[str, count[int]] = {}
     copies: list[Step] = []
     for step in sorted(EarlierAttempts(steps).left, key=lambda each: (each.at, each.index)):
@@ -180,13 +177,16 @@ def _copy_record(
                 index=index,
             )
         )
-    values: list[WorkflowValue] = []
-    if new.workflow_id != old.workflow_id:
-        values = [
-            msgspec.structs.replace(
-                value, value_id=value_id(new.workflow_id, value.name), workflow_id=new.workflow_id
-            )
-            for value in components.state_backend.find_values(old.workflow_id)
-        ]
-    components.state_backend.save_steps(copies)
-    components.state_backend.set_values(values)
+    return copies
+
+
+def _values(components: Components, old: InvocationData, new: InvocationData) -> list[WorkflowValue]:
+    """Return the data of a workflow for the one that repeats it; none where both share it."""
+    if new.workflow_id == old.workflow_id:
+        return []
+    return [
+        msgspec.structs.replace(
+            value, value_id=value_id(new.workflow_id, value.name), workflow_id=new.workflow_id
+        )
+        for value in components.state_backend.find_values(old.workflow_id)
+    ]

@@ -19,11 +19,11 @@ from pynenc.context import current_headers, current_runner, current_trigger_dept
 from pynenc.exceptions import InvocationConcurrencyWithDifferentArgumentsError, PartlySubmittedError
 from pynenc.identifiers.ids import IdSeries, new_id
 from pynenc.invocation.data import DECLARED, InvocationData
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import find_cached, submit, submit_registered
 from pynenc.lifecycle.values import PackedArguments, ValueCodec, decode_arguments
 from pynenc.types import Params, Result

@@ -15,7 +15,7 @@ from pynenc.client.submitting import DerivedIdentity, submit_calls
 from pynenc.exceptions import InvocationError, PynencError, StorageUnavailableError
 from pynenc.identifiers.ids import derived_id, new_id
 from pynenc.identifiers.texts import error_text
-from pynenc.invocation.new_invocation import NewInvocation
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import submit
 from pynenc.scheduler.firing import Firing, MatchedTrigger, Start
 from pynenc.scheduler.problems import Problems

@@ -10,10 +10,10 @@ from pynenc.calls.call_options import CallOptions
 from pynenc.exceptions import CallConflictError, InvocationNotFoundError, WorkflowExistsError
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import submit_in_place_of
 
 

@@ -253,14 +253,22 @@ def _open_since(components: Components, roots: Sequence[str]) -> dict[str | None
 
 
 def calls_without_record(components: Components, before: float) -> Going:
-    """Delete calls of before a moment that were saved and never accepted, because a crash came between."""
+    """Delete calls of before a moment that were saved and never accepted, because a crash came between.
+
+    What one of them was to go on from goes first, so that it is found as long as any of it is there.
+    """
     store = components.state_backend
+
+    def delete(ids: Sequence[str]) -> None:
+        store.forget_workflows(ids)
+        store.delete([(each, 0) for each in ids])
+
     return _leftovers(
         components,
         lambda after: store.find_invocations(until=before, limit=_PAGE, after=after),
         "created_at",
         lambda state: state is None,
-        lambda ids: store.delete([(each, 0) for each in ids]),
+        delete,
     )
 
 

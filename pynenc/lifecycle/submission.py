@@ -1,8 +1,8 @@
 """Submitting: from a call to an accepted invocation.
 
-Order of writes: the invocation, its status record, its message. An invocation without a
-record is never seen; a record without a message is pushed by reconciliation; the message of
-an unknown record falls away.
+Order of writes: the invocation, what it goes on from, its status record, its message. An invocation
+without a record is never seen, and deleted some day with all that was saved for it; a record without a
+message is pushed by reconciliation; the message of an unknown record falls away.
 
 With registration concurrency, throttling or debouncing the message goes out only after the registration
 entry names the new invocation. Until then it is not accepted: if another call was quicker, it is taken
@@ -15,11 +15,11 @@ import time
 from collections.abc import Sequence
 
 from pynenc.broker.base_broker import Message
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.packed_text import REFERENCE
 from pynenc.invocation.state import InvocationState, Registration, changed
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.surroundings import submitting
 from pynenc.orchestrator.base_orchestrator import Slot, SlotSwap
 from pynenc.state_backend.base_state_backend import INVOCATION, tag_saves
@@ -32,7 +32,7 @@ def submit(components: Components, new: Sequence[NewInvocation], is_surrounded: 
 
     Args:
         components: The components.
-        new: What to run; an id that is known already changes nothing.
+        new: What to run; an id that is known already changes nothing. One with steps comes alone.
         is_surrounded: Whether the hooks around a submission were entered.
     """
     hooks, group = components.hooks, Group()
@@ -50,6 +50,8 @@ def submit(components: Components, new: Sequence[NewInvocation], is_surrounded: 
     if any(each.tags for each in data):
         saves += tag_saves(data)
     components.state_backend.stage_write(group, saves)
+    if new and new[0].steps:
+        _stage_record(components, group, new[0])
     if time.monotonic() >= components.watch.quiet_until:
         components.watch.stage(group, states)
     submitter = new[0].data.submitter_id if new else None
@@ -66,7 +68,17 @@ def submit(components: Components, new: Sequence[NewInvocation], is_surrounded: 
 def _stage(components: Components, group: Group, new: Sequence[NewInvocation]) -> None:
     submitter = new[0].data.submitter_id if new else None
     components.state_backend.stage_save_invocations(group, [each.data for each in new])
+    for each in new:
+        _stage_record(components, group, each)
     components.stage_register(group, [each.state for each in new], submitter)
+
+
+def _stage_record(components: Components, group: Group, new: NewInvocation) -> None:
+    """Save what an invocation goes on from, behind the invocation and before its status record."""
+    if new.steps:
+        components.state_backend.stage_save_steps(group, new.steps)
+    if new.values:
+        components.state_backend.stage_set_values(group, new.values)
 
 
 def _call(components: Components, hook: str, new: Sequence[NewInvocation]) -> None:
@@ -140,6 +152,8 @@ def _put_in_place(components: Components, new: NewInvocation, entry: Slot | None
     if winner != own:  # else the same call was accepted by another at this moment
         components.orchestrator.delete([new.state])
         components.state_backend.delete([(new.state.invocation_id, 0)])
+        if new.steps:
+            components.state_backend.forget_workflows([new.state.invocation_id])
     return False
 
 

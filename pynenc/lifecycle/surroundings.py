@@ -9,9 +9,9 @@ from contextvars import ContextVar
 import msgspec
 
 from pynenc.conf.headers import check_headers, packed_headers, stored_headers
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.hooks import Entered, LifeCycleHooks
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.plugins.middleware import Execution, StepRun, Submission
 
 
@@ -66,7 +66,7 @@ def _with_headers(components: Components, new: NewInvocation, submission: Submis
     headers = set_headers(components.hooks, submission, new.data.headers)
     if headers == new.data.headers:
         return new
-    return NewInvocation(msgspec.structs.replace(new.data, headers=headers), new.state)
+    return msgspec.structs.replace(new, data=msgspec.structs.replace(new.data, headers=headers))
 
 
 def set_headers(hooks: LifeCycleHooks, submission: Submission, before: str | None) -> str | None:

@@ -14,6 +14,7 @@ from itertools import islice
 
 import msgspec
 
+from pynenc.exceptions import StorageUnavailableError
 from pynenc.identifiers.ids import derived_id
 from pynenc.identifiers.texts import error_text, type_name
 from pynenc.lifecycle.components import Components
@@ -57,24 +58,51 @@ class Composites:
         self._batch = store.conf.max_events_batch_size
         self._expire_at = 0.0
 
-    def parts(self, trigger_id: str, definition: TriggerDefinition, evidence: Evidence) -> list[Part]:
-        """Return the parts that an occurrence makes; a filter that fails makes none."""
+    def parts(
+        self, trigger_id: str, definition: TriggerDefinition, evidence: Evidence
+    ) -> tuple[list[Part], MatchedTrigger | None]:
+        """Return the parts that an occurrence makes, and what is to be tried again.
+
+        A filter that fails makes no part, nor does a function that correlates. Both may work later; a
+        value to correlate by that is absent stays absent.
+        """
         looked = match_conditions(evidence, definition)
-        if looked.problem is not None:
-            self._firing.problems.note(trigger_id, definition.task_id, looked.problem, evidence.cause)
+        problem = looked.problem
         text = msgspec.json.encode(evidence.occurrence).decode()
         expires_at = evidence.occurrence.at + definition.options.window_s
         found: list[Part] = []
         for index, context in looked.contexts.items():
             try:
                 slot = _slot(trigger_id, index, _key(definition, context))
-            except Exception as error:  # noqa: BLE001 - a function of the user's, or a value that is absent
+            except StorageUnavailableError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a function of the user's, or an absent value
                 what = f"it has nothing to correlate by: {type_name(type(error))}: {error_text(error)}"
-                self._firing.problems.note(trigger_id, definition.task_id, what, evidence.cause)
+                if callable(definition.options.correlate_by):
+                    problem = problem or what
+                else:
+                    self._firing.problems.note(trigger_id, definition.task_id, what, evidence.cause)
                 continue
             part_id = derived_id("part", slot, evidence.occurrence.occurrence_id)
             found.append(Part(part_id, slot, text, evidence.occurrence.at, "", expires_at))
-        return found
+        if problem is None:
+            return found, None
+        occurrences = [evidence.occurrence]
+        return found, MatchedTrigger(
+            trigger_id, definition, [], occurrences, evidence.cause, evidence.depth, problem
+        )
+
+    def try_again(
+        self, trigger_id: str, definition: TriggerDefinition, occurrence: Occurrence
+    ) -> MatchedTrigger | None:
+        """Make the parts that an occurrence could not make before; what is still to be tried again."""
+        (evidence,) = gather(self._components, [occurrence], self._catalog.defaults_of)
+        found, failed = self.parts(trigger_id, definition, evidence)
+        if found:
+            self.combine(found, {trigger_id: definition})
+        if failed is None:
+            self._firing.problems.solved([trigger_id])
+        return failed
 
     def combine(self, parts: Sequence[Part], definitions: Mapping[str, TriggerDefinition]) -> None:
         """Keep parts, and fire their triggers as often as all their conditions are met."""

@@ -164,9 +164,12 @@ class Evaluator:
                         one = match_trigger(trigger_id, definition, evidence)
                         if one is not None:
                             met.append(one)
-                    elif found := self._composites.parts(trigger_id, definition, evidence):
-                        composites[trigger_id] = definition
-                        parts += found
+                        continue
+                    found, failed = self._composites.parts(trigger_id, definition, evidence)
+                    composites[trigger_id] = definition
+                    parts += found
+                    if failed is not None:
+                        met.append(failed)
                 except StorageUnavailableError:
                     raise
                 except Exception as error:  # noqa: BLE001 - the others go on

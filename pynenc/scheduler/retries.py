@@ -64,6 +64,7 @@ class Retries:
         mets: list[MatchedTrigger] = []
         over: list[TriggerRun] = []
         gone: list[str] = []
+        kept: list[str] = []
         for run_id, run in zip(run_ids, self._store.read_runs(run_ids), strict=True):
             if run is None or run.state != RunState.RETRYING:
                 gone.append(run_id)  # purged, unreadable, or tried by another
@@ -74,7 +75,9 @@ class Retries:
                 raise
             except Exception as error:  # noqa: BLE001 - the one that cannot be read is over
                 met = f"what met it cannot be read any more: {error_text(error)}"
-            if isinstance(met, str):
+            if met is None:
+                kept.append(run_id)
+            elif isinstance(met, str):
                 over.append(
                     msgspec.structs.replace(run, state=RunState.FAILED, reason=met, attempts=run.attempts + 1)
                 )
@@ -82,16 +85,23 @@ class Retries:
                 mets.append(replace(met, attempts=run.attempts, since=run.at))
         if gone:
             self._store.delete_retries(gone)
+        if kept:
+            self._store.delete_runs(kept)
         self._store.mark_evaluated([], over + self._firing.fire(mets))
 
-    def _met(self, run: TriggerRun) -> MatchedTrigger | str:
-        """Return the trigger as it was met, or why it is not any more."""
+    def _met(self, run: TriggerRun) -> MatchedTrigger | str | None:
+        """Return the trigger as it was met, or why it is not any more.
+
+        None says that what occurred counts as a part of a composite now, which fires by itself.
+        """
         definition = self._catalog.definition(run.trigger_id)
         if definition is None:
             return "the trigger was removed before it could start its task"
         used = msgspec.json.decode(run.parts, type=list[Used])
         if used[0].part_id:
             return self._composites.mets([(run.trigger_id, definition, used)])[0]
+        if definition.needs_all:
+            return self._composites.try_again(run.trigger_id, definition, used[0].occurrence)
         (evidence,) = gather(self._components, [used[0].occurrence], self._catalog.defaults_of)
         met = match_trigger(run.trigger_id, definition, evidence)
         return met or "what occurred does not meet it any more"

@@ -20,13 +20,13 @@ from pynenc.exceptions import (
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.claim import Claim
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.new_invocation import NewInvocation
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery, retention
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.leadership import lead, resign
+from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import submit
 from pynenc.lifecycle.values import encode_arguments
 from pynenc.testing import kit_functions

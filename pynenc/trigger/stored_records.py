@@ -203,6 +203,10 @@ class TriggerRecords(RecordStore):
         """Delete the notes that runs are to be tried again; absent ones are fine."""
         self.write([Remove(TriggerRetry, each) for each in run_ids])
 
+    def delete_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete runs, and the notes that they are to be tried again; absent ones are fine."""
+        self.write([Remove(kind, each) for each in run_ids for kind in (TriggerRun, TriggerRetry)])
+
     def save_runs(self, runs: Sequence[TriggerRun]) -> None:
         """Store runs; one that is there already is left alone."""
         self.write([Save(run) for run in runs])

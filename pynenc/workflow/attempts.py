@@ -58,6 +58,10 @@ class EarlierAttempts:
         found = self._left.get((path, kind, name))
         return found.pop(0) if found else None
 
+    def has(self, path: str, kind: str, name: str) -> bool:
+        """Return whether `take` would find something."""
+        return bool(self._left.get((path, kind, name)))
+
     def drop(self) -> list[Step]:
         """Give up what is left; return it."""
         left = self.left

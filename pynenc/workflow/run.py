@@ -213,6 +213,18 @@ class DurableRun:
                 self._patches[name] = False
         return self._patches[name]
 
+    def repeats(self, kind: str, name: str) -> bool:
+        """Return whether this was recorded as the next operation; if so, it is done with."""
+        branch = self.branches.current()
+        step = self.known.get(branch.ahead)
+        if step is not None:
+            is_next = (step.kind, step.name) == (kind, name)
+        else:
+            is_next = self._earlier.has(branch.path, kind, name)
+        if is_next:
+            self.perform(kind, name, lambda _: None)
+        return is_next
+
     def used_events(self) -> set[str]:
         """Return the ids of the events that waits have given."""
         steps = [

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pynenc.context import body_task
 from pynenc.exceptions import EventTimeoutError, InvocationCancelledError
 from pynenc.lifecycle.parking import NEVER, Parking
 from pynenc.state_backend.workflow_records import Step
@@ -25,7 +26,7 @@ from pynenc.workflow.run import EVENT, DurableRun
 from pynenc.workflow.runtime import WorkflowRuntime
 
 R = TypeVar("R")
-SLEEP, WAIT = "sleep", "wait_event"
+SLEEP, WAIT, GAVE_UP = "sleep", "wait_event", "gave_up"
 _LONGEST_S = 3600.0
 LOOK_AGAIN_S = 30.0
 """After how many seconds a body looks by itself, in case the end of a child was lost."""
@@ -70,8 +71,15 @@ class WaitingOperations:
     async def async_sleep(self, duration: float | timedelta) -> None:
         """Do the same as `sleep`, for coroutines."""
         due = self._due(duration)
+        if self.run.repeats(GAVE_UP, str(due)):
+            await _until_cancelled()
         parking = self._parking(due, f"until {described(due)}")
-        await self._sit_out_async(parking, lambda: self._is_over(due) or None)
+        try:
+            await self._sit_out_async(parking, lambda: self._is_over(due) or None)
+        except asyncio.CancelledError:
+            if self._is_given_up():
+                self.run.perform(GAVE_UP, str(due), lambda _: None)
+            raise
 
     def wait_event(
         self, code: str, filter: Filter | None = None, timeout: float | timedelta | None = None
@@ -112,15 +120,21 @@ class WaitingOperations:
                 self._give_up(branch, place, code, filter)
                 raise
         if self.run.journal.value(step) is GIVEN_UP:
-            await asyncio.Event().wait()  # until it is cancelled, as it was before
+            await _until_cancelled()
         return self._payload_of(step, code)
 
     def _give_up(self, branch: Branch, place: Place, code: str, filter: Filter | None) -> None:
         """Record that the body itself has cancelled a wait, so that the next run does not wait once more."""
-        interruption = self.run.interruption
-        if self.run.parking is None and not (interruption.is_abandoned or interruption.is_requested):
+        if self._is_given_up():
             self.run.record(branch, Entry(place, EVENT, code, GIVEN_UP))
             self._runtime.expect_no_more(place, code, filter, 0)
+
+    def _is_given_up(self) -> bool:
+        """Return whether it is the body itself that cancels a wait, and not what ends or parks the body."""
+        body, interruption = body_task.get(), self.run.interruption
+        if self.run.parking is not None or (body is not None and body.done()):
+            return False
+        return not (interruption.is_abandoned or interruption.is_requested)
 
     def park_for(self, invocation_ids: Sequence[str]) -> None:
         """Leave the body if what it waits for is a child workflow which is parked itself.
@@ -289,6 +303,11 @@ class WaitingOperations:
                         timer.cancel()
                     woken.clear()
         return found
+
+
+async def _until_cancelled() -> None:
+    """Wait until the body cancels this, as it did when that was recorded."""
+    await asyncio.Event().wait()
 
 
 def seconds_of(value: float | timedelta, what: str) -> float:

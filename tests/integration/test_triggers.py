@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import plain_tasks
 import pytest
+from parked import until
 
 from pynenc import Pynenc
 from pynenc.storage.group import Group
@@ -32,13 +32,6 @@ def app(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Pynenc]:
     )
     yield app
     Pynenc.discard(app.app_id)
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    """Wait for something to be true; the time limit of the test ends a wait in vain."""
-    while not (found := condition()):
-        time.sleep(0.005)
-    return found
 
 
 def runs_of(app: Pynenc, task: Any, state: RunState = RunState.FIRED) -> list[TriggerRun]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attempt_bodies
 import pytest
-from parked import until_parked
+from parked import until, until_parked
 
 from pynenc import Pynenc
 from pynenc.testing.app_fixtures import running
@@ -90,3 +90,23 @@ def test_a_wait_that_the_body_gives_up_stays_given_up(app: Pynenc, way: str) -> 
         app.send_event(call.invocation_id, "go on", {"n": 1})
         assert call.result == ["timeout", 1, 2]
     assert attempt_bodies.DONE["runs"] > 1
+
+
+@pytest.mark.parametrize("way", ["wait_for", "timeout", "two", "wait"])
+def test_a_sleep_that_was_given_up_stays_so(app: Pynenc, way: str) -> None:
+    inline = app.conf.dev_mode_force_sync_tasks
+    assert result_of(app, attempt_bodies.gives_up_sleeping, way) == ["timeout", "after", "last"]
+    assert attempt_bodies.DONE["runs"] == (1 if inline else 3)
+
+
+def test_what_ends_with_a_failed_attempt_was_not_given_up(app: Pynenc) -> None:
+    if app.conf.dev_mode_force_sync_tasks:
+        return  # no event can reach it
+    root = app.workflow(max_retries=3, retry_for=(ConnectionError,), retry_delay=0.0)(
+        attempt_bodies.leaves_waits_behind
+    )
+    call = root()
+    with running(app):
+        until(lambda: attempt_bodies.DONE["runs"] == 2)
+        app.send_event(call.invocation_id, "paid", {"n": 7})
+        assert call.wait(20) == [7, None]

@@ -129,3 +129,50 @@ async def gives_up(way: str) -> list[Any]:
     found.append((await wf.async_wait_event("go on"))["n"])
     found.append((await wf.async_wait_event("paid"))["n"])
     return found
+
+
+async def gives_up_sleeping(way: str) -> list[Any]:
+    """Return what a coroutine gets that stops sleeping, and is parked until the sleep would be over."""
+    _, wf = here()
+
+    async def after() -> str:
+        return "after"
+
+    DONE["runs"] += 1
+    found: list[Any] = []
+    try:
+        if way == "wait_for":
+            await asyncio.wait_for(wf.async_sleep(1), 0.1)
+        elif way == "timeout":
+            async with asyncio.timeout(0.1):
+                await wf.async_sleep(1)
+        elif way == "two":
+            async with asyncio.timeout(0.1):
+                await wf.async_sleep(0.01)
+                await wf.async_sleep(1)
+        else:
+            sleeping = asyncio.ensure_future(wf.async_sleep(1))
+            await asyncio.wait([sleeping], timeout=0.1)
+            sleeping.cancel()
+            await asyncio.gather(sleeping, return_exceptions=True)
+            raise TimeoutError
+        found.append("slept")
+    except TimeoutError:
+        found.append("timeout")
+    found.append(await wf.async_step("after", after))
+    await wf.async_sleep(1.5)
+    if DONE["runs"] == 2:
+        raise ConnectionError("another attempt")
+    found.append("last")
+    return found
+
+
+async def leaves_waits_behind() -> list[Any]:
+    """Fail once while coroutines beside wait, which end with the run and not by the code's own will."""
+    _, wf = here()
+    DONE["runs"] += 1
+    beside = [asyncio.ensure_future(wf.async_wait_event("paid")), asyncio.ensure_future(wf.async_sleep(0.3))]
+    await asyncio.sleep(0.05)
+    if DONE["runs"] == 1:
+        raise ConnectionError("another attempt")
+    return [(await beside[0])["n"], await beside[1]]

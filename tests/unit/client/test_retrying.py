@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from itertools import count
+from pathlib import Path
 from typing import Any, cast
 
 import plain_tasks
@@ -12,18 +15,23 @@ import retried_workflows as bodies
 from pynenc import Pynenc
 from pynenc.exceptions import InvocationError, InvocationNotFoundError, WorkflowUsageError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle.retention import purge_ended
+from pynenc.lifecycle.retention import calls_without_record, purge_ended
+from pynenc.testing.faulty_storage import SimulatedCrash, put_faulty
 from pynenc.testing.inline_runner import InlineRunner
+
+
+def new_app(**settings: Any) -> Pynenc:
+    bodies.DONE.clear()
+    bodies.BROKEN.clear()
+    app = Pynenc({"app_id": "retrying", "logging_level": "critical", "cached_status_time": 0.0, **settings})
+    app.conf.workflow_park_after_seconds = 0.0
+    app.task(bodies.charge)
+    return app
 
 
 @pytest.fixture
 def app() -> Pynenc:
-    bodies.DONE.clear()
-    bodies.BROKEN.clear()
-    app = Pynenc({"app_id": "retrying", "logging_level": "critical", "cached_status_time": 0.0})
-    app.conf.workflow_park_after_seconds = 0.0
-    app.task(bodies.charge)
-    return app
+    return new_app()
 
 
 def run(app: Pynenc) -> None:
@@ -233,6 +241,55 @@ def test_inline(app: Pynenc) -> None:
     assert bodies.DONE["reserve"] == 2
     with pytest.raises(WorkflowUsageError, match="ran inline"):
         call.retry("ship")
+
+
+def _keys(path: Path) -> set[tuple[str, str]]:
+    """Return the keys of what is stored of invocations and workflows, each with its table."""
+    found: set[tuple[str, str]] = set()
+    with sqlite3.connect(path) as connection:
+        for table in ("invocation", "workflow_step", "workflow_value"):
+            rows = connection.execute(f'SELECT key FROM "retrying/{table}"')
+            found |= {(table, key) for (key,) in rows}
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_who_dies_while_retrying_leaves_nothing_behind(tmp_path: Path, after: bool) -> None:
+    path = tmp_path / "retrying.db"
+    app = new_app(backend="sqlite", sqlite_db_path=str(path))
+    bodies.BROKEN.add("body")
+    call = failed(app, app.workflow(bodies.order)("o1"))
+    bodies.BROKEN.clear()
+    before, plan = _keys(path), put_faulty(app)
+    left_behind, seen = 0, {call.invocation_id}
+    for die_at in count():
+        plan.arm(die_at, after)
+        try:
+            call.retry()
+            is_over = True
+        except SimulatedCrash:
+            is_over = False
+        plan.arm(None)
+        run(app)
+        roots = app.find_invocations(task=call.task, limit=1000)
+        retried = {each.invocation_id: each for each in roots if each.invocation_id not in seen}
+        accepted = [each for each in retried if app.orchestrator.read_states([each])[0] is not None]
+        for each in accepted:  # it went on from what was recorded, as if nobody had died
+            if retried[each].status != InvocationStatus.REGISTERED:  # else its message is lost, not it
+                assert retried[each].result == ["reserved o1", "charged o1", "shipped o1", "noted"]
+        left_behind += not accepted and _keys(path) != before
+        for _ in calls_without_record(app.components, app.components.now() + 60):
+            pass
+        if not accepted:
+            assert _keys(path) == before
+        before = _keys(path)
+        seen |= set(retried)
+        if is_over:
+            break
+    assert (die_at > 8, left_behind > 4) == (True, True)
+    assert bodies.DONE["reserve"] == bodies.DONE["charge"] == 1
+    app.close()
 
 
 # --- relatives -------------------------------------------------------------------------

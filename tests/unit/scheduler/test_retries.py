@@ -100,6 +100,62 @@ def test_a_composite_is_tried_again_with_its_parts(app: Pynenc, clock: Clock) ->
     assert app.get_invocation(run.invocation_id).arguments.kwargs == {"value": [1, 2]}
 
 
+def correlated(context: Any) -> Any:
+    if "correlate" in broken:
+        raise SystemExit(4)
+    return context.payload["value"]
+
+
+@pytest.mark.parametrize("what", ["filter", "correlate"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_part_of_a_composite_that_failed_is_made_later(
+    app: Pynenc, clock: Clock, what: str, is_first: bool
+) -> None:
+    pair = all_of(on_event("a", is_wanted), on_event("b"), correlate_by=correlated)
+    echo = define(app, plain_tasks.echo, pair.with_arguments({"value": 1}))
+    other = define(app, plain_tasks.log, on_event("a").with_arguments({"value": 0}))
+    evaluating = Evaluating(app)
+    if not is_first:
+        app.trigger.emit_event("b", {"value": 7})
+        evaluating.work()
+    broken.add(what)
+    app.trigger.emit_event("a", {"value": 7})
+    evaluating.work()
+    assert len(fired(app, other)) == 1
+    assert [problem.count for problem in app.trigger.find_problems()] == [1]
+    clock.now += 1.01
+    evaluating.work()
+    (run,) = app.trigger.find_runs(state=RunState.RETRYING)
+    assert run.attempts == 2
+    broken.clear()
+    clock.now += 2.01
+    assert evaluating.work() is None
+    assert app.trigger.find_problems() == []
+    assert app.trigger.find_runs(state=RunState.RETRYING) == []
+    if is_first:
+        assert fired(app, echo) == []
+        app.trigger.emit_event("b", {"value": 7})
+        evaluating.work()
+    (run,) = fired(app, echo)
+    assert len(msgspec.json.decode(run.occurrences)) == 2
+    assert len(app.trigger.find_runs()) == 2
+
+
+def test_a_part_is_not_tried_for_ever_and_an_absent_value_not_at_all(app: Pynenc, clock: Clock) -> None:
+    pair = all_of(on_event("a", is_wanted), on_event("b"), correlate_by="order")
+    define(app, plain_tasks.echo, pair.with_arguments({"value": 1}))
+    broken.add("filter")
+    app.trigger.emit_event("a", {"order": 7})
+    app.trigger.emit_event("b", {})
+    evaluating = Evaluating(app)
+    while (pause := evaluating.work()) is not None:
+        clock.now += pause
+    (run,) = app.trigger.find_runs()
+    assert (run.state, run.attempts > 5) == (RunState.FAILED, True)
+    (problem,) = app.trigger.find_problems()
+    assert problem.count == run.attempts + 1  # what has no order to correlate by is told once
+
+
 def test_trying_ends_some_day_and_the_reason_stays(app: Pynenc, clock: Clock) -> None:
     define(app, plain_tasks.echo, on_event("code").with_args_from_event(arguments))
     broken.add("arguments")
