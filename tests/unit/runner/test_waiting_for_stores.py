@@ -59,10 +59,8 @@ def test_it_works_once_the_store_answers(
     app.runner.stop_runner_loop()
     thread.join(60)
     warnings = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
-    assert [each.partition(":")[0] for each in warnings[:2]] == [
-        "the runner waits for its store",
-        "the store answers after 0 s",
-    ]
+    assert warnings[0].startswith("the runner waits for its store:")
+    assert warnings[1].startswith("the store answers after ")
 
 
 def test_it_can_be_stopped_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
