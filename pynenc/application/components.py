@@ -21,6 +21,7 @@ from pynenc.context import external_runner
 from pynenc.lifecycle.components import Components, Serving
 from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.outages import Outages
+from pynenc.lifecycle.progress import ProgressReports
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
@@ -196,6 +197,7 @@ class ComponentProvider:
                 self._serving,
                 recorder,
                 Outages(self._logger),
+                ProgressReports(state_backend, self._logger),
             )
             return self._made
 

@@ -22,6 +22,7 @@ from pynenc.state_backend.failure_records import (
     FailureSample,
 )
 from pynenc.state_backend.log_records import LogLine
+from pynenc.state_backend.progress_records import PROGRESS, ProgressData
 from pynenc.state_backend.workflow_records import (
     STEP,
     WORKFLOW_EVENT,
@@ -71,6 +72,7 @@ SEALED: Mapping[type[msgspec.Struct], SealedFields] = {
         ("errors",),
     ),
     LogLine: SealedFields("log_line", ("text",)),
+    ProgressData: SealedFields(PROGRESS, ("message",)),
     FailureGroup: SealedFields(
         FAILURE_GROUP, ("message", "trace"), ("last_at", "state", "state_at", "note"), ("note",)
     ),

@@ -18,6 +18,7 @@ from pynenc.calls.call_options import CallOptions, CallOptionValues
 from pynenc.calls.carried_headers import CarriesHeaders
 from pynenc.calls.group_results import GroupResults
 from pynenc.calls.habits import AnswersHabits
+from pynenc.calls.reporting import ReportsProgress
 from pynenc.calls.task_traits import TaskTraits
 from pynenc.exceptions import InvocationNotFoundError
 from pynenc.identifiers.task_id import TaskId
@@ -175,7 +176,7 @@ class Call(Generic[Params, Result]):
         return f"{self.task.task_id}({shown})"
 
 
-class BaseInvocation(AnswersHabits, CarriesHeaders, ABC, Generic[Params, Result]):
+class BaseInvocation(AnswersHabits, CarriesHeaders, ReportsProgress, ABC, Generic[Params, Result]):
     """One run of a task, from the call to its end: what every call returns.
 
     Attributes:
@@ -292,9 +293,8 @@ class BaseInvocation(AnswersHabits, CarriesHeaders, ABC, Generic[Params, Result]
         invocation that has ended stays as it is.
 
         Args:
-            children: Whether all that it has started is cancelled, too, and what that has started.
-                The children of a workflow are cancelled in any case, unless its option
-                `cancel_children` is False.
+            children: Whether all that it has started is cancelled, too, and what that has started. That
+                of a workflow is cancelled in any case, unless its option `cancel_children` is False.
         """
 
     async def acancel(self, children: bool = False) -> None:

@@ -168,6 +168,7 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
         "parent_id": data.parent_invocation_id,
         "triggered_by": _cause(app, data),
         "owner": _owner(app, record.runner_id),
+        "progress": _progress(app, record, as_json),
         "history": [
             {
                 "status": entry.status.value,
@@ -201,6 +202,14 @@ def show(state: CliState, invocation_id: str, as_json: bool) -> None:
     console().print(table)
     if traceback:
         click.echo(visible(traceback.rstrip("\n")))
+
+
+def _progress(app: Pynenc, record: InvocationState, as_json: bool) -> dict[str, Any] | str | None:
+    """Return how far the body says that it has come; None if it has not said."""
+    report = app.components.progress.latest(record)
+    if report is None or not as_json:
+        return None if report is None else str(report)
+    return {**report._asdict(), "at": report.at.isoformat(timespec="milliseconds")}
 
 
 def _owner(app: Pynenc, runner_id: str | None) -> str | None:

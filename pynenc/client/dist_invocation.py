@@ -8,9 +8,11 @@ from typing import Any, cast
 
 from pynenc.calls.call_options import check_timeout
 from pynenc.calls.interfaces import App, BaseInvocation, BaseTask, InvocationGroup
+from pynenc.calls.reporting import outside_of_body
 from pynenc.client.waiting import wait_ended, wait_ended_async
 from pynenc.context import get_current_runner
 from pynenc.exceptions import InvocationNotFoundError
+from pynenc.invocation.progress import Progress
 from pynenc.invocation.state import HistoryEntry, InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -116,6 +118,14 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     @property
     def parent(self) -> BaseInvocation[..., Any] | None:
         return self.app.find_parent(self.invocation_id)
+
+    def _latest_progress(self) -> Progress | None:
+        return self._components.progress.latest(self._current_state())
+
+    def _report(self, report: Progress) -> None:
+        if self.claimed is None:
+            raise outside_of_body(self.invocation_id)
+        self._components.progress.leave(self.invocation_id, self.claimed.claim, report)
 
     def retry(self, from_step: str | None = None) -> BaseInvocation[Params, Result]:
         return cast(

@@ -16,12 +16,14 @@ from pynenc.calls.interfaces import (
     InvocationGroup,
     current_invocation,
 )
+from pynenc.calls.reporting import outside_of_body
 from pynenc.client.middleware import enter_inline_execution, inline_headers, tell_inline_change
 from pynenc.conf.headers import merged_headers
 from pynenc.context import current_headers, current_invocation_id, current_task_key
 from pynenc.exceptions import RemoteTaskError, WorkflowUsageError
 from pynenc.identifiers.ids import new_id
 from pynenc.identifiers.texts import error_text, type_name
+from pynenc.invocation.progress import Progress
 from pynenc.invocation.state import HistoryEntry
 from pynenc.invocation.status import InvocationStatus, StatusRecord, change_status, initial_record
 from pynenc.invocation.workflow_identity import WorkflowIdentity
@@ -40,6 +42,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         "_headers",
         "_history",
         "_parent",
+        "_progress",
         "_record",
         "_result",
         "_retries",
@@ -94,6 +97,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
         while True:
             self._become(InvocationStatus.PENDING)
             self._become(InvocationStatus.RUNNING)
+            self._progress: Progress | None = None
             around = enter_inline_execution(self)
             try:
                 try:
@@ -158,6 +162,14 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
     @property
     def parent(self) -> BaseInvocation[..., Any] | None:
         return self._parent
+
+    def _latest_progress(self) -> Progress | None:
+        return self._progress
+
+    def _report(self, report: Progress) -> None:
+        if self._record.status != InvocationStatus.RUNNING:
+            raise outside_of_body(self.invocation_id)
+        self._progress = report
 
     def retry(self, from_step: str | None = None) -> BaseInvocation[Params, Result]:
         if from_step is not None:

@@ -14,6 +14,7 @@ from pynenc.context import RunnerContext
 from pynenc.invocation.state import Change, ChangeOutcome, InvocationState, Registration
 from pynenc.lifecycle.hooks import LifeCycleHooks
 from pynenc.lifecycle.outages import Outages
+from pynenc.lifecycle.progress import ProgressReports
 from pynenc.lifecycle.runner_registry import RunnerRegistry
 from pynenc.lifecycle.values import ValueCodec
 from pynenc.orchestrator.base_orchestrator import BaseOrchestrator
@@ -67,6 +68,7 @@ class Components:
         serving: What executes the invocations.
         recorder: Counts what the runners of this process do.
         outages: Tells of a store that does not answer.
+        progress: The reports of bodies on how far they have come.
     """
 
     app_id: str
@@ -86,6 +88,7 @@ class Components:
     serving: Serving
     recorder: Recorder
     outages: Outages
+    progress: ProgressReports
 
     def stage_change(
         self,

@@ -111,6 +111,9 @@ def finish_and_start(
         components.state_backend.note_uses(OUTCOME, outcomes, group=group)
     if outcomes:
         components.state_backend.stage_write(group, [Save(each) for each in outcomes])
+    if components.progress.left and finished:
+        ran = [(each.claim.state.invocation_id, each.claim.state.claim) for each in finished]
+        components.progress.stage(group, ran)
     if stale:
         _drop_attempts(components, group, stale)
     replies = components.stage_change(group, [*ends, *starts], runner_id)

@@ -19,23 +19,26 @@ MOST_KEPT = 50_000
 
 _PAGE = 200
 
+Going = Iterator[int]
+"""Goes over one kind of leftovers; yields how many each page deleted."""
 
-def old_rollups(components: Components, span: str, before: float) -> Iterator[int]:
+
+def old_rollups(components: Components, span: str, before: float) -> Going:
     """Delete rollups that end before a moment; yield how many each page deleted."""
     return _old(components, Lookup(Rollup, {"span": span}, high=before))
 
 
-def old_loads(components: Components, before: float) -> Iterator[int]:
+def old_loads(components: Components, before: float) -> Going:
     """Delete the loads of runners that have told none since a moment; yield how many each page deleted."""
     return _old(components, Lookup(RunnerLoad, high=before))
 
 
-def old_alerts(components: Components, before: float) -> Iterator[int]:
+def old_alerts(components: Components, before: float) -> Going:
     """Delete alerts that were over before a moment; yield how many each page deleted."""
     return _old(components, Lookup(AlertData, {"state": AlertState.OVER.value}, high=before))
 
 
-def old_actions(components: Components, before: float) -> Iterator[int]:
+def old_actions(components: Components, before: float) -> Going:
     """Delete what people did before a moment, and jobs that were over then, likewise."""
     yield from _old(components, Lookup(AuditEntry, high=before))
     for state in JobState:
@@ -43,22 +46,22 @@ def old_actions(components: Components, before: float) -> Iterator[int]:
             yield from _old(components, Lookup(Job, {"state": state.value}, high=before))
 
 
-def old_failure_groups(components: Components, before: float) -> Iterator[int]:
+def old_failure_groups(components: Components, before: float) -> Going:
     """Delete groups that have not failed since a moment; yield how many each page deleted."""
     return _old(components, Lookup(FailureGroup, high=before))
 
 
-def old_failure_samples(components: Components, before: float) -> Iterator[int]:
+def old_failure_samples(components: Components, before: float) -> Going:
     """Delete failures that were before a moment, and the oldest beyond 50,000, likewise."""
     return _bounded(components, Lookup(FailureSample), before)
 
 
-def old_log_lines(components: Components, before: float) -> Iterator[int]:
+def old_log_lines(components: Components, before: float) -> Going:
     """Delete log lines that were made before a moment, and the oldest beyond 50,000, likewise."""
     return _bounded(components, Lookup(LogLine), before)
 
 
-def _bounded(components: Components, lookup: Lookup, before: float) -> Iterator[int]:
+def _bounded(components: Components, lookup: Lookup, before: float) -> Going:
     yield from _old(components, msgspec.structs.replace(lookup, high=before))
     store, record_type = components.state_backend, lookup.record_type
     beyond = store.count(lookup) - MOST_KEPT
@@ -69,7 +72,7 @@ def _bounded(components: Components, lookup: Lookup, before: float) -> Iterator[
         yield len(old)
 
 
-def _old(components: Components, lookup: Lookup) -> Iterator[int]:
+def _old(components: Components, lookup: Lookup) -> Going:
     store = components.state_backend
     order = store.order_of(lookup)
     while old := store.find(lookup.record_type, lookup, _PAGE):

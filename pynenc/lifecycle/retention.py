@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -21,6 +21,7 @@ from pynenc.lifecycle import slots
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.group_retention import Groups
 from pynenc.lifecycle.observation_retention import (
+    Going,
     old_actions,
     old_alerts,
     old_failure_groups,
@@ -29,11 +30,13 @@ from pynenc.lifecycle.observation_retention import (
     old_log_lines,
     old_rollups,
 )
+from pynenc.lifecycle.value_retention import large_values
 from pynenc.state_backend.base_state_backend import INVOCATION
 from pynenc.state_backend.count_records import HOUR, MINUTE
+from pynenc.state_backend.progress_records import ProgressData
 from pynenc.state_backend.workflow_records import ARGUMENTS, WorkflowEvent, step_id
 from pynenc.storage.operations import Cursor
-from pynenc.storage.record_store import key_of
+from pynenc.storage.record_store import Lookup, key_of
 from pynenc.storage.records import may_be_unreadable
 from pynenc.trigger.records import EventWait
 
@@ -41,9 +44,6 @@ _ROUND_S = 600.0
 _LEFTOVERS_S = 86400.0
 _SILENT_S = 600.0
 _PAGE = 200
-_USES = 50
-Going = Iterator[int]
-"""Goes over one kind of leftovers; yields how many each page deleted."""
 
 
 class Retention:
@@ -88,6 +88,7 @@ class Retention:
         self._going.append(("counts of minutes", old_rollups(components, MINUTE, minutes)))
         self._going.append(("counts of hours", old_rollups(components, HOUR, hours)))
         self._going.append(("loads of runners", old_loads(components, now - _SILENT_S)))
+        self._going.append(("progress", old_progress(components, leftovers)))
         self._going.append(("log lines", old_log_lines(components, now - conf.log_hours * 3600)))
         self._going.append(("actions", old_actions(components, now - conf.audit_days * 86400)))
         failures = now - conf.failure_days * 86400
@@ -272,6 +273,18 @@ def calls_without_record(components: Components, before: float) -> Going:
     )
 
 
+def old_progress(components: Components, before: float) -> Going:
+    """Delete reports of before a moment of invocations that are gone."""
+    store, reports = components.state_backend, Lookup(ProgressData, high=before)
+    return _leftovers(
+        components,
+        lambda after: store.find(ProgressData, reports, _PAGE, after),
+        "at",
+        lambda state: state is None,
+        store.delete_progress,
+    )
+
+
 def sent_events(components: Components, before: float) -> Going:
     """Delete events that were sent before a moment to invocations that are gone."""
     store = components.state_backend
@@ -298,7 +311,7 @@ def ended_waits(components: Components, before: float) -> Going:
 
 def _leftovers(
     components: Components,
-    find: Callable[[Cursor | None], Sequence[InvocationData | WorkflowEvent | EventWait]],
+    find: Callable[[Cursor | None], Sequence[InvocationData | WorkflowEvent | EventWait | ProgressData]],
     order: str,
     is_over: Callable[[InvocationState | None], bool],
     delete: Callable[[Sequence[str]], None],
@@ -343,49 +356,3 @@ def silent_runners(components: Components, before: float) -> Going:
         if gone:
             components.state_backend.delete_runners(gone)
         yield len(gone)
-
-
-def large_values(components: Components, now: float, again_after_s: float) -> Going:
-    """Delete large values to which no record refers.
-
-    Nobody refers anew to a value that is due for a look, so what is not needed now never will be. Order
-    of writes: the bytes, then what is known of them, so what a crash leaves is found again.
-
-    Args:
-        components: The components.
-        now: The time, in seconds since the epoch; values that are due before are looked at.
-        again_after_s: When to look again at those that are needed, in seconds.
-    """
-    while due := components.state_backend.values_to_look_at(now, _PAGE):
-        needed = _needed_among(components, [each.value_id for each in due])
-        gone = [each.value_id for each in due if each.value_id not in needed]
-        if gone:
-            components.values.delete_large(gone)
-            components.state_backend.drop_values(gone)
-        if needed:
-            components.state_backend.look_again_at(sorted(needed), now + again_after_s)
-        yield len(gone)
-
-
-def _needed_among(components: Components, value_ids: Sequence[str]) -> set[str]:
-    """Return the values to which a record refers; uses of records that do not are deleted.
-
-    Of each value it goes on to the first page of uses that are all needed: there may be a million more.
-    """
-    store = components.state_backend
-    needed: set[str] = set()
-    places: dict[str, Cursor | None] = dict.fromkeys(value_ids)
-    while places:
-        pages = {each: store.uses_of(each, _USES, after) for each, after in places.items()}
-        unneeded = store.find_unneeded_uses([use for page in pages.values() for use in page])
-        if unneeded:
-            store.drop_uses(unneeded)
-        dropped = {use.use_id for use in unneeded}
-        places = {}
-        for each, page in pages.items():
-            left = [use for use in page if use.use_id not in dropped]
-            if left:
-                needed.add(each)
-            if len(page) == _USES and len(left) < len(page):
-                places[each] = Cursor(page[-1].window_end, page[-1].use_id)
-    return needed

@@ -70,9 +70,25 @@ def invocation(
             for child, found in zip(children[:_CHILDREN], states, strict=False)
         ],
         "more_children": len(children) > _CHILDREN,
+        "progress": _progress(components, masking, state),
         "logs": [log_line(each, masking) for each in reversed(lines)],
         **_steps(components, masking, state, steps_from),
         "trail": trail_of(components, masking, invocation_id),
+    }
+
+
+def _progress(components: Components, masking: Masking, state: InvocationState | None) -> Context | None:
+    """Return how far its body says that it has come, None if it has not said."""
+    report = None if state is None else components.progress.latest(state)
+    if report is None:
+        return None
+    return {
+        "done": report.done,
+        "total": report.total,
+        "fraction": report.fraction,
+        "message": masking.text(report.message or ""),
+        "text": str(report._replace(message=None)),
+        "at": report.at.timestamp(),
     }
 
 

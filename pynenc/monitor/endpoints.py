@@ -127,6 +127,7 @@ _DETAIL = (
     "tags",
     "owner",
     "outcome",
+    "progress",
     "children",
     "more_children",
     "logs",

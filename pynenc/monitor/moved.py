@@ -10,10 +10,12 @@ from pynenc.state_backend.action_records import AuditEntry, Job
 from pynenc.state_backend.count_records import ProcessCounts
 from pynenc.state_backend.failure_records import FailureGroup
 from pynenc.state_backend.log_records import LogLine
+from pynenc.state_backend.progress_records import ProgressData
 from pynenc.storage.record_store import Lookup, key_of
 from pynenc.trigger.records import Occurrence
 
-_KINDS = (InvocationData, FailureGroup, LogLine, AuditEntry, Job)
+_KINDS = (InvocationData, FailureGroup, LogLine, AuditEntry, Job, ProgressData)
+_CHANGING = ("last_at", "at", "version")
 _MOST_PROCESSES = 200
 
 
@@ -28,7 +30,7 @@ def newest(components: Components) -> tuple[object, ...]:
     ]
     for kind in _KINDS:
         found = store.find(kind, Lookup(kind, newest_first=True), 1)
-        marks += [(key_of(each), getattr(each, "last_at", 0), getattr(each, "version", 0)) for each in found]
+        marks += [(key_of(each), *(getattr(each, name, 0) for name in _CHANGING)) for each in found]
     for status in InvocationStatus:
         lookup = StateLookup("status", status.value, None, now + 1.0, newest_first=True)
         states = components.orchestrator.look_up(lookup, 1)

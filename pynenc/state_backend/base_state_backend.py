@@ -20,6 +20,7 @@ from pynenc.state_backend.count_records import COUNT_RECORDS
 from pynenc.state_backend.failure_records import FAILURE_RECORDS
 from pynenc.state_backend.large_values import LARGE_VALUE_RECORDS, LargeValueUse
 from pynenc.state_backend.log_records import LOG_RECORDS
+from pynenc.state_backend.progress_records import PROGRESS_RECORDS, ProgressData
 from pynenc.state_backend.workflow_records import (
     STEP,
     WORKFLOW_RECORDS,
@@ -134,6 +135,7 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
         *LOG_RECORDS,
         *FAILURE_RECORDS,
         *ACTION_RECORDS,
+        *PROGRESS_RECORDS,
     )
 
     def save_invocations(self, invocations: Sequence[InvocationData]) -> None:
@@ -274,6 +276,10 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
     def note_seen(self, runner_ids: Sequence[str], moment: float) -> None:
         """Note that runners were in use at a moment, in seconds since the epoch."""
         self.write([Amend(RunnerData, each, {"seen_at": moment}) for each in runner_ids])
+
+    def delete_progress(self, invocation_ids: Sequence[str]) -> None:
+        """Delete the reports of invocations on how far they have come; absent ones are fine."""
+        self.write([Remove(ProgressData, each) for each in invocation_ids])
 
     def delete_runners(self, runner_ids: Sequence[str]) -> None:
         """Delete runners; absent ones are fine."""

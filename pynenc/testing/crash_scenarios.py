@@ -18,6 +18,7 @@ from pynenc.lifecycle import recovery, retention
 from pynenc.lifecycle.cancellation import cancel
 from pynenc.lifecycle.claiming import claim, claim_awaited, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, finish_and_start, hand_back_running, pause, resume
+from pynenc.lifecycle.value_retention import large_values
 from pynenc.task import Task
 from pynenc.testing import kit_functions
 from pynenc.testing.faulty_storage import CrashPlan
@@ -100,7 +101,7 @@ def delete_large_values(life: Life) -> None:
     life.plan.clock_offset_s += 86400.0
     now = life.app.orchestrator.now()
     retention.purge_ended(life.app.components, now)
-    for _ in retention.large_values(life.app.components, now, again_after_s=1.0):
+    for _ in large_values(life.app.components, now, again_after_s=1.0):
         pass
     finish_and_start(life.app.components, "r1", [life.finished(second, padding=5000)], [])
 

@@ -20,6 +20,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery, retention, slots
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import Finished, finish_and_start
+from pynenc.lifecycle.value_retention import large_values
 from pynenc.testing.app_fixtures import AppFixtures
 from pynenc.testing.crash_scenarios import LEAVE_MUCH, QUEUES, SCENARIOS, Life
 from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash, put_faulty
@@ -145,7 +146,7 @@ def _clean(app: Pynenc, ended_before: float) -> None:
     for going in (
         retention.ended_invocations(app.components, ended_before),
         retention.calls_without_record(app.components, now),
-        retention.large_values(app.components, now, again_after_s=1.0),
+        large_values(app.components, now, again_after_s=1.0),
     ):
         for _ in going:
             pass

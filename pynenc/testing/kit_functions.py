@@ -37,6 +37,16 @@ def succeed_after(retries: int) -> int:
     return invocation.num_retries
 
 
+def count_to(number: int) -> int:
+    """Count, and report each number as progress."""
+    invocation = current_invocation.get()
+    if invocation is None:
+        raise RuntimeError("only as a task")
+    for done in range(number + 1):
+        invocation.progress(done, number, f"counting {done}")
+    return number
+
+
 def spread(*values: int, **named: int) -> dict[str, int]:
     """Show what arrives in parameters of every kind."""
     return {"sum": sum(values), **named}

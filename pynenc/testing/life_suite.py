@@ -29,6 +29,7 @@ from pynenc.lifecycle.leadership import lead, resign
 from pynenc.lifecycle.new_invocation import NewInvocation
 from pynenc.lifecycle.submission import submit
 from pynenc.lifecycle.values import encode_arguments
+from pynenc.state_backend.progress_records import ProgressData
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 
@@ -115,6 +116,18 @@ class LifeSuite(AppFixtures):
 
         with running(app):
             assert asyncio.run(gather()) == [2, 4]
+
+    def test_the_last_progress_report_is_there_with_the_result(self, app: Pynenc) -> None:
+        task = app.task(kit_functions.count_to)
+        with running(app):
+            call = task(500)
+            assert call.result == 500
+        report = app.get_invocation(call.invocation_id).progress()
+        assert report is not None
+        assert (report.done, report.total, report.message) == (500, 500, "counting 500")
+        (stored,) = app.state_backend.read(ProgressData, [call.invocation_id])
+        assert stored is not None
+        assert (stored.done, stored.message) == (500, "counting 500")
 
     def test_common_arguments_are_shared(self, app: Pynenc) -> None:
         size_of = app.task(kit_functions.size_of)

@@ -15,6 +15,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import retention
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import Finished, finish_and_start
+from pynenc.lifecycle.value_retention import large_values
 from pynenc.state_backend.base_state_backend import RunnerData
 from pynenc.state_backend.workflow_records import WorkflowEvent
 from pynenc.testing import kit_functions, kit_workflows
@@ -75,7 +76,7 @@ class RetentionSuite(AppFixtures):
     def _look(self, app: Pynenc, days: float = 2.0) -> int:
         """Look at values that are due some days from now; how many were deleted."""
         now = app.orchestrator.now() + days * _DAY_S
-        return _count(retention.large_values(app.components, now, again_after_s=_DAY_S))
+        return _count(large_values(app.components, now, again_after_s=_DAY_S))
 
     def test_a_large_value_stays_while_a_call_refers_to_it(self, app: Pynenc) -> None:
         task = app.task(kit_functions.size_of)

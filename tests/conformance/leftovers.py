@@ -42,6 +42,7 @@ class Everything:
         self.fail = app.task(kit_functions.fail)
         self.retry = app.task(kit_functions.succeed_after, max_retries=3)
         self.square = app.task(kit_workflows.square)
+        self.reports = app.task(kit_functions.count_to)
         self.followed: Task[..., Any] = app.task(
             triggers=[on_event("code"), on_status(self.fail, "failed"), on_cron("0 0 * * *")]
         )(kit_functions.follow)
@@ -61,7 +62,7 @@ class Everything:
             calls += [self.add(number, each), self.add(number, each), self.size(_LARGE * (1 + each), number)]
             calls += [self.fail(f"{number} {each} {_LARGE}"), self.retry(2)]
         calls += [*self.size.parallelize([{"at": at} for at in range(5)], {"data": _LARGE + "shared"})]
-        calls += [self.undone(3), self.counts(3)]
+        calls += [self.undone(3), self.counts(3), self.reports(3)]
         self.add(number, 99).cancel()
         whole, order = self.everything(number), self.waits(number)
         app.trigger.emit_event("code", {"x": number, "y": 1})

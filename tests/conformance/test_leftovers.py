@@ -41,7 +41,7 @@ def test_nothing_is_left_in_a_sqlite_file(tmp_path: Path) -> None:
     everything.live(0)
     assert {name.removeprefix("left/") for name in rows(path)} >= {
         *("status", "slot", "invocation", "outcome", "runner", "blob", "large_value", "large_value_use"),
-        *("workflow_step", "workflow_value", "workflow_event", "occurrence", "trigger_run"),
+        *("progress", "workflow_step", "workflow_value", "workflow_event", "occurrence", "trigger_run"),
     }
     everything.clean()
     left = rows(path)

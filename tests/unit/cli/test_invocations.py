@@ -28,6 +28,10 @@ def divide(x, y):
 @app.task(max_retries=5, retry_for=(ZeroDivisionError,), retry_delay=3600)
 def patient(x, y):
     return x / y
+
+@app.task
+def count(number):
+    count.invocation.progress(number, 2 * number, "counting")
 """
 
 
@@ -203,3 +207,13 @@ def test_a_failure_is_shown_with_its_traceback_and_an_owner_with_its_host(tasks:
         assert (
             call("invocations", "show", invocation.invocation_id).output.rstrip().endswith("division by zero")
         )
+
+
+def test_progress_is_shown(tasks: Any) -> None:
+    counting = tasks.count(2)
+    assert answer("invocations", "show", counting.invocation_id)["progress"] is None
+    with running(tasks.app):
+        counting.wait(30)
+    shown = answer("invocations", "show", counting.invocation_id)["progress"]
+    assert (shown["done"], shown["total"], shown["message"]) == (2, 4, "counting")
+    assert "2 of 4 (50 %): counting" in call("invocations", "show", counting.invocation_id).output

@@ -32,6 +32,7 @@ app = Pynenc({"app_id": "told_as_json"})
 
 @app.task
 def work(value: object = None, password: str = "sesame-1") -> object:
+    work.invocation.progress(1, 4, "at https://user:sesame-6@host/")
     return {"token": "sesame-2"}
 
 
@@ -244,3 +245,12 @@ def test_a_store_that_is_away_is_a_problem(application: Any, monkeypatch: pytest
 
     monkeypatch.setattr(app.broker, "queues", away)
     assert _get(application, "queues").status_code == 503
+
+
+def test_progress_is_told(application: Any) -> None:
+    with working(app):
+        call = work("x")
+        call.wait(30)
+    found = _get(application, f"invocations/{call.invocation_id}").json()["progress"]
+    assert (found["done"], found["total"], found["fraction"]) == (1, 4, 0.25)
+    assert "host" in found["message"]

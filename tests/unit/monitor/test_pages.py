@@ -39,6 +39,7 @@ HOSTILE = "<script>alert('x')</script>\x1b[31m\u202e\ud800"
 
 @app.task
 def work(value: object = None, password: str = "sesame-1") -> object:
+    work.invocation.progress(1, 4, f"{HOSTILE} at https://user:sesame-8@host/")
     return {"value": value, "token": "sesame-2", "deep": [{"api_key": "sesame-3"}]}
 
 
@@ -157,8 +158,12 @@ def test_tasks_tell_how_they_did(client: Client) -> None:
     rows = client.get("/tasks").text.split("<tr>")
     (good,) = [row for row in rows if "test_pages.work" in row]
     (bad,) = [row for row in rows if "test_pages.fails" in row]
-    assert 'data-name="Started" class="right">4<' in good
-    assert "2 (100.0%)" in bad
+    assert ('data-name="Started" class="right">4<' in good, "2 (100.0%)" in bad) == (True, True)
+
+
+def test_progress_is_shown(client: Client) -> None:
+    page = client.get(f"/invocations/{_populated()['work']}").text
+    assert '<progress max="1" value="0.25" aria-label="Progress">1 of 4 (25 %)<' in page
 
 
 def test_triggers_are_shown_as_they_are_stored(client: Client) -> None:
