@@ -2,7 +2,8 @@
 
 One runner in a process of its own; events come from this process. Latency is from the call of
 `emit_event` to the first line of the body. The storm emits as fast as it can and tells how long
-the last task took to start, and by how much the runner's memory grew at its peak.
+the last task took to start, and by how much the runner's memory grew at its peak. The burst has
+two runners more, and the same task called as often without any event beside it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.engines import engine, measure_each, our_runner, select
 from benchmarks.peers import scratch, until
+from pynenc import Pynenc
 from pynenc.invocation.status import InvocationStatus
 
 _MEGABYTE = 1024
@@ -25,7 +27,25 @@ def peak_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
-def measure(name: str, events: int, storm: int) -> dict[str, float]:
+def _burst(app: Pynenc, count: int, is_bare: bool) -> float:
+    """Return the 95th percentile, in ms, from an event, or a bare call, to the body, with many at once."""
+    task = next(iter(app.tasks.values()))
+    known = int(app.orchestrator.count_states(InvocationStatus.SUCCESS))
+    begun: dict[int, float] = {}
+    for number in range(known, known + count):
+        begun[number] = time.time()
+        if is_bare:
+            task(number)
+        else:
+            app.trigger.emit_event("bench", {"number": number})
+    until(lambda: int(app.orchestrator.count_states(InvocationStatus.SUCCESS)) >= known + count)
+    calls = app.find_invocations(task=task, limit=count)
+    return (
+        statistics.quantiles([each.result - begun[each.kwargs["number"]] for each in calls], n=20)[-1] * 1000
+    )
+
+
+def measure(name: str, events: int, storm: int, burst: int) -> dict[str, float]:
     """All measures on one engine, in this process."""
     with scratch() as folder, engine(name, Path(folder)):
         select(name, Path(folder))
@@ -48,18 +68,24 @@ def measure(name: str, events: int, storm: int) -> dict[str, float]:
                 app.trigger.emit_event("bench", {"number": number})
             emitted = time.time() - begun
             until(lambda: ended() >= events + 10 + storm)
+            until_quiet = time.time() - begun
+            grew = (peak_kb(pid) - before) / _MEGABYTE
+            with our_runner("benchmarks.trigger_tasks"), our_runner("benchmarks.trigger_tasks"):
+                bursts = [_burst(app, burst, is_bare) for is_bare in (False, True) * 3]
             return {
                 "median ms": statistics.median(latencies[10:]) * 1000,
                 "90th percentile ms": statistics.quantiles(latencies[10:], n=10)[-1] * 1000,
                 "emitted a second": storm / emitted,
-                "storm worked off after s": time.time() - begun,
-                "peak memory grew by MiB": (peak_kb(pid) - before) / _MEGABYTE,
+                "storm worked off after s": until_quiet,
+                "peak memory grew by MiB": grew,
+                "burst, 95th percentile ms": statistics.median(bursts[::2]),
+                "the same calls without events": statistics.median(bursts[1::2]),
             }
 
 
 def main() -> None:
     """Entry point."""
-    counts = {"events": 200, "storm": 10_000}
+    counts = {"events": 200, "storm": 10_000, "burst": 1000}
     measure_each("benchmarks.triggers_run", __doc__, counts, measure)
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.applications import Starlette
@@ -22,8 +20,8 @@ from starlette.types import ASGIApp
 from pynenc.actions.audit import Deed
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.conf.loader import SettingsLoader
-from pynenc.exceptions import ConfigError, SearchError, StorageError
-from pynenc.identifiers.texts import error_text, type_name, visible
+from pynenc.exceptions import ConfigError, StorageError
+from pynenc.identifiers.texts import type_name, visible
 from pynenc.lifecycle.components import Components
 from pynenc.metrics.exposition import CONTENT_TYPE, metrics_text
 from pynenc.monitor.access import Access, Auth, RoleOf, Visitor
@@ -33,6 +31,7 @@ from pynenc.monitor.exports import FORMATS, exported
 from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, Pace, acted, asked_for, form_of, noted
 from pynenc.monitor.live import PageKey, Streams
 from pynenc.monitor.log_in import LogIn, login_for, root_of
+from pynenc.monitor.looks import Looks
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.moved import newest
 from pynenc.monitor.openapi import PREFIX
@@ -43,8 +42,6 @@ from pynenc.monitor.shown import Context, Shown, problem
 from pynenc.monitor.views import Views
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
-_THREADS, _MOST_PENDING = 8, 64
-_DEADLINE_S = 5.0
 _STATIC = {"monitor.css": "text/css", "monitor.js": "text/javascript", "timeline.js": "text/javascript"}
 _REFUSED_FORM = (
     "the form was not made here, or hours ago: go back, load the page again, and send it once more"
@@ -86,8 +83,7 @@ class Monitor:
         self._app, self._settings = app, settings
         self._access = Access(settings, auth, app.app_id, role_of)
         self._environment = environment()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pynenc-monitor")
-        self._pending = 0
+        self._looks = Looks(lambda: app.components, self._masking)
         self._notes = Pace()
         self._form_mark = secrets.token_hex(16)  # stands for that of each visitor, as pages are shared
         self.streams = Streams(self._content, self._moved)
@@ -100,7 +96,9 @@ class Monitor:
         acts = [
             Route(f"/{act.path}", self._let_in(partial(self._act, act)), methods=["POST"]) for act in ACTS
         ]
-        api = Api(lambda: self._app.components, self._access, self._masking, self._shown, self._note_refused)
+        api = Api(
+            lambda: self._app.components, self._access, self._masking, self._looks.shown, self._note_refused
+        )
         return [
             *api.routes(),
             *acts,
@@ -109,7 +107,7 @@ class Monitor:
             Route("/logs", self._let_in(self._read), methods=["POST"]),
             Route("/stream", self._let_in(self._stream)),
             Route("/metrics", self._let_in(self._metrics)),
-            *LogIn(self._access, self._in_thread, self._login_page, self._note_refused).routes(),
+            *LogIn(self._access, self._looks.in_thread, self._login_page, self._note_refused).routes(),
             Route("/healthz", self._healthz),
             Route("/static/{name}", self._static),
         ]
@@ -155,55 +153,15 @@ class Monitor:
         """Return the code and the text of a page."""
         began = time.perf_counter()
         given = dict(parse_qsl(key.query, keep_blank_values=True))
-        shown = await self._shown(key.place, partial(self._look, key.place, given), given)
+        shown = await self._looks.shown(key.place, partial(self._look, key.place, given), given)
         shown = shown._replace(context={**shown.context, "took": time.perf_counter() - began})
         return shown.code, self._text(key, shown)
-
-    async def _shown(self, place: str, act: Callable[[], Shown], given: dict[str, str]) -> Shown:
-        """Return what a look at the store shows, or what is wrong with it."""
-        try:
-            shown: Shown = await self._in_thread(act)
-            return shown
-        except SearchError as error:
-            return problem("This search cannot be understood", visible(str(error)), 400, given.get("q", ""))
-        except (StorageError, TimeoutError) as error:
-            is_late = isinstance(error, TimeoutError)
-            told = f"no answer within {_DEADLINE_S:g} s" if is_late else error_text(error)
-            return problem("The store does not answer", self._masking().text(told), 503)
-        except Exception:
-            mark = secrets.token_hex(4)
-            self._app.components.logger.exception(
-                "the monitor could not show '%s' (%s)", visible(place), mark
-            )
-            return problem("Something went wrong", f"The log says more, at {mark}.", 500)
 
     def _masking(self) -> Masking:
         return Masking(self._app.components.conf, self._settings.monitor_mask)
 
     def _look(self, place: str, given: dict[str, str]) -> Shown:
         return look(self._app.components, self._masking(), place, given)
-
-    async def _in_thread(self, look: Callable[[], Any]) -> Any:
-        """Return what a look returns; one that hangs keeps its thread, and there are never more of these.
-
-        Raises:
-            TimeoutError: It takes too long.
-            StorageError: Too many others wait already.
-        """
-        if self._pending >= _MOST_PENDING:
-            raise StorageError("too many pages wait for the store already; try again soon")
-        self._pending += 1
-        loop = asyncio.get_running_loop()
-        future = self._threads.submit(look)
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), _DEADLINE_S)
-        except TimeoutError:
-            future.cancel()
-            raise
-
-    def _done(self) -> None:
-        self._pending -= 1
 
     async def _export(self, request: Request, visitor: Visitor) -> Response:
         """Return what a search finds as a file; that it was taken is in the trail."""
@@ -212,11 +170,11 @@ class Monitor:
             return PlainTextResponse(f"there is no format '{kind}'; there are: {', '.join(FORMATS)}", 400)
         components, actor = self._app.components, visitor.actor
         views = Views(components, self._masking())
-        asked = await self._shown("export", partial(asked_for, components, actor, views, line), {})
+        asked = await self._looks.shown("export", partial(asked_for, components, actor, views, line), {})
         if asked.code != 200:
             return self._answer(self._key(request, visitor, "invocations"), visitor, asked)
         headers = {"content-disposition": f'attachment; filename="invocations.{kind}"'}
-        content = exported(views, self._shown, line, kind)
+        content = exported(views, self._looks.shown, line, kind)
         return StreamingResponse(content, media_type=FORMATS[kind], headers=headers)
 
     async def _read(self, request: Request, visitor: Visitor) -> Response:
@@ -227,7 +185,7 @@ class Monitor:
         if fields is None:
             return PlainTextResponse(f"a text has at most {MOST_PASTED:,} bytes", 413)
         key, text = self._key(request, visitor, "logs", ""), fields.get("text", "")
-        shown = await self._shown(
+        shown = await self._looks.shown(
             "logs", partial(look_at_logs, self._app.components, self._masking(), text), {}
         )
         return self._answer(key, visitor, shown)
@@ -251,7 +209,7 @@ class Monitor:
 
     async def _moved(self) -> object:
         try:
-            return await self._in_thread(partial(newest, self._app.components))
+            return await self._looks.in_thread(partial(newest, self._app.components))
         except Exception:  # noqa: BLE001 - the page tells what is wrong
             return None
 
@@ -274,7 +232,7 @@ class Monitor:
             return self._answer(key, visitor, problem("This form is not ours", _REFUSED_FORM, 403))
         given = {name: value for name, value in fields.items() if name in act.fields}
         deeds = Deeds(self._app.components, visitor.actor)
-        shown = await self._shown(act.path, partial(acted, act, deeds, target, given), {})
+        shown = await self._looks.shown(act.path, partial(acted, act, deeds, target, given), {})
         if shown.code != 200:
             return self._answer(key, visitor, shown)
         done = urlencode({"done": shown.context["audit_id"]})
@@ -289,7 +247,7 @@ class Monitor:
         if not self._notes.is_free():
             return
         actor = visitor._replace(user=visitor.user[:100]).actor
-        await self._shown("", lambda: noted(self._app.components, actor, deed, why), {})
+        await self._looks.shown("", lambda: noted(self._app.components, actor, deed, why), {})
 
     # --- others ------------------------------------------------------------------------
 
@@ -314,7 +272,7 @@ class Monitor:
 
     async def _metrics(self, request: Request, visitor: Visitor) -> Response:
         try:
-            text = await self._in_thread(
+            text = await self._looks.in_thread(
                 lambda: metrics_text(self._app.components, version_of(CORE_DISTRIBUTION))
             )
         except Exception as error:

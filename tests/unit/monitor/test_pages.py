@@ -23,7 +23,7 @@ from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.count_keeping import flush_counts
 from pynenc.lifecycle.failures import failure_groups
 from pynenc.lifecycle.rollups import roll_up
-from pynenc.monitor import application
+from pynenc.monitor import looks
 from pynenc.monitor.application import Monitor, monitor_app
 from pynenc.monitor.live import PageKey
 from pynenc.monitor.places import PAGES
@@ -315,8 +315,8 @@ def test_looks_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         entered.release()
         release.wait(30)
 
-    monkeypatch.setattr(application, "_DEADLINE_S", 0.05)
-    monkeypatch.setattr(application, "_MOST_PENDING", 20)
+    monkeypatch.setattr(looks, "DEADLINE_S", 0.05)
+    monkeypatch.setattr(looks, "_MOST_PENDING", 20)
     monkeypatch.setattr(app.broker, "depth", hangs)
     monitor = Monitor(app, ConfigMonitor(), "open")
     before = threading.active_count()
