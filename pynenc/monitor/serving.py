@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 from types import FrameType
 
@@ -14,6 +15,9 @@ from pynenc.exceptions import ConfigError
 from pynenc.monitor.application import HasComponents, guarded
 from pynenc.monitor.live import Streams
 from pynenc.monitor.watching import Watcher
+
+_COLLECT_AT = 50_000
+"""The number of new objects after which Python looks for cycles among them."""
 
 
 def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> None:
@@ -44,6 +48,9 @@ def serve(app: HasComponents, settings: ConfigMonitor, host: str, port: int) -> 
     watcher = Watcher(app.components) if settings.monitor_alerts and app.components.conf.alerts else None
     if watcher is not None:
         watcher.start()
+    # Pages are made of many small objects that go at once: what is here stays, and is not searched for them.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AT, 20, 50)
     try:
         with contextlib.suppress(KeyboardInterrupt):  # by which it is stopped on a terminal
             _Server(config, streams).run([listener])
