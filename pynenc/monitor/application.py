@@ -35,10 +35,11 @@ from pynenc.monitor.looks import Looks
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.moved import newest
 from pynenc.monitor.openapi import PREFIX
-from pynenc.monitor.places import DETAILS, PAGES, STILL, is_place, look, look_at_logs
-from pynenc.monitor.rendering import environment, rendered, static_file
+from pynenc.monitor.places import DETAILS, LISTS, PAGES, STILL, is_place, look, look_at_logs
+from pynenc.monitor.preferences import preference_routes, preferences_of
+from pynenc.monitor.rendering import NOT_YET, environment, rendered, static_file
 from pynenc.monitor.security import Guard, is_same_site
-from pynenc.monitor.shown import Context, Shown, problem
+from pynenc.monitor.shown import USUAL, Context, Shown, problem
 from pynenc.monitor.views import Views
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
@@ -107,6 +108,7 @@ class Monitor:
             Route("/logs", self._let_in(self._read), methods=["POST"]),
             Route("/stream", self._let_in(self._stream)),
             Route("/metrics", self._let_in(self._metrics)),
+            *preference_routes(),
             *LogIn(self._access, self._looks.in_thread, self._login_page, self._note_refused).routes(),
             Route("/healthz", self._healthz),
             Route("/static/{name}", self._static),
@@ -135,33 +137,38 @@ class Monitor:
 
     async def _page(self, request: Request, visitor: Visitor) -> Response:
         code, text = await self._content(self._key(request, visitor, self._place(request)))
-        return HTMLResponse(self._finished(text, visitor), code)
+        return HTMLResponse(self._finished(text, request, visitor), code)
 
     def _key(self, request: Request, visitor: Visitor, place: str, query: str | None = None) -> PageKey:
         asked = str(request.url.query) if query is None else query
-        return PageKey(root_of(request), place, asked, visitor.can_act)
+        columns = preferences_of(request).columns if place in LISTS else USUAL
+        return PageKey(root_of(request), place, asked, visitor.can_act, columns)
 
     def _place(self, request: Request) -> str:
         path: str = request.scope["path"]
         return path.removeprefix(root_of(request)).strip("/")
 
-    def _finished(self, text: str, visitor: Visitor) -> str:
-        """Return a page as a visitor gets it, whose forms are bound to the visitor."""
-        return text.replace(self._form_mark, self._access.form_mark(visitor))
+    def _finished(self, text: str, request: Request, visitor: Visitor) -> str:
+        """Return a page as a visitor gets it: with the chosen theme, and forms bound to the visitor."""
+        liked = preferences_of(request)
+        text = text.replace(self._form_mark, self._access.form_mark(visitor))
+        return text.replace(
+            NOT_YET, f'data-theme="{liked.theme}" data-keys="{"on" if liked.has_keys else "off"}"', 1
+        )
 
     async def _content(self, key: PageKey) -> tuple[int, str]:
         """Return the code and the text of a page."""
         began = time.perf_counter()
         given = dict(parse_qsl(key.query, keep_blank_values=True))
-        shown = await self._looks.shown(key.place, partial(self._look, key.place, given), given)
+        shown = await self._looks.shown(key.place, partial(self._look, key, given), given)
         shown = shown._replace(context={**shown.context, "took": time.perf_counter() - began})
         return shown.code, self._text(key, shown)
 
     def _masking(self) -> Masking:
         return Masking(self._app.components.conf, self._settings.monitor_mask)
 
-    def _look(self, place: str, given: dict[str, str]) -> Shown:
-        return look(self._app.components, self._masking(), place, given)
+    def _look(self, key: PageKey, given: dict[str, str]) -> Shown:
+        return look(self._app.components, self._masking(), key.place, given, key.columns)
 
     async def _export(self, request: Request, visitor: Visitor) -> Response:
         """Return what a search finds as a file; that it was taken is in the trail."""
@@ -172,7 +179,7 @@ class Monitor:
         views = Views(components, self._masking())
         asked = await self._looks.shown("export", partial(asked_for, components, actor, views, line), {})
         if asked.code != 200:
-            return self._answer(self._key(request, visitor, "invocations"), visitor, asked)
+            return self._answer(self._key(request, visitor, "invocations"), request, visitor, asked)
         headers = {"content-disposition": f'attachment; filename="invocations.{kind}"'}
         content = exported(views, self._looks.shown, line, kind)
         return StreamingResponse(content, media_type=FORMATS[kind], headers=headers)
@@ -188,7 +195,7 @@ class Monitor:
         shown = await self._looks.shown(
             "logs", partial(look_at_logs, self._app.components, self._masking(), text), {}
         )
-        return self._answer(key, visitor, shown)
+        return self._answer(key, request, visitor, shown)
 
     async def refuse(self, request: Request, error: Exception) -> Response:
         """Return why a request has no answer: there is no such page, or it takes no such method."""
@@ -205,7 +212,7 @@ class Monitor:
         visitor = self._access.visitor(request)
         if visitor is None or request.method != "GET":
             return PlainTextResponse(title, code)
-        return self._answer(self._key(request, visitor, ""), visitor, problem(title, text, code))
+        return self._answer(self._key(request, visitor, ""), request, visitor, problem(title, text, code))
 
     async def _moved(self) -> object:
         try:
@@ -225,23 +232,23 @@ class Monitor:
         if not visitor.can_act:
             await self._note_refused(visitor, act.tried(target), "not let")
             role = "Only operators may act; you are a viewer."
-            return self._answer(key, visitor, problem("You may look only", role, 403))
+            return self._answer(key, request, visitor, problem("You may look only", role, 403))
         is_ours = is_same_site(request) and self._access.is_form_of(visitor, fields.get("form", ""))
         if not (visitor.is_program or is_ours):
             await self._note_refused(visitor, act.tried(target), "a foreign form")
-            return self._answer(key, visitor, problem("This form is not ours", _REFUSED_FORM, 403))
+            return self._answer(key, request, visitor, problem("This form is not ours", _REFUSED_FORM, 403))
         given = {name: value for name, value in fields.items() if name in act.fields}
         deeds = Deeds(self._app.components, visitor.actor)
         shown = await self._looks.shown(act.path, partial(acted, act, deeds, target, given), {})
         if shown.code != 200:
-            return self._answer(key, visitor, shown)
+            return self._answer(key, request, visitor, shown)
         done = urlencode({"done": shown.context["audit_id"]})
         return RedirectResponse(f"{key.root}/{quote(key.place)}?{done}", 303)
 
-    def _answer(self, key: PageKey, visitor: Visitor, shown: Shown) -> Response:
+    def _answer(self, key: PageKey, request: Request, visitor: Visitor, shown: Shown) -> Response:
         context = {**shown.context, "took": 0.0, "is_answer": True}  # which stays until it was read
         text = self._text(key, shown._replace(context=context))
-        return HTMLResponse(self._finished(text, visitor), shown.code)
+        return HTMLResponse(self._finished(text, request, visitor), shown.code)
 
     async def _note_refused(self, visitor: Visitor, deed: Deed, why: str) -> None:
         if not self._notes.is_free():
@@ -261,7 +268,7 @@ class Monitor:
         events = self.streams.events(
             self._key(request, visitor, place, request.query_params.get("query", "")),
             lambda: self._access.visitor(request) is not None,
-            lambda text: self._finished(text, visitor),
+            lambda text: self._finished(text, request, visitor),
         )
         return StreamingResponse(
             events,
@@ -300,6 +307,7 @@ class Monitor:
             "pages": PAGES,
             "has_session": not self._access.is_open,
             "can_act": key.can_act,
+            "columns": key.columns,
             "form_mark": self._form_mark,
             "is_live": key.place not in STILL and "is_answer" not in shown.context,
             "link": lambda path, **given: f"{key.root}/{path}" + (f"?{urlencode(given)}" if given else ""),

@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
+from pynenc.monitor.shown import USUAL
+
 LIVE_S = 2.0
 """The seconds between two looks at what a page shows."""
 
@@ -33,12 +35,14 @@ class PageKey(NamedTuple):
         place: The path of the page.
         query: The parameters of the request.
         can_act: Whether the visitor may act.
+        columns: The columns of lists that the visitor has chosen.
     """
 
     root: str
     place: str
     query: str
     can_act: bool
+    columns: tuple[str, ...] = USUAL
 
 
 Render: TypeAlias = Callable[[PageKey], Awaitable[tuple[int, str]]]

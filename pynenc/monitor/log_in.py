@@ -75,11 +75,7 @@ class LogIn:
         return HTMLResponse(self._page(root_of(request), context), code)
 
     def _logged_in(self, request: Request, session: str, following: str) -> Response:
-        place, _, query = following.partition("?")
-        back = f"/{quote(place)}" if is_place(place) else "/"
-        if query and is_place(place):
-            back += f"?{quote(query, safe='=&%+')}"
-        response = RedirectResponse(root_of(request) + back, 303)
+        response = RedirectResponse(root_of(request) + back_to(following), 303)
         response.set_cookie(
             self._access.cookie(request),
             session,
@@ -98,6 +94,14 @@ class LogIn:
         self._access.end(request)
         response.delete_cookie(self._access.cookie(request), path=root_of(request) or "/")
         return response
+
+
+def back_to(following: str) -> str:
+    """Return the address, under the root, of a page that a form names; that of the overview if it is none."""
+    place, _, query = following[:_LONGEST].partition("?")
+    if not is_place(place):
+        return "/"
+    return f"/{quote(place)}?{quote(query, safe='=&%+')}" if query else f"/{quote(place)}"
 
 
 def login_for(request: Request, place: str) -> str:

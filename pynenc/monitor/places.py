@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from pynenc.invocation.status import RULES
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.parking import NEVER
 from pynenc.monitor import (
@@ -17,7 +18,7 @@ from pynenc.monitor import (
     work_views,
 )
 from pynenc.monitor.masking import Masking
-from pynenc.monitor.shown import Context, Shown, problem
+from pynenc.monitor.shown import USUAL, Context, Shown, problem
 from pynenc.monitor.views import Views
 
 PAGES = (
@@ -37,6 +38,7 @@ PAGES = (
     ("logs", "Logs"),
     ("actions", "Actions"),
     ("system", "System"),
+    ("help", "Help"),
 )
 """The pages of the navigation: path and title."""
 
@@ -58,7 +60,10 @@ _MOST_HOURS = 24.0 * 30
 _MOST_FAILURE_HOURS = 24.0 * 14
 
 
-STILL = ("timeline", "system", "jobs/new")
+LISTS = ("invocations", "workflows")
+"""The paths of lists, whose columns can be chosen."""
+
+STILL = ("timeline", "system", "jobs/new", "help")
 """The paths of pages that do not follow what happens."""
 
 
@@ -67,7 +72,13 @@ def is_place(place: str) -> bool:
     return place in dict(PAGES) or any(each.fullmatch(place) for each in _PATTERNS)
 
 
-def look(components: Components, masking: Masking, place: str, given: Mapping[str, str]) -> Shown:
+def look(
+    components: Components,
+    masking: Masking,
+    place: str,
+    given: Mapping[str, str],
+    columns: Sequence[str] = USUAL,
+) -> Shown:
     """Return a page.
 
     Args:
@@ -75,11 +86,12 @@ def look(components: Components, masking: Masking, place: str, given: Mapping[st
         masking: Shows stored texts.
         place: The path of the page.
         given: The parameters of the request.
+        columns: The columns of a list.
 
     Raises:
         SearchError: The line of a search cannot be understood.
     """
-    shown = _look(components, masking, place, given)
+    shown = _look(components, masking, place, given, columns)
     done = given.get("done")
     if done:
         shown.context["notice"] = action_views.notice(components, masking, done)
@@ -92,11 +104,18 @@ def look_at_logs(components: Components, masking: Masking, text: str) -> Shown:
     return Shown("logs.html", {**Views(components, masking).logs(), **pasted})
 
 
-def _look(components: Components, masking: Masking, place: str, given: Mapping[str, str]) -> Shown:
+def _look(
+    components: Components,
+    masking: Masking,
+    place: str,
+    given: Mapping[str, str],
+    columns: Sequence[str],
+) -> Shown:
     views = Views(components, masking)
-    if place in ("invocations", "workflows"):
+    if place in LISTS:
         line = given.get("q", "is:workflow" if place == "workflows" else "")
-        return Shown("invocations.html", views.invocations(line, given.get("cursor") or None))
+        found = views.invocations(line, given.get("cursor") or None, has_argument="argument" in columns)
+        return Shown("invocations.html", found)
     if place == "jobs/new":
         kind, line = given.get("kind", ""), given.get("q", "")
         return Shown("new_job.html", action_views.new_job(components, masking, kind, line))
@@ -116,6 +135,7 @@ def _look(components: Components, masking: Masking, place: str, given: Mapping[s
         "actions": lambda: action_views.actions(components, masking, given.get("target", "")),
         "tasks": lambda: work_views.tasks(components, masking),
         "triggers": lambda: work_views.triggers(components, masking),
+        "help": lambda: {"statuses": [(status.value, rule.meaning) for status, rule in RULES.items()]},
         "queues": views.queues,
         "runners": views.runners,
         "alerts": views.alerts,

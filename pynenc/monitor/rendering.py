@@ -16,6 +16,9 @@ from pynenc.explaining.findings import span
 from pynenc.identifiers.texts import visible
 from pynenc.invocation.status import RULES, InvocationStatus
 
+NOT_YET = 'data-theme="?"'
+"""Stands in pages, which visitors share, for what each of them likes."""
+
 _CHART_WIDTH, _CHART_HEIGHT = 600, 80
 _SHAPES = {
     "success": "●",

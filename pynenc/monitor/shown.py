@@ -9,6 +9,13 @@ Context: TypeAlias = dict[str, Any]
 """The values that a template shows."""
 
 
+COLUMNS = ("created", "since", "queue", "attempts", "argument", "tags")
+"""The columns of lists of invocations that can be left out, in their order."""
+
+USUAL = tuple(each for each in COLUMNS if each != "argument")
+"""Those that are shown to whoever has not chosen."""
+
+
 class Shown(NamedTuple):
     """A page before it is rendered.
 

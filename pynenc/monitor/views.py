@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ from pynenc.orchestrator.base_orchestrator import StateLookup
 from pynenc.recording.recorder import STARTED
 from pynenc.search.filters import Filter
 from pynenc.search.page import PRESS, FoundInvocation
-from pynenc.search.query_text import parse_query
+from pynenc.search.query_text import parse_query, quoted, words_of
 from pynenc.search.scan import search
 from pynenc.state_backend.alert_records import AlertState
 from pynenc.state_backend.log_records import LogLine
@@ -33,6 +33,7 @@ _MOST_COUNTED, _MOST_IN_LIST = 10_000, 1_000
 _STEPS = 60
 _ROWS = 50
 _CHILDREN = 10
+_LONGEST = 120
 
 
 class Views:
@@ -68,13 +69,16 @@ class Views:
             "queues": self._queue_rows(look)[:10],
         }
 
-    def invocations(self, line: str, cursor: str | None, limit: int = _ROWS) -> Context:
+    def invocations(
+        self, line: str, cursor: str | None, limit: int = _ROWS, has_argument: bool = False
+    ) -> Context:
         """Return a page of the invocations that fit a line of search.
 
         Args:
             line: The line.
             cursor: The place behind which the page begins; None for the first.
             limit: The largest number of rows.
+            has_argument: Whether a row has the text of the first argument.
 
         Raises:
             SearchError: The line cannot be understood, or the cursor belongs to another search.
@@ -88,7 +92,9 @@ class Views:
         return {
             "now": now,
             "line": line,
-            "rows": [self.row(each) for each in rows],
+            "chips": _chips(line),
+            "narrower": _narrower(line, rows),
+            "rows": [self.row(each, has_argument) for each in rows],
             "cursor": page.cursor,
             "searched": page.searched,
             "plan": page.plan,
@@ -158,10 +164,13 @@ class Views:
         lines = self._components.state_backend.find(LogLine, Lookup(LogLine, newest_first=True), 200)
         return {"now": self._components.now(), "lines": [log_line(each, self._masking) for each in lines]}
 
-    def row(self, found: FoundInvocation) -> Context:
+    def row(self, found: FoundInvocation, has_argument: bool = False) -> Context:
         """Return what lists show of an invocation."""
         data, state = found
+        first = self._masking.arguments(data.arguments)[:1] if has_argument else []
+        argument = {"argument": "=".join(first[0])[:_LONGEST]} if first else {}
         return {
+            **argument,
             "id": data.invocation_id,
             "task": data.task_id,
             "status": state.status.value,
@@ -172,6 +181,54 @@ class Views:
             "queue": state.queue,
             "tags": self._masking.tags(tag_texts(data.tags)),
         }
+
+
+def _chips(line: str) -> list[Context]:
+    """Return the conditions of a search, each with the line without it and with its opposite."""
+    words = [word for _, word in words_of(line)]
+
+    def but(at: int, *instead: str) -> str:
+        return " ".join([*words[:at], *instead, *words[at + 1 :]])
+
+    return [
+        {
+            "word": word,
+            "without": but(at),
+            "opposite": but(at, word[1:] if word.startswith("-") else f"-{word}")
+            if _can_turn(word)
+            else None,
+        }
+        for at, word in enumerate(words[:_MOST_CHIPS])
+    ]
+
+
+def _can_turn(word: str) -> bool:
+    """Return whether the monitor searches by the opposite of a condition, too."""
+    return ":" in word and not word.startswith("arg:")
+
+
+def _turned(word: str) -> str:
+    return word[1:] if word.startswith("-") else f"-{word}"
+
+
+def _narrower(line: str, rows: Sequence[FoundInvocation]) -> list[tuple[str, str]]:
+    """Return conditions by which what was found can be narrowed, each with the line that has it besides."""
+    words = {word for _, word in words_of(line)}
+    found: dict[str, None] = {}
+    for name, of in _NARROWING:
+        values = dict.fromkeys(of(each) for each in rows)
+        if len(values) > 1 and not any(word.startswith(f"{name}:") for word in words):
+            shown = [text for value in list(values)[:_MOST_VALUES] if (text := quoted(value)) is not None]
+            found |= dict.fromkeys(f"{name}:{text}" for text in shown)
+    return [(word, f"{line} {word}".strip()) for word in found]
+
+
+_MOST_CHIPS, _MOST_VALUES = 50, 6
+_NARROWING: tuple[tuple[str, Callable[[FoundInvocation], str]], ...] = (
+    ("status", lambda row: row.state.status.value),
+    ("task", lambda row: row.data.task_id),
+    ("queue", lambda row: row.state.queue),
+)
 
 
 def log_line(line: LogLine, masking: Masking) -> Context:

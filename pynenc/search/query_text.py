@@ -35,7 +35,7 @@ def parse_query(text: str, now: float) -> Filter:
     """
     wanted: dict[str, Any] = {}
     unwanted: dict[str, Any] = {}
-    for place, word in _words(text):
+    for place, word in words_of(text):
         is_out = word.startswith("-")
         bare = word[1:] if is_out else word
         name, colon, value = bare.partition(":")
@@ -64,8 +64,12 @@ def _add(fields: dict[str, Any], field: str, value: Any) -> None:
         fields[field] = value
 
 
-def _words(text: str) -> list[tuple[int, str]]:
-    """Return the words of a line with their places; quotes keep what is inside together."""
+def words_of(text: str) -> list[tuple[int, str]]:
+    """Return the words of a line with their places; quotes keep what is inside together.
+
+    Raises:
+        SearchError: Quotes are not closed.
+    """
     words: list[tuple[int, str]] = []
     begin, is_quoted = -1, False
     for place, sign in enumerate(text):
@@ -206,3 +210,10 @@ def _of_name(name: str, value: str, now: float) -> dict[str, Any]:
     if reader is None:
         raise ValueError(f"'{name}' is not a name to search by; {_nearest(name, list(_NAMES))}")
     return reader(value, now)
+
+
+def quoted(text: str) -> str | None:
+    """Return a text as the value of a word; None if it cannot be one, because it holds a double quote."""
+    if '"' in text:
+        return None
+    return f'"{text}"' if not text or any(sign.isspace() or sign in ",:" for sign in text) else text

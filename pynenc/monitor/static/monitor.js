@@ -115,10 +115,15 @@
     o: "", i: "invocations", w: "workflows", t: "tasks", q: "queues", s: "triggers", r: "runners", a: "alerts", l: "logs",
     f: "failures", e: "events", c: "schedule", m: "timeline", v: "live", x: "actions", y: "system",
   };
+  function chooseTheme() {
+    const button = [...document.querySelectorAll("#theme button")].find((each) => getComputedStyle(each).display !== "none");
+    if (button) button.click();
+  }
+
   let isGoing = false;
   document.addEventListener("keydown", (event) => {
     const tag = event.target.tagName;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || page.keys === "off") return;
     if (tag === "INPUT" || tag === "TEXTAREA" || tag === "SELECT") {
       if (event.key === "Escape") event.target.blur();
       return;
@@ -132,9 +137,17 @@
     else if (event.key === "g") isGoing = true;
     else if (event.key === "j") select(1);
     else if (event.key === "k") select(-1);
-    else if (event.key === "Enter" && tag === "BODY") {
-      const row = select(0);
-      if (row) location.href = row.querySelector("a.id").href;
+    else if (event.key === "?") location.href = `${page.root}/help`;
+    else if (event.key === "t") chooseTheme();
+    else if (event.key === "[" || event.key === "]") {
+      const link = main.querySelector(event.key === "]" ? "a[rel=next]" : "a[rel=prev]");
+      if (link) location.href = link.href; else if (event.key === "[") history.back();
+    } else if (event.key === "o" || event.key === "c" || event.key === "w" || (event.key === "Enter" && tag === "BODY")) {
+      const row = select(0), link = row && row.querySelector("a.id");
+      const id = link ? link.title : page.place.startsWith("invocations/") ? page.place.split("/")[1] : "";
+      if (event.key === "c" && id && navigator.clipboard) navigator.clipboard.writeText(id).then(() => say("copied"), () => {});
+      else if (event.key === "o" && link) window.open(link.href, "_blank", "noopener");
+      else if (link && event.key !== "c") location.href = link.href;
     } else if (event.key === "." && page.live !== "off") {
       isPaused = !isPaused;
       if (isPaused) end("paused"); else begin();

@@ -99,9 +99,9 @@ def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytes
     looks: list[str] = []
     original = monitor._look
 
-    def counted(place: str, given: dict[str, str]) -> Any:
-        looks.append(place)
-        return original(place, given)
+    def counted(key: PageKey, given: dict[str, str]) -> Any:
+        looks.append(key.place)
+        return original(key, given)
 
     monkeypatch.setattr(monitor, "_look", counted)
 
@@ -132,9 +132,9 @@ def test_a_page_is_rendered_when_something_has_moved_or_after_a_while(
     looks: list[str] = []
     original = monitor._look
 
-    def counted(place: str, given: dict[str, str]) -> Any:
-        looks.append(place)
-        return original(place, given)
+    def counted(key: PageKey, given: dict[str, str]) -> Any:
+        looks.append(key.place)
+        return original(key, given)
 
     monkeypatch.setattr(monitor, "_look", counted)
     key = PageKey("", "queues", "", True)
