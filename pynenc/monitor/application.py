@@ -35,11 +35,12 @@ from pynenc.monitor.looks import Looks
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.moved import newest
 from pynenc.monitor.openapi import PREFIX
-from pynenc.monitor.places import DETAILS, LISTS, PAGES, STILL, is_place, look, look_at_logs
+from pynenc.monitor.places import DETAILS, LISTS, PAGES, is_place, is_still, look, look_at_logs
 from pynenc.monitor.preferences import preference_routes, preferences_of
 from pynenc.monitor.rendering import NOT_YET, environment, rendered, static_file
 from pynenc.monitor.security import Guard, is_same_site
 from pynenc.monitor.shown import USUAL, Context, Shown, problem
+from pynenc.monitor.value_views import taken
 from pynenc.monitor.views import Views
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
@@ -105,6 +106,7 @@ class Monitor:
             *acts,
             *pages,
             Route("/export", self._let_in(self._export)),
+            Route("/invocations/{id}/download", self._let_in(self._download)),
             Route("/logs", self._let_in(self._read), methods=["POST"]),
             Route("/stream", self._let_in(self._stream)),
             Route("/metrics", self._let_in(self._metrics)),
@@ -184,6 +186,22 @@ class Monitor:
         content = exported(views, self._looks.shown, line, kind)
         return StreamingResponse(content, media_type=FORMATS[kind], headers=headers)
 
+    async def _download(self, request: Request, visitor: Visitor) -> Response:
+        """Return a value as a file; that it was taken is in the trail."""
+        invocation_id, name = request.path_params["id"], request.query_params.get("argument", "")
+        key = self._key(request, visitor, f"invocations/{invocation_id}", "")
+        if not visitor.can_act:
+            told = problem("You may look only", "Only operators may take a value as a file.", 403)
+            return self._answer(key, request, visitor, told)
+        take = partial(taken, self._app.components, self._masking(), visitor.actor, invocation_id, name)
+        shown = await self._looks.shown("download", take, {})
+        if shown.code != 200:
+            return self._answer(key, request, visitor, shown)
+        plain = "".join(sign for sign in invocation_id[-8:] if sign.isascii() and sign.isalnum())
+        headers = {"content-disposition": f'attachment; filename="value-{plain}.txt"'}
+        text = shown.context["text"].encode("utf-8", "replace")
+        return Response(text, 200, headers, "application/octet-stream")
+
     async def _read(self, request: Request, visitor: Visitor) -> Response:
         """Return the page of logs with a text that was pasted, which is not kept."""
         if not (visitor.is_program or is_same_site(request)):
@@ -262,8 +280,8 @@ class Monitor:
         if self.streams.is_full:
             return PlainTextResponse("too many streams", 503, {"retry-after": "15"})
         place = request.query_params.get("page", "").strip("/")
-        if not is_place(place):
-            return PlainTextResponse("there is no such page", 404)
+        if not is_place(place) or is_still(place):
+            return PlainTextResponse("there is no such page that is live", 404)
         stream = self.streams.open()
         events = self.streams.events(
             self._key(request, visitor, place, request.query_params.get("query", "")),
@@ -309,7 +327,7 @@ class Monitor:
             "can_act": key.can_act,
             "columns": key.columns,
             "form_mark": self._form_mark,
-            "is_live": key.place not in STILL and "is_answer" not in shown.context,
+            "is_live": not is_still(key.place) and "is_answer" not in shown.context,
             "link": lambda path, **given: f"{key.root}/{path}" + (f"?{urlencode(given)}" if given else ""),
         }
         return rendered(self._environment, shown.template, {"notice": None, **shown.context, **frame})

@@ -15,6 +15,7 @@ from pynenc.monitor import (
     failure_views,
     flow_views,
     system_views,
+    value_views,
     work_views,
 )
 from pynenc.monitor.masking import Masking
@@ -48,6 +49,7 @@ DETAILS = (
     "runners/{id}",
     "invocations/{id}",
     "invocations/{id}/family",
+    "invocations/{id}/value",
     "failures/{id}",
     "triggers/{id}",
 )
@@ -63,13 +65,17 @@ _MOST_FAILURE_HOURS = 24.0 * 14
 LISTS = ("invocations", "workflows")
 """The paths of lists, whose columns can be chosen."""
 
-STILL = ("timeline", "system", "jobs/new", "help")
-"""The paths of pages that do not follow what happens."""
+_STILL = ("timeline", "system", "jobs/new", "help")
 
 
 def is_place(place: str) -> bool:
     """Return whether there is a page at a path."""
     return place in dict(PAGES) or any(each.fullmatch(place) for each in _PATTERNS)
+
+
+def is_still(place: str) -> bool:
+    """Return whether the page at a path does not follow what happens."""
+    return place in _STILL or (place.startswith("invocations/") and place.endswith("/value"))
 
 
 def look(
@@ -153,13 +159,15 @@ def _detail(
         return Shown("task.html", detail_views.task(components, masking, target))
     if kind == "invocations":
         invocation_id, _, more = target.partition("/")
-        if more:
+        if more == "family":
             found = flow_views.family(components, masking, invocation_id)
+        elif more:
+            found = value_views.value(components, masking, invocation_id, given.get("argument", ""))
         else:
             found = detail_views.invocation(components, masking, target, given.get("steps", ""))
         hours = components.orchestrator.conf.auto_final_invocation_purge_hours
         missing = f"Nothing is stored under this id. Ended invocations are kept for {hours:g} h."
-        template = "family.html" if more else "invocation.html"
+        template = f"{more or 'invocation'}.html"
     elif kind == "failures":
         found = failure_views.failure_group(components, masking, target)
         days = components.conf.failure_days

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from pynenc.explaining.findings import span
 from pynenc.identifiers.texts import visible
 from pynenc.invocation.status import RULES, InvocationStatus
+from pynenc.monitor.masking import is_part
 
 NOT_YET = 'data-theme="?"'
 """Stands in pages, which visitors share, for what each of them likes."""
@@ -55,6 +56,7 @@ def environment() -> Environment:
         share=lambda value: f"{value:.1%}",
         shape=lambda status: _SHAPES.get(str(status).lower(), "○"),
         meaning=_meaning,
+        is_part=is_part,
     )
     made.globals.update(chart=chart, data_for_script=data_for_script)
     return made

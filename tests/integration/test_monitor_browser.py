@@ -22,7 +22,7 @@ from mongo_server import MongoServer  # noqa: E402
 from playwright.sync_api import Browser, Page, expect, sync_playwright  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
-from pynenc.monitor.places import PAGES, STILL  # noqa: E402
+from pynenc.monitor.places import PAGES, is_still  # noqa: E402
 
 TOKEN = "a token of enough length"
 TASKS = """
@@ -158,7 +158,7 @@ def test_every_page_fits_and_raises_no_complaint(
     details = [group, workflow, f"{workflow}/family", "jobs/new?kind=cancel&q=status:registered"]
     for path in [*PATHS, *details]:
         page = visitor.open(path)
-        if path.partition("?")[0] not in STILL:
+        if not is_still(path.partition("?")[0]):
             expect(page.locator("#live")).to_have_text("live")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]})
@@ -290,6 +290,39 @@ def test_keys_lead_everywhere(site: Site, browser: Browser) -> None:
     expect(page.locator("h1")).to_contain_text("browsed.price")
     page.keyboard.press(".")
     expect(page.locator("#live")).to_have_text("paused")
+    assert visitor.complaints == []
+
+
+@pytest.mark.timeout(120)
+def test_it_looks_as_the_visitor_likes(site: Site, browser: Browser) -> None:
+    site.run("[price('x' * number) for number in range(2)]")
+    visitor = Visitor(browser, site, color_scheme="light")
+    page = visitor.open("invocations?q=task:*.price")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator(".chips")).to_contain_text("task:*.price")
+    dark = page.evaluate(paper)
+    page.keyboard.press("t")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert (page.evaluate(paper), dark != light) == (light, True)
+    page.get_by_text("Columns").click()
+    page.get_by_label("Argument").check()
+    page.get_by_label("Tags").uncheck()
+    page.get_by_role("button", name="Show these").click()
+    expect(page.locator("th", has_text="Argument")).to_be_visible()
+    expect(page.locator("th", has_text="Tags")).to_have_count(0)
+    expect(page.locator("tbody")).to_contain_text("item=")
+    page.get_by_label("Without task:*.price").click()
+    expect(page.locator(".chips")).to_have_count(0)
+    page.keyboard.press("?")
+    expect(page.locator("h1")).to_have_text("Help")
+    page.get_by_role("button", name="Turn the keys off").click()
+    expect(page.locator("html")).to_have_attribute("data-keys", "off")
+    page.keyboard.press("t")
+    page.get_by_role("button", name="Turn the keys on").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
     assert visitor.complaints == []
 
 
