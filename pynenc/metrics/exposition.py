@@ -36,8 +36,8 @@ def metrics_text(components: Components, version: str) -> str:
     lines: list[str] = []
     rolled = read_rolled_up(components)
     for family, samples in _gauges(components, version, rolled):
-        lines += _family(
-            family, [_sample(family.name, family.labels, labels, value) for labels, value in samples]
+        lines += family_lines(
+            family, [sample_line(family.name, family.labels, labels, value) for labels, value in samples]
         )
     counts = all_counts(components)
     counts.add(submitted_counts(rolled))
@@ -83,10 +83,10 @@ def _counted(counts: Counts) -> list[str]:
             kind, labels = parts_of(key)
             if kind == name:
                 values[_fitting(family, labels)] += number
-        lines += _family(
+        lines += family_lines(
             family,
             [
-                _sample(family.name, family.labels, labels, number)
+                sample_line(family.name, family.labels, labels, number)
                 for labels, number in sorted(values.items())
             ],
         )
@@ -101,8 +101,10 @@ def _counted(counts: Counts) -> list[str]:
             if family.labels[:1] == ("task",) and place[0] not in busiest:
                 place = (OTHER, *place[1:])
             sums.setdefault(place, Histogram()).add(histogram)
-        samples = [line for place, times in sorted(sums.items()) for line in _histogram(family, place, times)]
-        lines += _family(family, samples)
+        samples: list[str] = []
+        for place, times in sorted(sums.items()):
+            samples += histogram_lines(family, place, times)
+        lines += family_lines(family, samples)
     return lines
 
 
@@ -115,21 +117,24 @@ def _fitting(family: Family, labels: list[str]) -> tuple[str, ...]:
     return tuple((*labels, *("" for _ in family.labels))[: len(family.labels)])
 
 
-def _histogram(family: Family, labels: tuple[str, ...], histogram: Histogram) -> Iterator[str]:
+def histogram_lines(family: Family, labels: tuple[str, ...], histogram: Histogram) -> Iterator[str]:
+    """Yield the samples of a histogram with some labels."""
     below, names = 0, (*family.labels, "le")
     for bound, number in zip((*BOUNDS, None), histogram.buckets, strict=True):
         below += number
         edge = "+Inf" if bound is None else f"{bound:g}"
-        yield _sample(f"{family.name}_bucket", names, (*labels, edge), below)
-    yield _sample(f"{family.name}_sum", family.labels, labels, histogram.total)
-    yield _sample(f"{family.name}_count", family.labels, labels, below)
+        yield sample_line(f"{family.name}_bucket", names, (*labels, edge), below)
+    yield sample_line(f"{family.name}_sum", family.labels, labels, histogram.total)
+    yield sample_line(f"{family.name}_count", family.labels, labels, below)
 
 
-def _family(family: Family, samples: list[str]) -> list[str]:
+def family_lines(family: Family, samples: list[str]) -> list[str]:
+    """Return a metric: what it means, and its samples."""
     return [f"# HELP {family.name} {_escaped(family.help)}", f"# TYPE {family.name} {family.kind}", *samples]
 
 
-def _sample(name: str, names: tuple[str, ...], labels: tuple[str, ...], value: float) -> str:
+def sample_line(name: str, names: tuple[str, ...], labels: tuple[str, ...], value: float) -> str:
+    """Return a sample: the name, the labels with their names, and the value."""
     pairs = ",".join(f'{key}="{_quoted(text)}"' for key, text in zip(names, labels, strict=True))
     number = f"{float(value):.17g}" if isinstance(value, float) else f"{int(value)}"
     return f"{name}{{{pairs}}} {number}" if pairs else f"{name} {number}"

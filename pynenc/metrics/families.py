@@ -135,3 +135,16 @@ GAUGES = (
     MEMORY,
     CPU,
 )
+
+MONITOR_REQUESTS = Family(
+    "pynenc_monitor_requests_total", "counter", ("code",), "Answers of this monitor process."
+)
+MONITOR_SECONDS = Family(
+    "pynenc_monitor_request_seconds", "histogram", (), "Time until an answer of this monitor process begins."
+)
+MONITOR_STREAMS = Family("pynenc_monitor_streams", "gauge", (), "Live pages of this monitor process.")
+MONITOR_LOOKS = Family(
+    "pynenc_monitor_looks_waiting", "gauge", (), "Looks at the store that this monitor process waits for."
+)
+OF_MONITOR = (MONITOR_REQUESTS, MONITOR_SECONDS, MONITOR_STREAMS, MONITOR_LOOKS)
+"""The metrics of a monitor process itself, which only its own `/metrics` tells."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,6 +21,7 @@ from pynenc.monitor.acting import ACTS, Act, Deeds
 from pynenc.monitor.api import Asked, Endpoint, dry_run, read
 from pynenc.monitor.endpoints import ENDPOINTS
 from pynenc.monitor.forms import MOST_BODY, Note, acted, body_of
+from pynenc.monitor.live import OF_PROGRAMS, PageKey, Streams
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.openapi import PREFIX, openapi, problem_object
 from pynenc.monitor.security import is_same_site
@@ -35,6 +37,7 @@ class Api:
         masking: Returns what shows stored texts.
         show: Looks at the store within bounds.
         note: Writes down that somebody was not let.
+        streams: The live pages, which programs can follow as well.
     """
 
     def __init__(
@@ -44,9 +47,10 @@ class Api:
         masking: Callable[[], Masking],
         show: Show,
         note: Note,
+        streams: Streams,
     ) -> None:
         self._components, self._access, self._masking = components, access, masking
-        self._show, self._note = show, note
+        self._show, self._note, self._streams = show, note, streams
 
     def routes(self) -> list[Route]:
         """Return what answers at which path."""
@@ -58,7 +62,8 @@ class Api:
             for each in ACTS
         ]
         description = Route(f"/{PREFIX}/openapi.json", self._let_in(self._describe))
-        return [description, *acts, *reads]
+        stream = Route(f"/{PREFIX}/stream", self._let_in(self._stream))
+        return [description, stream, *acts, *reads]
 
     def _let_in(
         self, answer: Callable[[Request, Visitor], Awaitable[Response]]
@@ -76,13 +81,38 @@ class Api:
 
     async def _read(self, endpoint: Endpoint, request: Request, visitor: Visitor) -> Response:
         given = dict(parse_qsl(str(request.url.query), keep_blank_values=True))
+        return await self._found(endpoint, given, request.path_params.get("id", ""))
+
+    async def content(self, place: str, query: str) -> tuple[int, str]:
+        """Return the code and the text of what can be read at a place."""
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        for endpoint in ENDPOINTS:
+            found = re.fullmatch(endpoint.path.replace("{id}", "([^/]+)"), place)
+            if found is not None:
+                answer = await self._found(endpoint, given, found[1] if found.groups() else "")
+                return answer.status_code, bytes(answer.body).decode()
+        return 404, bytes(api_problem(404, "Not found", f"there is no '{place}' to be read").body).decode()
+
+    async def _stream(self, request: Request, visitor: Visitor) -> Response:
+        """Follow what can be read."""
+        given = dict(parse_qsl(str(request.url.query), keep_blank_values=True))
+        place = given.pop("of", "").strip("/")
+        code, text = await self.content(place, urlencode(given))
+        if code != 200:
+            return Response(text, code, media_type="application/problem+json")
+        key = PageKey("", OF_PROGRAMS + place, urlencode(given), False)
+        return self._streams.answer(
+            key, lambda: self._access.visitor(request) is not None, part=lambda text: text
+        )
+
+    async def _found(self, endpoint: Endpoint, given: dict[str, str], target: str) -> Response:
         unknown = sorted(given.keys() - endpoint.parameters.keys())
         if unknown:
             known = ", ".join(endpoint.parameters) or "none"
             return api_problem(
                 400, "Unknown parameter", f"'{unknown[0]}' is not a parameter; there are: {known}"
             )
-        asked = Asked(self._components(), self._masking(), given, request.path_params.get("id", ""))
+        asked = Asked(self._components(), self._masking(), given, target)
         return await self._answered(lambda: Shown("", {"found": read(endpoint, asked)}), endpoint.path)
 
     async def _answered(self, look: Callable[[], Shown], place: str) -> Response:
@@ -106,6 +136,7 @@ class Api:
             return api_problem(400, "Not JSON", "the body is not a JSON object with texts and numbers")
         is_ours = is_same_site(request) and self._access.is_form_of(visitor, fields.pop("form", ""))
         if not (visitor.is_program or is_ours):
+            await self._note(visitor, act.tried(target), "a foreign form")
             return api_problem(403, "Not ours", "send a token, or the mark of a form of yours as 'form'")
         wish = fields.pop("dry_run", "false") if act.path == "jobs" else "false"
         if wish not in ("true", "false"):

@@ -10,7 +10,6 @@ from typing import Protocol
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
@@ -28,8 +27,9 @@ from pynenc.monitor.access import Access, Auth, RoleOf, Visitor
 from pynenc.monitor.acting import ACTS, Act, Deeds
 from pynenc.monitor.api_routes import Api, api_problem
 from pynenc.monitor.exports import FORMATS, exported
+from pynenc.monitor.figures import Figures
 from pynenc.monitor.forms import MOST_BODY, MOST_PASTED, Pace, acted, asked_for, form_of, noted
-from pynenc.monitor.live import PageKey, Streams
+from pynenc.monitor.live import OF_PROGRAMS, PageKey, Streams
 from pynenc.monitor.log_in import LogIn, login_for, root_of
 from pynenc.monitor.looks import Looks
 from pynenc.monitor.masking import Masking
@@ -44,6 +44,7 @@ from pynenc.monitor.value_views import taken
 from pynenc.monitor.views import Views
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
+_READY_S = 2.0
 _STATIC = {"monitor.css": "text/css", "monitor.js": "text/javascript", "timeline.js": "text/javascript"}
 _REFUSED_FORM = (
     "the form was not made here, or hours ago: go back, load the page again, and send it once more"
@@ -87,8 +88,12 @@ class Monitor:
         self._environment = environment()
         self._looks = Looks(lambda: app.components, self._masking)
         self._notes = Pace()
+        self._ready = float("-inf"), False
         self._form_mark = secrets.token_hex(16)  # stands for that of each visitor, as pages are shared
         self.streams = Streams(self._content, self._moved)
+        self.figures = Figures()
+        components, shown = (lambda: app.components), self._looks.shown
+        self._api = Api(components, self._access, self._masking, shown, self._note_refused, self.streams)
 
     def routes(self) -> list[Route]:
         """Return what answers at which path."""
@@ -98,11 +103,8 @@ class Monitor:
         acts = [
             Route(f"/{act.path}", self._let_in(partial(self._act, act)), methods=["POST"]) for act in ACTS
         ]
-        api = Api(
-            lambda: self._app.components, self._access, self._masking, self._looks.shown, self._note_refused
-        )
         return [
-            *api.routes(),
+            *self._api.routes(),
             *acts,
             *pages,
             Route("/export", self._let_in(self._export)),
@@ -113,6 +115,7 @@ class Monitor:
             *preference_routes(),
             *LogIn(self._access, self._looks.in_thread, self._login_page, self._note_refused).routes(),
             Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
             Route("/static/{name}", self._static),
         ]
 
@@ -160,6 +163,8 @@ class Monitor:
 
     async def _content(self, key: PageKey) -> tuple[int, str]:
         """Return the code and the text of a page."""
+        if key.place.startswith(OF_PROGRAMS):
+            return await self._api.content(key.place.removeprefix(OF_PROGRAMS), key.query)
         began = time.perf_counter()
         given = dict(parse_qsl(key.query, keep_blank_values=True))
         shown = await self._looks.shown(key.place, partial(self._look, key, given), given)
@@ -277,22 +282,13 @@ class Monitor:
     # --- others ------------------------------------------------------------------------
 
     async def _stream(self, request: Request, visitor: Visitor) -> Response:
-        if self.streams.is_full:
-            return PlainTextResponse("too many streams", 503, {"retry-after": "15"})
         place = request.query_params.get("page", "").strip("/")
         if not is_place(place) or is_still(place):
             return PlainTextResponse("there is no such page that is live", 404)
-        stream = self.streams.open()
-        events = self.streams.events(
+        return self.streams.answer(
             self._key(request, visitor, place, request.query_params.get("query", "")),
             lambda: self._access.visitor(request) is not None,
             lambda text: self._finished(text, request, visitor),
-        )
-        return StreamingResponse(
-            events,
-            media_type="text/event-stream",
-            headers={"x-accel-buffering": "no"},
-            background=BackgroundTask(self.streams.close, stream),
         )
 
     async def _metrics(self, request: Request, visitor: Visitor) -> Response:
@@ -304,10 +300,25 @@ class Monitor:
             if not isinstance(error, (StorageError, TimeoutError)):
                 self._app.components.logger.exception("the monitor could not tell the figures")
             return PlainTextResponse(f"{type_name(type(error))}\n", 503)
-        return Response(text, media_type=CONTENT_TYPE)
+        own = self.figures.text(self.streams.number, self._looks.pending)
+        return Response(text + own, media_type=CONTENT_TYPE)
 
     async def _healthz(self, request: Request) -> Response:
         return PlainTextResponse("ok\n")
+
+    async def _readyz(self, request: Request) -> Response:
+        """Answer whether the store has answered in the last seconds, without telling anything of it."""
+        at, is_ready = self._ready
+        if time.monotonic() - at >= _READY_S:
+            shown = await self._looks.shown("readyz", self._pinged, {})
+            is_ready = shown.code == 200
+            self._ready = time.monotonic(), is_ready
+        text = "ok\n" if is_ready else "the store does not answer\n"
+        return PlainTextResponse(text, 200 if is_ready else 503)
+
+    def _pinged(self) -> Shown:
+        self._app.components.orchestrator.ping()
+        return Shown("", {})
 
     async def _static(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -379,4 +390,5 @@ def guarded(
     monitor = Monitor(app, settings, auth, role)
     application = Starlette(routes=monitor.routes(), exception_handlers={HTTPException: monitor.refuse})
     application.router.redirect_slashes = False  # it would lead to whatever host the client names
-    return Guard(application, hosts, settings.monitor_trusted_proxies), monitor.streams
+    note = monitor.figures.note
+    return Guard(application, hosts, settings.monitor_trusted_proxies, note=note), monitor.streams

@@ -12,6 +12,7 @@ from pynenc.invocation.data import InvocationData
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.components import Components
+from pynenc.metrics.history import history
 from pynenc.monitor.masking import Masking
 from pynenc.monitor.shown import Context
 from pynenc.orchestrator.base_orchestrator import Life, StateLookup
@@ -30,6 +31,7 @@ _LATEST = 50
 _PAGE, _MOST_LOOKED = 1000, 50_000
 _MOST_GOING = 2000
 _LATE_S = 3600.0
+_LEAST_STEPS, _MOST_STEPS = 3, 120
 _OWNED = (_S.RUNNING, _S.PAUSED)
 
 
@@ -219,10 +221,12 @@ def timeline(components: Components, masking: Masking, since: float, until: floa
         "now": now,
         "since": since,
         "until": until,
+        "seconds": until - since,
         "task": task,
         "content": content,
         "bars": len(bars),
         "has_more": has_more,
+        "density": _density(components, since, until) if has_more else [],
         "rows": [
             {
                 "id": bar[6],
@@ -235,6 +239,14 @@ def timeline(components: Components, masking: Masking, since: float, until: floa
             for bar in rows
         ],
     }
+
+
+def _density(components: Components, since: float, until: float) -> list[int]:
+    """Return how many runs began in each part of a time, from what was rolled up by the minute."""
+    steps = min(_MOST_STEPS, int((until - since) / 60.0))
+    if steps < _LEAST_STEPS:
+        return []
+    return [each.started for each in history(components, since, until, (until - since) / steps)]
 
 
 def _active(components: Components, since: float, until: float, task: str) -> tuple[list[Life], bool]:

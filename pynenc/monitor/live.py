@@ -10,6 +10,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import NamedTuple, TypeAlias
 
+from starlette.background import BackgroundTask
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+
 from pynenc.monitor.shown import USUAL
 
 LIVE_S = 2.0
@@ -20,6 +23,9 @@ CALM_S = 10.0
 
 MOST_STREAMS = 200
 """The most streams of a process."""
+
+OF_PROGRAMS = "api/v1/"
+"""What the places of the JSON interface begin with."""
 
 _AGAIN_S = 30.0
 _KEPT_S = 20.0
@@ -67,6 +73,11 @@ class _Look(NamedTuple):
     shown: tuple[int, str]
 
 
+def main_of(text: str) -> str:
+    """Return the main part of a page."""
+    return text[text.index("<main") : text.index("</main>")].partition(">")[2]
+
+
 class Streams:
     """The streams of a process.
 
@@ -84,9 +95,9 @@ class Streams:
         self._probed: tuple[float, asyncio.Task[object]] | None = None
 
     @property
-    def is_full(self) -> bool:
-        """True if there are as many streams as there may be."""
-        return len(self._going) >= MOST_STREAMS
+    def number(self) -> int:
+        """The number of streams."""
+        return len(self._going)
 
     def stop(self) -> None:
         """End all streams, from whichever thread; none begins any more."""
@@ -94,21 +105,31 @@ class Streams:
         if loop is not None:
             loop.call_soon_threadsafe(self._over.set)
 
-    def open(self) -> object:
-        """Take a place for a stream; it is given back with `close`."""
+    def answer(
+        self,
+        key: PageKey,
+        is_let_in: Callable[[], bool],
+        finish: Callable[[str], str] = lambda text: text,
+        part: Callable[[str], str] = main_of,
+    ) -> Response:
+        """Return the stream of a page as an answer, or that there are too many; see `events`."""
+        if len(self._going) >= MOST_STREAMS:
+            return PlainTextResponse("too many streams", 503, {"retry-after": "15"})
         stream = object()
         self._going.add(stream)
-        return stream
-
-    def close(self, stream: object) -> None:
-        """Give back the place of a stream."""
-        self._going.discard(stream)
+        return StreamingResponse(
+            self.events(key, is_let_in, finish, part),
+            media_type="text/event-stream",
+            headers={"x-accel-buffering": "no"},
+            background=BackgroundTask(self._going.discard, stream),
+        )
 
     async def events(
         self,
         key: PageKey,
         is_let_in: Callable[[], bool] = lambda: True,
         finish: Callable[[str], str] = lambda text: text,
+        part: Callable[[str], str] = main_of,
     ) -> AsyncIterator[str]:
         """Yield the events of a stream: the main part of a page whenever it has changed.
 
@@ -116,18 +137,20 @@ class Streams:
             key: The page.
             is_let_in: Whether the visitor may still see it.
             finish: Completes the text for the visitor.
+            part: Returns the part of the page that is sent.
         """
         seen, sent, until = "", 0.0, time.monotonic() + _LONGEST_STREAM_S
         yield "retry: 3000\n\n"
         self._loop = asyncio.get_running_loop()
         while time.monotonic() < until and not self._over.is_set() and is_let_in():
-            _, text = await self._shared(key)
-            main = text[text.index("<main") : text.index("</main>")].partition(">")[2]
+            code, text = await self._shared(key)
+            main = part(text)
             mark = hashlib.sha256(_AGO.sub("<", main).encode("utf-8", "replace")).hexdigest()
             if mark != seen or time.monotonic() - sent >= _AGAIN_S:  # what is some seconds ago gets older
                 sent = time.monotonic()
                 lines = "\n".join(f"data: {line}" for line in finish(main).split("\n"))
-                yield f"event: main\n{lines}\n\n"
+                name = "main" if part is main_of else "data" if code == 200 else "problem"
+                yield f"event: {name}\n{lines}\n\n"
                 seen = mark
             else:
                 yield ": alive\n\n"
@@ -147,9 +170,12 @@ class Streams:
         return (await asyncio.shield(task)).shown
 
     async def _look(self, key: PageKey, before: _Look | None) -> _Look:
-        """Render a page anew, unless nothing has moved since it was rendered a moment ago."""
+        """Render a page anew, unless nothing has moved since it was rendered a moment ago.
+
+        On a page about one thing more may change than the probe sees.
+        """
         now = time.monotonic()
-        mark = None if _is_of_one(key.place) else await self._marked()
+        mark = None if "/" in key.place.removeprefix(OF_PROGRAMS) else await self._marked()
         if before is not None and mark is not None and mark == before.mark and now - before.at < CALM_S:
             return before
         return _Look(now, mark, await self._render(key))
@@ -160,8 +186,3 @@ class Streams:
         if self._probed is None or now - self._probed[0] >= LIVE_S * 0.5:
             self._probed = now, asyncio.ensure_future(self._probe())
         return await asyncio.shield(self._probed[1])
-
-
-def _is_of_one(place: str) -> bool:
-    """Return whether a page is about one thing, in which more may change than the probe sees."""
-    return "/" in place

@@ -6,10 +6,11 @@ from typing import Any
 
 from pynenc.monitor.acting import ACTS
 from pynenc.monitor.endpoints import ENDPOINTS
+from pynenc.monitor.live import OF_PROGRAMS
 from pynenc.monitor.shown import Context
 from pynenc.plugins.registry import CORE_DISTRIBUTION, version_of
 
-PREFIX = "api/v1"
+PREFIX = OF_PROGRAMS.rstrip("/")
 """The path under which the interface is served."""
 
 
@@ -27,6 +28,19 @@ def openapi() -> Context:
             "parameters": [*_in_path(each.path), *map(_in_query, each.parameters.items())],
             "responses": {"200": _answer({name: {} for name in each.members}, each.members), **_PROBLEMS},
         }
+    paths["/stream"] = {
+        "get": {
+            "summary": "Something that can be read, again whenever it has changed: events `data`, or "
+            "`problem` while it cannot be read.",
+            "parameters": [
+                _in_query(("of", "What: one of the other paths, with its parameters beside this one."))
+            ],
+            "responses": {
+                "200": {"description": "Server-sent events.", "content": {"text/event-stream": {}}},
+                **_PROBLEMS,
+            },
+        }
+    }
     for act in ACTS:
         path = "/" + act.path.replace(":path", "")
         names = (*act.fields, *(["dry_run"] if act.path == "jobs" else []))

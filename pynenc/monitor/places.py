@@ -196,7 +196,8 @@ def stretch_of(components: Components, given: Mapping[str, str]) -> tuple[float,
 
 def _timeline(components: Components, masking: Masking, given: Mapping[str, str]) -> Context:
     since, until = stretch_of(components, given)
-    return flow_views.timeline(components, masking, since, until, given.get("task", ""))
+    found = flow_views.timeline(components, masking, since, until, given.get("task", ""))
+    return {**found, "colours": given.get("colours", "")}
 
 
 def number_of(text: str, default: float, most: float) -> float:

@@ -39,6 +39,7 @@ class Guard:
         hosts: The names by which it may be asked for, besides those of this machine; `*` allows any.
         proxies: The addresses and networks of proxies that are believed.
         clock: Returns seconds that only rise.
+        note: Is told the code of each answer, and after how many seconds it began.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class Guard:
         hosts: Collection[str] = (),
         proxies: Sequence[str] = (),
         clock: Callable[[], float] = time.monotonic,
+        note: Callable[[int, float], None] = lambda code, seconds: None,
     ) -> None:
         self._application = application
         self._hosts = _LOCAL | {each.lower() for each in hosts}
         self._proxies = [ipaddress.ip_network(each, strict=False) for each in proxies]
-        self._clock = clock
+        self._clock, self._note = clock, note
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +64,7 @@ class Guard:
         scope = self._forwarded(scope)
         hosts = Request(scope).headers.getlist("host")
         name = self._name_of(hosts)
-        is_trusted = scope["scheme"] == "https" or name in _LOCAL
+        is_trusted, began = scope["scheme"] == "https" or name in _LOCAL, self._clock()
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -73,6 +75,7 @@ class Guard:
                 if not any(name == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": headers}
+                self._note(message["status"], self._clock() - began)
             await send(message)
 
         if len(scope["path"]) + len(scope["query_string"]) > _LONGEST_ADDRESS:

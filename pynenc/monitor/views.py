@@ -128,6 +128,7 @@ class Views:
         rows = [
             {
                 "name": name,
+                "waiting_line": None if (text := quoted(name)) is None else f"{_WAITING} queue:{text}",
                 "ready": depth.ready,
                 "waiting": depth.waiting,
                 "age": look.ages.get(name),
@@ -223,6 +224,7 @@ def _narrower(line: str, rows: Sequence[FoundInvocation]) -> list[tuple[str, str
     return [(word, f"{line} {word}".strip()) for word in found]
 
 
+_WAITING = "status:" + ",".join(each.value for each in InvocationStatus if each.counts_as_waiting)
 _MOST_CHIPS, _MOST_VALUES = 50, 6
 _NARROWING: tuple[tuple[str, Callable[[FoundInvocation], str]], ...] = (
     ("status", lambda row: row.state.status.value),

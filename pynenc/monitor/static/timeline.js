@@ -8,8 +8,9 @@
   const data = JSON.parse(source.textContent);
   const root = document.documentElement.dataset.root;
   const [LANE, BEGUN, ENDED, WAITED, TASK, STATUS, ID] = [0, 1, 2, 3, 4, 5, 6];
+  const by = document.getElementById("colours");
   const names = 150, top = 18, gap = 4;
-  canvas.hidden = document.getElementById("keys").hidden = false;
+  canvas.hidden = document.getElementById("keys").hidden = by.parentElement.hidden = false;
   let from = 0, to = data.seconds, current = -1;
 
   // Runs of one worker that overlap get rows of their own.
@@ -36,12 +37,26 @@
   function readColors() {
     Object.assign(colors, { success: color("--good"), failed: color("--bad"), running: color("--blue"),
       paused: color("--purple"), retry: color("--ochre"), other: color("--grey"), killed: color("--red"),
-      ink: color("--ink"), soft: color("--soft"), line: color("--line"), accent: color("--accent") });
+      tasks: ["--good", "--blue", "--ochre", "--purple", "--bad", "--grey", "--red", "--slate"].map(color), ink: color("--ink"), soft: color("--soft"), line: color("--line"), accent: color("--accent") });
     colors.running_recovery = colors.pending_recovery = colors.killed;
   }
 
   function y(at) { const lane = data.bars[at][LANE]; return top + (firstRow[lane] + places[at]) * height + lane * gap; }
   function x(seconds, width) { return names + (seconds - from) / (to - from) * (width - names); }
+
+  // What is seen is in the address, so that it can be sent to somebody.
+  let told = 0;
+  function tellAddress() {
+    clearTimeout(told);
+    told = setTimeout(() => {
+      const address = new URL(location.href);
+      address.searchParams.delete("minutes");
+      address.searchParams.set("since", (data.since + from).toFixed(3));
+      address.searchParams.set("seconds", (to - from).toFixed(3));
+      if (by.value === "task") address.searchParams.set("colours", "task"); else address.searchParams.delete("colours");
+      history.replaceState(null, "", address);
+    }, 200);
+  }
 
   function draw() {
     const width = canvas.width = canvas.clientWidth;
@@ -71,7 +86,7 @@
       const waited = Math.max(names, x(waits[at], width));
       pen.fillStyle = colors.soft;
       if (waited < begun) pen.fillRect(waited, y(at) + height / 2 - 0.5, begun - waited, 1);
-      pen.fillStyle = colors[bar[STATUS]] || colors.other;
+      pen.fillStyle = by.value === "task" ? colors.tasks[bar[TASK] % colors.tasks.length] : colors[bar[STATUS]] || colors.other;
       pen.fillRect(begun, y(at) + 1, Math.max(1, ended - begun), height - 2);
       if (at === current) {
         pen.strokeStyle = colors.ink;
@@ -93,6 +108,7 @@
     from = Math.max(0, Math.min(data.seconds - span, middle - span * share));
     to = from + span;
     draw();
+    tellAddress();
   }
 
   function move(seconds) {
@@ -100,6 +116,7 @@
     from = Math.max(0, Math.min(data.seconds - span, from + seconds));
     to = from + span;
     draw();
+    tellAddress();
   }
 
   function secondsAt(event) { return from + (event.offsetX - names) / (canvas.clientWidth - names) * (to - from); }
@@ -147,6 +164,7 @@
     event.preventDefault();
     event.stopPropagation();
   });
+  by.addEventListener("change", () => { draw(); tellAddress(); });
   window.addEventListener("resize", draw);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColors(); draw(); });
   readColors();

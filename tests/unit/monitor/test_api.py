@@ -110,7 +110,7 @@ def test_every_endpoint_answers_as_it_is_described_and_nothing_is_told_that_is_m
 ) -> None:
     ids = _populated()
     described = _get(application, "openapi.json").json()["paths"]
-    assert set(described) == {f"/{each.path}" for each in ENDPOINTS} | {
+    assert set(described) == {"/stream"} | {f"/{each.path}" for each in ENDPOINTS} | {
         "/" + act.path.replace(":path", "") for act in ACTS
     }
     for endpoint in ENDPOINTS:
@@ -164,7 +164,7 @@ def test_problems_are_told_as_such(
 
 def test_strangers_see_nothing(application: Any) -> None:
     client = Client(application)
-    for path in ["openapi.json", *(each.path for each in ENDPOINTS)]:
+    for path in ["openapi.json", "stream", *(each.path for each in ENDPOINTS)]:
         answer = client.get(f"/api/v1/{path}")
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer"), path
 
@@ -254,3 +254,31 @@ def test_progress_is_told(application: Any) -> None:
     found = _get(application, f"invocations/{call.invocation_id}").json()["progress"]
     assert (found["done"], found["total"], found["fraction"]) == (1, 4, 0.25)
     assert "host" in found["message"]
+
+
+def test_a_foreign_form_is_refused_and_in_the_trail(application: Any) -> None:
+    waiting, client = work().invocation_id, Client(application)
+    client.post("/login", data={"token": OPERATOR})
+    answer = client.post(f"/api/v1/invocations/{waiting}/cancel", json={"form": "made up"})
+    assert (answer.status_code, answer.json()["title"]) == (403, "Not ours")
+    (entry, *_) = entries(app.components, 5)
+    assert (entry.action, entry.target, entry.result) == ("cancel", waiting, "a foreign form")
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told"),
+    [
+        ({}, 404, "there is no ''"),
+        ({"of": "nothing"}, 404, "there is no 'nothing'"),
+        ({"of": "../../queues"}, 404, "there is no"),
+        ({"of": "invocations/nothing"}, 404, "nothing is stored"),
+        ({"of": "queues", "colour": "red"}, 400, "'colour' is not a parameter"),
+        ({"of": "invocations", "q": "status:x"}, 400, "cannot be understood"),
+    ],
+)
+def test_what_cannot_be_followed_is_told_at_once(
+    application: Any, given: dict[str, str], code: int, told: str
+) -> None:
+    answer = _get(application, "stream", **given)
+    assert (answer.status_code, answer.headers["content-type"]) == (code, "application/problem+json")
+    assert told in answer.json()["detail"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,12 +16,11 @@ from pynenc import Pynenc
 from pynenc.conf.config_monitor import ConfigMonitor
 from pynenc.exceptions import StorageUnavailableError
 from pynenc.invocation.data import InvocationData
-from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.claiming import claim
 from pynenc.lifecycle.execution import finish_and_start
 from pynenc.monitor.application import monitor_app
 from pynenc.monitor.event_views import schedule
-from pynenc.monitor.flow_views import family, live, timeline
+from pynenc.monitor.flow_views import family, live
 from pynenc.monitor.masking import Masking
 from pynenc.state_backend.base_state_backend import RunnerData
 from pynenc.storage.record_store import Save
@@ -140,55 +138,6 @@ def test_a_circle_is_cut() -> None:
     found = family(app.components, _masking(), one)
     assert found is not None
     assert len(found["rows"]) <= 2
-
-
-# --- timeline -------------------------------------------------------------------------
-
-
-def test_a_timeline_has_each_run_where_it_was(client: Client) -> None:
-    begin = app.components.now()
-    with working(app):
-        ids = [_run(leaf(number)) for number in (1, 13)]
-    end = app.components.now()
-    found = timeline(app.components, _masking(), begin - 1, end + 1, "")
-    bars = found["content"]["bars"]
-    assert {bar[6] for bar in bars} == set(ids)
-    for lane, begun, ended, waited, task, status, _ in bars:
-        assert 1 <= waited + 1 <= begun + 1 <= ended + 1 <= end - begin + 3
-        assert found["content"]["tasks"][task] == "test_depth.leaf"
-        assert found["content"]["lanes"][lane]
-        assert status in ("success", "failed")
-    assert timeline(app.components, _masking(), begin - 10, begin - 5, "")["bars"] == 0
-    assert timeline(app.components, _masking(), begin - 1, end + 1, "other")["bars"] == 0
-    page = client.get("/timeline")
-    assert json.loads(re.findall(r'id="timeline-data">(.*?)</script>', page.text)[0])["bars"]
-    assert page.text.count('<td data-name="Id">') == 2
-
-
-def test_what_runs_and_what_was_taken_back_is_on_it() -> None:
-    begin = app.components.now()
-    call = leaf(1)
-    app.state_backend.save_runners([RunnerData("r", "ThreadRunner", 1, "</script><b>", None, begin)])
-    (mine,) = claim(app.components, "r", ["default"], 1, 0.0)
-    finish_and_start(app.components, "r", [], [mine])
-    found = timeline(app.components, _masking(), begin - 1, begin + 100, "")
-    (bar,) = found["content"]["bars"]
-    assert (bar[5], bar[6]) == (InvocationStatus.RUNNING.value, call.invocation_id)
-    page = Client(monitor_app(app, ConfigMonitor(), auth="open")).get("/timeline").text
-    assert "</script><b>" not in page
-    assert "\\u003c/script>" in page
-
-
-def test_a_timeline_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pynenc.monitor import flow_views
-
-    monkeypatch.setattr(flow_views, "MOST_BARS", 3)
-    begin = app.components.now()
-    with working(app):
-        for number in range(5):
-            _run(leaf(number))
-    found = timeline(app.components, _masking(), begin - 1, begin + 100, "")
-    assert (found["bars"], found["has_more"]) == (3, True)
 
 
 # --- live, events, schedule -----------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from asgi_client import Client
@@ -174,3 +176,30 @@ def test_everything_that_is_made_or_ends_moves() -> None:
     seen.append(newest(app.components))
     assert len(set(map(str, seen))) == len(seen)
     assert newest(app.components) == seen[-1]
+
+
+def test_programs_follow_what_can_be_read(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any) -> Any:
+        raise StorageUnavailableError("the store at somewhere is away")
+
+    async def following(events: AsyncIterator[str], name: str) -> Any:
+        async with asyncio.timeout(30):
+            while True:
+                event = await anext(events)
+                if event.startswith(f"event: {name}"):
+                    return json.loads(event.partition("data: ")[2])
+
+    async def look() -> None:
+        key = PageKey("", "api/v1/queues", "", False)
+        events = monitor.streams.events(key, part=lambda text: text)
+        assert (await following(events, "data"))["items"] == []
+        work()
+        (queue,) = (await following(events, "data"))["items"]
+        assert (queue["name"], queue["ready"]) == ("default", 1)
+        with monkeypatch.context() as broken:
+            broken.setattr(app.broker, "depth", away)
+            broken.setattr(app.broker, "queues", away)
+            assert (await following(events, "problem"))["status"] == 503
+        assert (await following(events, "data"))["items"] == [queue | {"age": ANY}]
+
+    asyncio.run(look())
