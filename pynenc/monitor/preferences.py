@@ -1,4 +1,4 @@
-"""What a visitor likes: the theme, the columns of lists, whether keys do something. Kept in cookies."""
+"""Preferences of a visitor, kept in cookies: the theme, the columns of lists, whether keys do something."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _THEME, _COLUMNS, _KEYS = "pynenc_theme", "pynenc_columns", "pynenc_keys"
 
 
 class Preferences(NamedTuple):
-    """What a visitor likes.
+    """The preferences of a visitor.
 
     Attributes:
-        theme: One of `THEMES`.
+        theme: A key of `THEMES`.
         columns: The chosen ones of `COLUMNS`, in their order.
         has_keys: Whether keys do something.
     """
