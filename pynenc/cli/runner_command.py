@@ -1,11 +1,17 @@
-"""`pynenc runner`: start a runner."""
+"""`pynenc runner`: start a runner, or ask one to claim nothing more."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
+from pynenc.actions.audit import Deed
 from pynenc.application.serving import select_executing
+from pynenc.cli.auditing import traced
 from pynenc.cli.state import CliState
+from pynenc.lifecycle import draining
+from pynenc.lifecycle.components import Components
 from pynenc.logs import log_everything
 from pynenc.plugins.kinds import ComponentKind
 from pynenc.plugins.registry import plugin_registry
@@ -64,3 +70,39 @@ def start(
         if value not in (None, ()):
             setattr(runner_of_app.conf, name, value)
     runner_of_app.run()
+
+
+_ID = click.argument("runner_id", metavar="ID")
+
+
+@runner.command()
+@_ID
+@click.pass_obj
+def drain(state: CliState, runner_id: str) -> None:
+    """Ask a live runner to claim nothing more. What it runs is finished, and it stays alive.
+
+    ID is its id or the end of it. Its worker processes follow, also those that it starts later.
+    """
+    words = "it claims nothing more", "it drains already"
+    _asked(state, "drain", runner_id, draining.drain, words)
+
+
+@runner.command()
+@_ID
+@click.pass_obj
+def undrain(state: CliState, runner_id: str) -> None:
+    """Ask a runner that drains to claim again."""
+    words = "it claims again", "it does not drain"
+    _asked(state, "undrain", runner_id, draining.undrain, words)
+
+
+def _asked(
+    state: CliState,
+    word: str,
+    runner_id: str,
+    act: Callable[[Components, str], bool],
+    words: tuple[str, str],
+) -> None:
+    app = state.app()
+    deed = Deed(word, runner_id)
+    click.echo(traced(app, deed, lambda _: words[0] if act(app.components, runner_id) else words[1]))

@@ -39,7 +39,9 @@ class LiveRunner(msgspec.Struct, frozen=True):
 
     @property
     def queues(self) -> list[str] | None:
-        """The queues that it consumes, None if that is not known."""
+        """The queues that it consumes, none while it drains; None if that is not known."""
+        if self.data is not None and self.data.is_draining:
+            return []
         if self.data is None or not self.data.queues:
             return None
         try:

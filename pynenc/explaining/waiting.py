@@ -133,7 +133,11 @@ def _no_consumer(facts: Facts, state: InvocationState) -> Finding:
         f"{len(alive)} {verb} alive, and none consumes queue '{state.queue}' "
         f"(they consume: {', '.join(known) or 'none'})."
     )
+    draining = [each.runner_id for each in alive if each.data is not None and each.data.is_draining]
     advice = f"start a runner for it: 'pynenc runner start --queue {state.queue}'"
+    if draining:
+        sentence += f" {len(draining)} {'was' if len(draining) == 1 else 'were'} asked to claim nothing more."
+        advice += f", or let one claim again: 'pynenc runner undrain {draining[0]}'"
     return Finding("no_consumer", "error", sentence, {"queue": state.queue, "consumed": known}, advice)
 
 

@@ -107,7 +107,7 @@ class RunnerRegistry:
         for data in self._state_backend.read_runners(self._orchestrator.live_runners(alive_since)):
             if data is None:
                 return []  # what a runner consumes that is not known here is not to be guessed
-            if data.queues:
+            if data.queues and not data.is_draining:
                 served.update(msgspec.json.decode(data.queues, type=list[str]))
         return sorted(set(queues) - served)
 

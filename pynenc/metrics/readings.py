@@ -60,10 +60,10 @@ class Readings:
 
     @cached_property
     def consumers(self) -> Mapping[str, int]:
-        """The number of live runners that consume each queue; worker processes do it for theirs."""
+        """The number of live runners that consume each queue, and do not drain; workers do it for theirs."""
         found: Counter[str] = Counter()
         for data in self.runners:
-            if data.parent_id is None and data.queues:
+            if data.parent_id is None and data.queues and not data.is_draining:
                 found.update(set(_names(data.queues)))
         return found
 

@@ -16,6 +16,7 @@ from pynenc.alerts.watching import silence
 from pynenc.client.workflow_runtime import send_event
 from pynenc.exceptions import SearchError
 from pynenc.lifecycle.components import Components
+from pynenc.lifecycle.draining import drain, undrain
 from pynenc.lifecycle.failures import decide
 from pynenc.search.query_text import parse_query
 from pynenc.state_backend.action_records import JobKind, JobState
@@ -138,6 +139,16 @@ def _resume_trigger(deeds: Deeds, target: str, fields: Fields) -> str:
     return deeds.do(Deed("resume", found), lambda _: words[0] if trigger.resume(found) else words[1])
 
 
+def _drain(deeds: Deeds, target: str, fields: Fields) -> str:
+    words = "it claims nothing more", "it drains already"
+    return deeds.do(Deed("drain", target), lambda _: words[0 if drain(deeds.components, target) else 1])
+
+
+def _undrain(deeds: Deeds, target: str, fields: Fields) -> str:
+    words = "it claims again", "it does not drain"
+    return deeds.do(Deed("undrain", target), lambda _: words[0 if undrain(deeds.components, target) else 1])
+
+
 def _fire(deeds: Deeds, target: str, fields: Fields) -> str:
     payload = _payload(fields) if fields.get("payload", "").strip() else None
     return ask_to_fire(deeds.components, deeds.actor, target, payload, fields.get("reason", "")).audit_id
@@ -237,6 +248,8 @@ ACTS = (
     Act("triggers/{id}/pause", "triggers/{id}", (), _pause_trigger),
     Act("triggers/{id}/resume", "triggers/{id}", (), _resume_trigger),
     Act("triggers/{id}/fire", "triggers/{id}", ("payload", "reason"), _fire),
+    Act("runners/{id}/drain", "runners/{id}", (), _drain),
+    Act("runners/{id}/undrain", "runners/{id}", (), _undrain),
     Act("events", "events", ("code", "payload"), _emit_event),
     Act("queues/purge", "queues", ("app", "reason"), _purge_messages),
     Act("jobs", "actions", ("kind", "q", "reason", "at", "key"), _ask),

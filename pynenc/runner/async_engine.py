@@ -56,7 +56,7 @@ class AsyncEngine:
         self._slots = slots
         self._changed = threading.Condition()
         self._busy = 0
-        self._stopping = False
+        self._stopping = self._draining = False
         self._claimer_ended = threading.Event()
         self._running = RunningSet(partial(grace_s, app))
         self._loop = asyncio.new_event_loop()
@@ -70,6 +70,7 @@ class AsyncEngine:
             app.components, [identity.runner_id], self._look_after, lambda: self._loop_thread.is_alive()
         )
         self.heartbeat.activity = partial(self._running.activity, slots)
+        self.heartbeat.follow = self.drain
 
     @property
     def app_id(self) -> str:
@@ -110,6 +111,16 @@ class AsyncEngine:
         self._writer.shutdown(wait=False)
         self.heartbeat.stop()
 
+    def drain(self, is_draining: bool) -> None:
+        """Claim nothing more, or claim again; what runs is finished."""
+        with self._changed:
+            if self._draining == is_draining:
+                return
+            self._draining = is_draining
+            self._changed.notify_all()
+        if is_draining:
+            self.app.components.broker.interrupt()
+
     def _run_loop(self) -> None:
         """Run the event loop until the engine stops, whatever bodies do to it."""
         asyncio.set_event_loop(self._loop)
@@ -144,7 +155,7 @@ class AsyncEngine:
         backoff_s = FIRST_PAUSE_S
         while True:
             with self._changed:
-                while self._busy >= self._slots and not self._stopping:
+                while (self._busy >= self._slots or self._draining) and not self._stopping:
                     self._changed.wait()
                 if self._stopping:
                     break
@@ -161,7 +172,7 @@ class AsyncEngine:
                 time.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
                 continue
-            if self._stopping:
+            if self._stopping or self._draining:
                 hand_back_claimed(self.app.components, claims, self.identity.runner_id)
             else:
                 self._take_on(claims)

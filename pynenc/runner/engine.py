@@ -28,12 +28,13 @@ from pynenc.lifecycle.claiming import claim, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, finish_and_start, hand_back_running
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
 from pynenc.runner.finish_buffer import FinishBuffer
+from pynenc.runner.forcing import end_by_force
 from pynenc.runner.heartbeat import Heartbeat
-from pynenc.runner.invoking import current_claim, ended_by_force, ended_oddly, invoke
+from pynenc.runner.invoking import current_claim, ended_oddly, invoke
 from pynenc.runner.pausing import paused
 from pynenc.runner.prefetch_controller import PrefetchController
 from pynenc.runner.refused_writes import one_by_one
-from pynenc.runner.running_set import RunningBody, RunningSet, grace_s
+from pynenc.runner.running_set import RunningSet, grace_s
 from pynenc.runner.surroundings import Surroundings
 
 _LONGEST_TAKE_S = 30.0
@@ -75,7 +76,7 @@ class Engine:
         self._finish_buffer = FinishBuffer(self._write_late)
         self._queues = list(conf.queues)
         self._threads = self._away = self._idle = 0
-        self._fetching = self._stopping = False
+        self._fetching = self._stopping = self._draining = False
         self._last_progress = self._last_look = time.monotonic()
         self._force = force
         # Only where bodies do not run side by side: one would pull the directory from under another.
@@ -84,6 +85,7 @@ class Engine:
         self._when_spent: Callable[[], None] = lambda: None
         self.heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after, self._is_sound)
         self.heartbeat.activity = partial(self._running.activity, slots)
+        self.heartbeat.follow = self.drain
 
     @property
     def app_id(self) -> str:
@@ -145,6 +147,17 @@ class Engine:
             hand_back_running(self.app.components, left, self.identity.runner_id)
         self.heartbeat.stop()
 
+    def drain(self, is_draining: bool) -> None:
+        """Claim nothing more, or claim again; what runs is finished."""
+        with self._changed:
+            if self._draining and not is_draining:
+                self._last_look = time.monotonic()
+            self._draining = is_draining
+            self._changed.notify_all()
+        if is_draining:
+            self.app.components.broker.interrupt()
+            self._return_claimed()
+
     def when_spent(self, act: Callable[[], None]) -> None:
         """Call `act`, from any thread, once the quota is used up and nothing runs any more."""
         with self._changed:
@@ -161,7 +174,7 @@ class Engine:
     def _is_sound(self) -> bool:
         """Return whether it works or looks for work: a look that does not come back is neither."""
         busy = self._claimed or self._started or self._running.ids()
-        return bool(busy) or time.monotonic() - self._last_look < _SILENT_AFTER_S
+        return bool(busy) or self._draining or time.monotonic() - self._last_look < _SILENT_AFTER_S
 
     # --- workers -----------------------------------------------------------------------
 
@@ -276,17 +289,15 @@ class Engine:
                 if is_spent and self._threads == 0:
                     self._when_spent()
                 return False
-            if self._fetching:
+            if self._fetching or self._draining:
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1
                 return True
             self._fetching = True
             limit = min(self._conf.max_prefetch, (1 + self._idle) * self._prefetch.limit())
-            if self._quota is not None:
-                limit = 1
-        claims: list[Claim] = []
-        self._last_look = time.monotonic()
+            limit = limit if self._quota is None else 1
+        claims, self._last_look = list[Claim](), time.monotonic()
         try:
             claims = claim(self.app.components, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
         finally:
@@ -298,7 +309,7 @@ class Engine:
                 if self._quota and self._away == 0:
                     self._quota -= len(claims)
                 self._changed.notify_all()
-        if self._stopping and claims:
+        if (self._stopping or self._draining) and claims:
             self._return_claimed()
         return True
 
@@ -349,23 +360,12 @@ class Engine:
             self._add_missing()
         unresponsive = self._running.expire()
         if unresponsive and self._force is not None:
-            self._end_by_force(unresponsive)
+            self._finish_buffer.close()
+            end_by_force(self.app, self.identity.runner_id, unresponsive, self._running.claims())
+            self._return_claimed()
+            self._force()
         bounds = [self._check_stall(), None if unresponsive else self._running.next_due_s()]
         return min((bound for bound in bounds if bound is not None), default=None)
-
-    def _end_by_force(self, unresponsive: Sequence[RunningBody]) -> None:
-        """End bodies that did not listen, together with this process; the others run again."""
-        components, runner_id = self.app.components, self.identity.runner_id
-        self._finish_buffer.close()
-        ended = [ended_by_force(self.app, body) for body in unresponsive]
-        self.app.logger.error("%d invocation(s) did not end when asked; this worker process ends", len(ended))
-        finish_and_start(components, runner_id, ended, [])
-        gone = {body.invocation_id for body in unresponsive}
-        others = [each for each in self._running.claims() if each.state.invocation_id not in gone]
-        hand_back_running(components, others, runner_id)
-        self._return_claimed()
-        if self._force is not None:
-            self._force()
 
     def _check_stall(self) -> float | None:
         """Give back what was claimed if every worker is held up by a long invocation.

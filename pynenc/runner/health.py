@@ -50,6 +50,7 @@ class Health:
         self._trying_since: float | None = None
         self._away_since: float | None = None
         self._told: Callable[[], None] = lambda: None
+        self._is_draining = False
 
     def tell(self, told: Callable[[], None]) -> None:
         """Call a function after each sign of life and each change of phase."""
@@ -60,6 +61,12 @@ class Health:
         self.phase = phase
         self._sign = self._clock()
         self._told()
+
+    def drain(self, is_draining: bool) -> None:
+        """Note whether the runner was asked to claim nothing more."""
+        if self._is_draining != is_draining:
+            self._is_draining = is_draining
+            self._told()
 
     def trying(self) -> None:
         """Note that a sign of life is about to be written to the store."""
@@ -105,6 +112,8 @@ class Health:
         """Return in one word why the runner takes no work, None if it does."""
         if self.phase != "working":
             return self.phase
+        if self._is_draining:
+            return "draining"
         dead = self.why_dead()
         if dead is not None:
             return dead

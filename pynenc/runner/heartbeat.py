@@ -11,11 +11,15 @@ from pynenc.exceptions import StorageError
 from pynenc.lifecycle.cancellation import runner_channel
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import flush_counts
+from pynenc.lifecycle.draining import is_draining
 from pynenc.lifecycle.failures import flush_failures
 from pynenc.recording.recorder import REQUEST
 from pynenc.runner.health import Health
 from pynenc.runner.load import Activity, LoadMeter
 from pynenc.runner.log_keeping import LogKeeper
+
+_LOOK_EVERY = 10
+"""After how many signs of life what the runner is asked to do is looked at, should a wake-up be lost."""
 
 
 class Heartbeat:
@@ -32,6 +36,7 @@ class Heartbeat:
     Attributes:
         health: Is told of each sign of life.
         activity: Returns what runs.
+        follow: Is told whether they are to claim nothing more, when that may have changed.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class Heartbeat:
         self._is_sound = is_sound
         self.health = Health(components.conf.heartbeat_interval_seconds)
         self.activity: Activity = lambda: (0, 0, 0.0)
+        self.follow: Callable[[bool], None] = lambda is_draining: None
         self._load = LoadMeter(components)
         self._logs = LogKeeper(components, self._runner_ids[0])
         self._stopped = threading.Event()
@@ -57,6 +63,7 @@ class Heartbeat:
         """Give the first sign of life, then go on beside."""
         self._logs.start()
         self._beat()
+        self._follow_wish()
         self._thread.start()
 
     def stop(self) -> None:
@@ -94,6 +101,15 @@ class Heartbeat:
         self._components.recorder.note((REQUEST, "", "", "heartbeat", time.monotonic() - began))
         self._tell_more()
 
+    def _follow_wish(self) -> None:
+        """Follow what they are asked to do; a store that is away is asked again later."""
+        try:
+            wish = is_draining(self._components, self._runner_ids)
+            self.follow(wish)
+            self.health.drain(wish)
+        except StorageError as error:
+            self._components.logger.debug("whether to drain is looked at later: %s", error)
+
     def _tell_more(self) -> None:
         """Store what is useful and not needed; a store that is away gets it later."""
         observation = self._components.conf.observation
@@ -113,7 +129,7 @@ class Heartbeat:
 
     def _run(self) -> None:
         interval = self._components.conf.heartbeat_interval_seconds
-        next_beat = time.monotonic() + interval
+        next_beat, beats = time.monotonic() + interval, 0
         bound: float | None = None
         while True:
             rest = max(0.0, next_beat - time.monotonic())
@@ -123,8 +139,10 @@ class Heartbeat:
             try:
                 due = time.monotonic() >= next_beat
                 if due:
-                    next_beat = time.monotonic() + interval
+                    next_beat, beats = time.monotonic() + interval, beats + 1
                     self._beat()
+                if woken or (due and beats % _LOOK_EVERY == 0):
+                    self._follow_wish()
                 bound = self._check(due or bool(woken))
             except BaseException as error:  # noqa: BLE001 - without heartbeats a runner counts as dead
                 told = "a heartbeat could not be sent; the next one follows"

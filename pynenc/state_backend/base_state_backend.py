@@ -40,6 +40,10 @@ INVOCATION, OUTCOME = "invocation", "outcome"
 """Names of tables."""
 
 
+DRAIN = "drain"
+"""The wish that a runner claims nothing more."""
+
+
 class RunnerData(msgspec.Struct, frozen=True):
     """The identity of a runner, past or present.
 
@@ -54,6 +58,7 @@ class RunnerData(msgspec.Struct, frozen=True):
         queues: JSON text: the queues that it consumes; empty if that is not known.
         tasks: JSON text: the tasks that it knew when it started; empty if that is not known.
         code_version: The version of its code, if that was told.
+        wish: `DRAIN` if it was asked to claim nothing more, otherwise empty.
     """
 
     runner_id: str = msgspec.field(name="key")
@@ -66,6 +71,12 @@ class RunnerData(msgspec.Struct, frozen=True):
     queues: str = ""
     tasks: str = ""
     code_version: str | None = None
+    wish: str = ""
+
+    @property
+    def is_draining(self) -> bool:
+        """True if it was asked to claim nothing more."""
+        return self.wish == DRAIN
 
 
 class Tag(msgspec.Struct, frozen=True):
@@ -268,6 +279,10 @@ class BaseStateBackend(DataComponent, WorkflowRecords):
     def save_runners(self, runners: Sequence[RunnerData]) -> None:
         """Store who runners are; of one that is there already only when it was last in use."""
         self.write(upserts(runners, ("seen_at",)))
+
+    def set_wish(self, runner_id: str, wish: str) -> None:
+        """Note what a runner is asked to do; nothing if it is not stored."""
+        self.write([Amend(RunnerData, runner_id, {"wish": wish})])
 
     def find_runners(self, seen_before: float, limit: int, after: Cursor | None = None) -> list[RunnerData]:
         """Return runners last seen before a moment, the longest ago first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, cast
 
 import msgspec
@@ -14,6 +15,7 @@ from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.exceptions import (
     InvocationNotFoundError,
     RecoveryLimitError,
+    RunnerError,
     SerializationError,
     WaitCycleError,
 )
@@ -24,6 +26,7 @@ from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery, retention
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
+from pynenc.lifecycle.draining import drain, undrain
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.leadership import lead, resign
 from pynenc.lifecycle.new_invocation import NewInvocation
@@ -128,6 +131,25 @@ class LifeSuite(AppFixtures):
         (stored,) = app.state_backend.read(ProgressData, [call.invocation_id])
         assert stored is not None
         assert (stored.done, stored.message) == (500, "counting 500")
+
+    def test_a_runner_that_drains_claims_nothing_more(self, app: Pynenc) -> None:
+        add = app.task(kit_functions.add)
+        with running(app):
+            assert add(1).result == 11
+            runner_id = app.runner.runner_id
+            assert drain(app.components, runner_id)
+            assert not drain(app.components, runner_id[-8:])
+            while app.runner.health.why_not_ready() != "draining":  # the test's own limit ends a vain wait
+                time.sleep(0.005)
+            waiting = add(2)
+            with pytest.raises(TimeoutError):
+                waiting.wait(0.3)
+            assert not waiting.status.final
+            assert undrain(app.components, runner_id)
+            assert waiting.result == 12
+            assert not undrain(app.components, runner_id)
+        with pytest.raises(RunnerError, match="no live runner has this id"):
+            drain(app.components, runner_id)
 
     def test_common_arguments_are_shared(self, app: Pynenc) -> None:
         size_of = app.task(kit_functions.size_of)

@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from shop_control import shop_open, wait_for
@@ -14,6 +15,7 @@ from shop_control import shop_open, wait_for
 from pynenc import Pynenc
 from pynenc.exceptions import RunnerError
 from pynenc.invocation.status import InvocationStatus
+from pynenc.lifecycle.draining import drain, undrain
 
 TWO_SLOTS = {
     "ThreadRunner": {"MAX_THREADS": "2"},
@@ -48,6 +50,31 @@ def test_coroutines_and_functions_run(runner_name: str, shop: ModuleType) -> Non
         assert list(shop.add_async.parallelize([(1, 2), (3, 4)]).results) == [3, 7]
         with pytest.raises(ZeroDivisionError):
             _ = shop.divide_async(1, 0).result
+
+
+def test_a_runner_that_drains_claims_nothing_more_with_all_its_workers(
+    runner_name: str, shop: ModuleType
+) -> None:
+    app: Pynenc = shop.app
+    app.conf.runner_cls = runner_name
+    with shop_open(shop):
+        assert shop.add(1, 2).wait(60) == 3
+        drain(app.components, app.runner.runner_id)
+        waiting = _first_that_waits(shop)
+        undrain(app.components, app.runner.runner_id)
+        assert waiting.wait(60) == waiting.kwargs["x"] + 1
+
+
+def _first_that_waits(shop: ModuleType) -> Any:
+    """Return a call that nobody runs any more; the workers hear of it one by one."""
+    number = 0
+    while True:
+        number += 1
+        call = shop.add(number, 1)
+        try:
+            call.wait(0.5)
+        except TimeoutError:
+            return call
 
 
 def test_a_process_for_each_invocation(shop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
