@@ -94,6 +94,7 @@ class RecordCodec(Generic[S]):
         if key_field.encode_name != KEY:
             raise TypeError(f"the first field of {self._struct.__name__} must be encoded as '{KEY}'")
         self._fields = tuple(field.name for field in fields)
+        self._required = frozenset(field.name for field in fields if field.required)
         self._enums = tuple(field.name for field in fields if _is_enum(field.type))
         self._get_values = attrgetter(*self._fields, key_field.name)
         self._indexes = {frozenset(index.by): index for index in spec.indexes}
@@ -134,7 +135,9 @@ class RecordCodec(Generic[S]):
         try:
             return msgspec.convert(record, self._struct)
         except msgspec.ValidationError:
-            known = {name: value for name, value in record.items() if value is not None}
+            known = {
+                name: value for name, value in record.items() if value is not None or name in self._required
+            }
         try:
             return msgspec.convert(known, self._struct)
         except msgspec.ValidationError as error:

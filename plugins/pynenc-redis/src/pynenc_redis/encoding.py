@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,15 +74,22 @@ def entries(text: str | bytes | bool | None) -> tuple[str, ...]:
     """Return the entries of an append-only field, as `packed_entry` writes them, up to one it did not."""
     if not isinstance(text, str):
         return ()
-    data, found, at = text.encode(), [], 0
-    with contextlib.suppress(ValueError):
-        while at < len(data):
-            colon = data.index(b":", at)
+    found: list[str] = []
+    # Of plain ASCII, which nearly all are, each byte is a character and nothing has to be encoded.
+    data: str | bytes = text if text.isascii() else text.encode()
+    colons: Any = ":" if data is text else b":"
+    at, size = 0, len(data)
+    try:
+        while at < size:
+            colon = data.index(colons, at)
             end = colon + 1 + int(data[at:colon])
             if end <= at:
                 break
-            found.append(data[colon + 1 : end].decode())
+            entry = data[colon + 1 : end]
+            found.append(entry if isinstance(entry, str) else entry.decode())
             at = end
+    except ValueError:
+        pass  # whatever stands there, nobody has written it with `packed_entry`
     return tuple(found)
 
 
@@ -153,7 +159,9 @@ def decode_fields(
     """Return a record, as the port promises it: nothing is None, but 0 where it orders an index."""
     record: dict[str, Value] = {}
     for name, text in zip(names, texts, strict=True):
-        if name in append_only:
+        if type(text) is str and text[:1] == "s" and name not in append_only:  # the most common kind
+            record[name] = text[1:]
+        elif name in append_only:
             record[name] = entries(text)
         else:
             value = decode(text)
