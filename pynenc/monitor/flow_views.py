@@ -31,6 +31,8 @@ _LATEST = 50
 _PAGE, _MOST_LOOKED = 1000, 50_000
 _MOST_GOING = 2000
 _LATE_S = 3600.0
+_PARTS = 10_000
+"""The parts of a second that a timeline tells."""
 _LEAST_STEPS, _MOST_STEPS = 3, 120
 _RUNNING, _PAUSED = _S.RUNNING, _S.PAUSED  # ten thousand histories are read for one page
 _OWNED = (_RUNNING, _PAUSED)
@@ -198,9 +200,12 @@ def timeline(components: Components, masking: Masking, since: float, until: floa
             if ended < since or begun > until:
                 continue
             lane = lanes.setdefault(runner, len(lanes))
-            bars.append(
-                (lane, begun - since, ended - since, waited - since, name, status, life.invocation_id)
+            times = (
+                int((begun - since) * _PARTS) / _PARTS,
+                int((ended - since) * _PARTS) / _PARTS,
+                int((waited - since) * _PARTS) / _PARTS,
             )
+            bars.append((lane, *times, name, status, life.invocation_id))
         if len(bars) >= MOST_BARS:
             has_more = has_more or life is not lives[-1]
             break
