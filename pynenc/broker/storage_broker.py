@@ -44,11 +44,12 @@ class StorageBroker(StorageComponent, BaseBroker):
         group.execute(self.storage, (Ack(tuple(delivery.receipt for delivery in deliveries)),), len)
 
     def depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
-        return self.storage.queue_depth(queues)
+        return self.storage.queue_depth(queues, self.storage.now())
 
     def look(self, messages: Sequence[Message], limit: int = 10_000) -> list[QueuedItem | None] | None:
         try:
-            return self.storage.find_items([each.message_id for each in messages], limit)
+            ids = [each.message_id for each in messages]
+            return self.storage.find_items(ids, limit, self.storage.now())
         except NotImplementedError:
             return None
 

@@ -29,7 +29,7 @@ MOST_BARS = 10_000
 _IN_TABLE = 200
 _LATEST = 50
 _PAGE, _MOST_LOOKED = 1000, 50_000
-_MOST_GOING = 2000
+_MOST_GOING = 1000
 _LATE_S = 3600.0
 _PARTS = 10_000
 """The parts of a second that a timeline tells."""

@@ -95,27 +95,35 @@ class Storage(ABC):
     # --- queues ------------------------------------------------------------------------
 
     @abstractmethod
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
         """Take what is ready without blocking.
 
         The best items come first: by order of `queues`, then priority, then age. An item
         that is not acknowledged within `lease_s` seconds can be taken again.
+
+        Args:
+            queues: The queues, the most important first.
+            limit: The largest number of items.
+            lease_s: The seconds for which they belong to the caller.
+            now: The time by which it is decided what is due, and from which the lease counts, in seconds
+                since the epoch. An engine's own clock has no say.
         """
 
     @abstractmethod
-    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
-        """Return how full each of the queues is."""
+    def queue_depth(self, queues: Sequence[str], now: float) -> dict[str, QueueDepth]:
+        """Return how full each of the queues is at a time, in seconds since the epoch."""
 
     @abstractmethod
     def queue_names(self) -> list[str]:
         """Return the queues that hold anything, sorted."""
 
-    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+    def find_items(self, item_ids: Sequence[str], limit: int, now: float) -> list[QueuedItem | None]:
         """Return where items stand in their queues, in order, None for those that are not queued.
 
         Args:
             item_ids: The ids of the items.
             limit: The number at which counts stop, where the engine has to count.
+            now: The time by which it is decided what is due, in seconds since the epoch.
 
         Raises:
             NotImplementedError: The driver cannot tell.

@@ -38,7 +38,7 @@ def channels_of(operations: Iterable[Operation]) -> list[str]:
 class TakesAndListens(Protocol):
     """The part of a storage that a blocking take needs."""
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
         """Take the best items without blocking."""
 
     def subscribe(self, channels: Iterable[str]) -> Subscription:
@@ -87,7 +87,7 @@ class BlockingTake:
         listened = subscription is not None
         if subscription is not None:
             subscription.wait(0)  # what was heard before this look does not count
-        taken = self._storage.take(queues, limit, lease_s)
+        taken = self._storage.take(queues, limit, lease_s, self._storage.now())
         if taken.items or timeout_s == 0:
             if subscription is not None:
                 subscription.close()
@@ -100,7 +100,7 @@ class BlockingTake:
         try:
             while interrupts == self._interrupts:
                 if not listened:
-                    taken = self._storage.take(queues, limit, lease_s)
+                    taken = self._storage.take(queues, limit, lease_s, self._storage.now())
                     if taken.items:
                         break
                 listened = False

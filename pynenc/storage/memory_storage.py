@@ -99,8 +99,7 @@ class MemoryStorage(Storage):
         with self._lock:
             return self._tables[query.table.name].count(query)
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
-        now = self.now()
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
         taken: list[tuple[str, QueueItem]] = []
         due: list[float] = []
         with self._lock:
@@ -114,16 +113,14 @@ class MemoryStorage(Storage):
                     due.append(queue.next_due())
         return Taken(tuple(taken), min(due) if due and not taken else None)
 
-    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
-        now = self.now()
+    def queue_depth(self, queues: Sequence[str], now: float) -> dict[str, QueueDepth]:
         with self._lock:
             return {
                 name: self._queues[name].depth(now) if name in self._queues else QueueDepth(0, 0)
                 for name in queues
             }
 
-    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
-        now = self.now()
+    def find_items(self, item_ids: Sequence[str], limit: int, now: float) -> list[QueuedItem | None]:
         with self._lock:
             names = {id(queue): name for name, queue in self._queues.items()}
             found = [self._queue_of.get(item_id) for item_id in item_ids]

@@ -231,19 +231,16 @@ class SQLiteStorage(Storage):
 
     # --- queues ------------------------------------------------------------------------
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
         self._prepare()
-        now = self.now()
         return self._file.write(lambda connection: self._queue.take(connection, queues, limit, now, lease_s))
 
-    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+    def queue_depth(self, queues: Sequence[str], now: float) -> dict[str, QueueDepth]:
         self._prepare()
-        now = self.now()
         return self._file.read(lambda connection: self._queue.depth(connection, queues, now))
 
-    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+    def find_items(self, item_ids: Sequence[str], limit: int, now: float) -> list[QueuedItem | None]:
         self._prepare()
-        now = self.now()
         return self._file.read(
             lambda connection: [self._queue.place(connection, each, now, limit) for each in item_ids]
         )

@@ -103,8 +103,8 @@ class FaultyStorage(Storage):
             return self.inner.execute([operation])[0]
         return self.plan.step(lambda: self.inner.execute([operation])[0], _described(operation))
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
-        return self.plan.step(lambda: self.inner.take(queues, limit, lease_s), "take from a queue")
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
+        return self.plan.step(lambda: self.inner.take(queues, limit, lease_s, now), "take from a queue")
 
     def blob_put(self, blobs: Mapping[str, bytes]) -> None:
         self.plan.blobs.update(blobs)
@@ -131,13 +131,13 @@ class FaultyStorage(Storage):
     def cautions(self) -> list[str]:
         return self.inner.cautions()
 
-    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+    def queue_depth(self, queues: Sequence[str], now: float) -> dict[str, QueueDepth]:
         self.plan.check()
-        return self.inner.queue_depth(queues)
+        return self.inner.queue_depth(queues, now)
 
-    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
+    def find_items(self, item_ids: Sequence[str], limit: int, now: float) -> list[QueuedItem | None]:
         self.plan.check()
-        return self.inner.find_items(item_ids, limit)
+        return self.inner.find_items(item_ids, limit, now)
 
     def queue_names(self) -> list[str]:
         return self.inner.queue_names()

@@ -17,7 +17,7 @@ _LEASE_S = 60.0
 def _take_all(make_storage: MakeStorage, app_id: str, number: int) -> None:
     """Move every item of one queue to a queue that tells who took it."""
     storage = make_storage(app_id)
-    while taken := storage.take(["work"], 7, _LEASE_S).items:
+    while taken := storage.take(["work"], 7, _LEASE_S, storage.now()).items:
         storage.push(f"done-{number}", [QueueItem(f"done-{item.item_id}") for _, item in taken])
         storage.ack([item.item_id for _, item in taken])
     storage.close()
@@ -45,7 +45,9 @@ class QueueSuite(StorageFixtures):
         )
         storage.push("other", [QueueItem("alone", priority=0.5)])
         try:
-            places = storage.find_items(["low", "old", "high", "new", "later", "alone", "absent"], 100)
+            places = storage.find_items(
+                ["low", "old", "high", "new", "later", "alone", "absent"], 100, storage.now()
+            )
         except NotImplementedError:
             pytest.skip("the driver does not tell where items stand")
         low, old, high, new, later, alone, absent = places
@@ -58,7 +60,7 @@ class QueueSuite(StorageFixtures):
         assert later is not None
         assert (later.held_until, later.before_by_priority) == (4e9, 1)
         assert _ids(storage, ["q"], 1) == ["high"]
-        (taken, old) = storage.find_items(["high", "old"], 100)
+        (taken, old) = storage.find_items(["high", "old"], 100, storage.now())
         assert taken is not None
         assert taken.held_until > storage.now()
         assert old == QueuedItem("q", 0, 0.0, 0, 0)
@@ -66,14 +68,14 @@ class QueueSuite(StorageFixtures):
     def test_a_priority_may_lie_between_two_whole_numbers(self, storage: Storage) -> None:
         priorities = (0, 0.5, 1, -0.5, 0.25, 2**53, -(2**53), 0.1 + 0.2)
         storage.push("q", [QueueItem(repr(each), priority=each) for each in priorities])
-        taken = [item for _, item in storage.take(["q"], 10, _LEASE_S).items]
+        taken = [item for _, item in storage.take(["q"], 10, _LEASE_S, storage.now()).items]
         assert [item.priority for item in taken] == sorted(priorities, reverse=True)
         assert [item.item_id for item in taken] == [repr(item) for item in sorted(priorities, reverse=True)]
 
     def test_earlier_queues_go_first(self, storage: Storage) -> None:
         storage.push("second", [QueueItem("b", priority=9)])
         storage.push("first", [QueueItem("a")])
-        taken = storage.take(["first", "second"], 10, _LEASE_S).items
+        taken = storage.take(["first", "second"], 10, _LEASE_S, storage.now()).items
         assert [(queue, item.item_id) for queue, item in taken] == [("first", "a"), ("second", "b")]
 
     def test_a_take_keeps_to_its_limit(self, storage: Storage) -> None:
@@ -85,13 +87,13 @@ class QueueSuite(StorageFixtures):
 
     def test_items_bring_their_payload_and_priority(self, storage: Storage) -> None:
         storage.push("q", [QueueItem("i", "päy\nload", 3)])
-        ((_, item),) = storage.take(["q"], 1, _LEASE_S).items
+        ((_, item),) = storage.take(["q"], 1, _LEASE_S, storage.now()).items
         assert (item.payload, item.priority) == ("päy\nload", 3)
 
     def test_pushing_what_is_queued_does_nothing(self, storage: Storage) -> None:
         storage.push("q", [QueueItem("i", "first"), QueueItem("i", "second")])
         storage.push("q", [QueueItem("i", "third")])
-        ((_, item),) = storage.take(["q"], 5, _LEASE_S).items
+        ((_, item),) = storage.take(["q"], 5, _LEASE_S, storage.now()).items
         assert item.payload == "first"
         storage.push("q", [QueueItem("i", "while taken")])
         assert _ids(storage, ["q"], 5) == []
@@ -105,7 +107,7 @@ class QueueSuite(StorageFixtures):
 
     def test_what_is_not_acknowledged_comes_back(self, storage: Storage) -> None:
         storage.push("q", [QueueItem("kept", priority=1), QueueItem("lost")])
-        assert len(storage.take(["q"], 2, 0.05).items) == 2
+        assert len(storage.take(["q"], 2, 0.05, storage.now()).items) == 2
         storage.ack(["kept"])
         assert [item.item_id for _, item in storage.blocking.pop(["q"], 2, _LEASE_S, None)] == ["lost"]
 
@@ -113,7 +115,7 @@ class QueueSuite(StorageFixtures):
         now = storage.now()
         items = [QueueItem("far", not_before=now + 3600), QueueItem("soon", not_before=now + 0.05)]
         storage.push("q", items)
-        taken = storage.take(["q"], 5, _LEASE_S)
+        taken = storage.take(["q"], 5, _LEASE_S, storage.now())
         assert taken.items == ()
         assert taken.next_due is not None
         assert [item.item_id for _, item in storage.blocking.pop(["q"], 5, _LEASE_S, None)] == ["soon"]
@@ -121,9 +123,12 @@ class QueueSuite(StorageFixtures):
 
     def test_depth_tells_ready_from_waiting(self, storage: Storage) -> None:
         storage.push("q", [QueueItem("a"), QueueItem("b"), QueueItem("c", not_before=storage.now() + 3600)])
-        assert storage.queue_depth(["q", "empty"]) == {"q": QueueDepth(2, 1), "empty": QueueDepth(0, 0)}
-        storage.take(["q"], 1, _LEASE_S)
-        assert storage.queue_depth(["q"]) == {"q": QueueDepth(1, 2)}
+        assert storage.queue_depth(["q", "empty"], storage.now()) == {
+            "q": QueueDepth(2, 1),
+            "empty": QueueDepth(0, 0),
+        }
+        storage.take(["q"], 1, _LEASE_S, storage.now())
+        assert storage.queue_depth(["q"], storage.now()) == {"q": QueueDepth(1, 2)}
         assert storage.queue_names() == ["q"]
 
     def test_pop_ends_with_its_time(self, storage: Storage) -> None:
@@ -179,13 +184,13 @@ class QueueSuite(StorageFixtures):
         storage.push("work", [QueueItem(f"i{at:03d}") for at in range(200)])
         in_processes(3, _take_all, make_storage, app_id)
         done = [f"done-{number}" for number in range(3)]
-        depths = storage.queue_depth([*done, "work"])
+        depths = storage.queue_depth([*done, "work"], storage.now())
         assert sum(depths[name].ready for name in done) == 200
         assert depths["work"] == QueueDepth(0, 0)
 
     def test_purging_queues_empties_them(self, storage: Storage) -> None:
         storage.push("q", [QueueItem("a"), QueueItem("b", not_before=storage.now() + 3600)])
-        storage.take(["q"], 1, _LEASE_S)
+        storage.take(["q"], 1, _LEASE_S, storage.now())
         storage.purge(queues=True)
         assert storage.queue_names() == []
         storage.push("q", [QueueItem("a")])
@@ -193,4 +198,4 @@ class QueueSuite(StorageFixtures):
 
 
 def _ids(storage: Storage, queues: list[str], limit: int) -> list[str]:
-    return [item.item_id for _, item in storage.take(queues, limit, _LEASE_S).items]
+    return [item.item_id for _, item in storage.take(queues, limit, _LEASE_S, storage.now()).items]

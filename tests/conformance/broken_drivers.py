@@ -60,8 +60,8 @@ class LosesAWakeUp(MemoryStorage):
 class ReturnsLeasedItemsTwice(MemoryStorage):
     """Takes items without a lease worth the name."""
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
-        return super().take(queues, limit, 0.0)
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
+        return super().take(queues, limit, 0.0, now)
 
 
 class ForgetsAcknowledgements(MemoryStorage):

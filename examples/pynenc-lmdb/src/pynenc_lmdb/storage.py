@@ -237,8 +237,7 @@ class LMDBStorage(Storage):
             own.delete(self._position(_unpack(packed)))
             own.delete(place)
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
-        now = self.now()
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
 
         def look(own: Transaction) -> Taken:
             taken: list[tuple[str, QueueItem]] = []
@@ -267,8 +266,7 @@ class LMDBStorage(Storage):
             due += [_unpack(own.get(place))[3] for _, place in _scan(own, held, following(held), most=1)]
         return min(due, default=None)
 
-    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
-        now = self.now()
+    def queue_depth(self, queues: Sequence[str], now: float) -> dict[str, QueueDepth]:
 
         def look(own: Transaction) -> dict[str, QueueDepth]:
             depths: dict[str, QueueDepth] = {}
@@ -288,7 +286,7 @@ class LMDBStorage(Storage):
             return [name.decode() for _, name in _scan(own, start, following(start))]
 
         names = self._do(look, write=False)
-        depths = self.queue_depth(names)
+        depths = self.queue_depth(names, 0.0)
         return sorted(name for name in names if depths[name] != QueueDepth(0, 0))
 
     # --- signals, blobs ----------------------------------------------------------------

@@ -170,23 +170,21 @@ class MongoStorage(Storage):
 
     # --- queues ------------------------------------------------------------------------
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
         if not queues:
             return Taken(())
         queue = self._connected().queues
-        now = self.now()
         return self._endpoint.carry_out(lambda: queue.take(queues, limit, now, lease_s))
 
-    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+    def queue_depth(self, queues: Sequence[str], now: float) -> dict[str, QueueDepth]:
         connection = self._connected()
-        now = self.now()
         return {
             name: self._endpoint.carry_out(lambda name=name: connection.queues.depth(name, now))  # type: ignore[misc]
             for name in queues
         }
 
-    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
-        connection, now = self._connected(), self.now()
+    def find_items(self, item_ids: Sequence[str], limit: int, now: float) -> list[QueuedItem | None]:
+        connection = self._connected()
         return [
             self._endpoint.carry_out(lambda each=each: connection.queues.place(each, now, limit))  # type: ignore[misc]
             for each in item_ids

@@ -179,16 +179,14 @@ class RedisStorage(Storage):
 
     # --- queues ------------------------------------------------------------------------
 
-    def take(self, queues: Sequence[str], limit: int, lease_s: float) -> Taken:
-        now = self.now()
+    def take(self, queues: Sequence[str], limit: int, lease_s: float, now: float) -> Taken:
         packed = self._run(self._take, [self._prefix], repr(now), repr(now + lease_s), limit, *queues)
         rows, next_due = unpack(packed)
         items = tuple((queue, QueueItem(id_, payload, -float(rank))) for queue, id_, payload, rank in rows)
         return Taken(items, float(next_due) if next_due else None)
 
-    def queue_depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
+    def queue_depth(self, queues: Sequence[str], now: float) -> dict[str, QueueDepth]:
         client = self._connected()
-        now = self.now()
         with explained(self._endpoint.location):
             pipeline = client.pipeline(transaction=False)
             for queue in queues:
@@ -199,8 +197,7 @@ class RedisStorage(Storage):
             counts = iter(pipeline.execute())
         return {queue: QueueDepth(next(counts) + next(counts), next(counts)) for queue in queues}
 
-    def find_items(self, item_ids: Sequence[str], limit: int) -> list[QueuedItem | None]:
-        now = self.now()
+    def find_items(self, item_ids: Sequence[str], limit: int, now: float) -> list[QueuedItem | None]:
         found = unpack(self._run(self._look, [self._prefix], repr(now), *item_ids))
         return [None if each is False else _placed(now, *each) for each in found]
 
