@@ -49,8 +49,11 @@ class MemoryStorage(Storage):
     def declare(self, tables: Iterable[Table]) -> None:
         with self._lock:
             for table in tables:
-                if table.name not in self._tables:
+                known = self._tables.get(table.name)
+                if known is None:
                     self._tables[table.name] = MemoryTable(table)
+                else:
+                    known.grow(table)
 
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
         channels: list[str] = []

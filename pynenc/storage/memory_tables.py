@@ -37,6 +37,17 @@ class MemoryTable:
         self._blank.update(dict.fromkeys(table.append_only, ()))
         self.clear()
 
+    def grow(self, table: Table) -> None:
+        """Take the fields and indexes that a later definition has besides; the records stay."""
+        if table == self._table:
+            return
+        records = self._records
+        self.__init__(table)  # type: ignore[misc]
+        for key, record in records.items():
+            self._records[key] = grown = {**self._blank, **record}
+            for index in self._indexes.values():
+                index.add(grown)
+
     def clear(self) -> None:
         """Forget every record."""
         self._records: dict[str, dict[str, Value]] = {}

@@ -21,6 +21,7 @@ from pynenc.testing.record_suite import RecordSuite
 from pynenc.testing.rehearsal import Rehearsal, rehearsing
 from pynenc.testing.replaying import assert_replays
 from pynenc.testing.retention_suite import RetentionSuite
+from pynenc.testing.schema_suite import SchemaSuite
 from pynenc.testing.search_suite import SearchSuite
 from pynenc.testing.serializer_suite import SerializerSuite
 from pynenc.testing.signal_suite import SignalSuite
@@ -34,7 +35,7 @@ from pynenc.testing.workflow_crash_suite import WorkflowCrashSuite
 from pynenc.testing.workflow_suite import WorkflowSuite
 
 
-class StorageSuite(RecordSuite, QueueSuite, SignalSuite):
+class StorageSuite(RecordSuite, SchemaSuite, QueueSuite, SignalSuite):
     """Everything that a storage driver promises."""
 
 
@@ -83,6 +84,7 @@ __all__ = [
     "RecordSuite",
     "Rehearsal",
     "RetentionSuite",
+    "SchemaSuite",
     "SearchSuite",
     "SerializerSuite",
     "SignalSuite",

@@ -56,9 +56,7 @@ class Program:
         number = self._tables.get(table.name)
         if number is None:
             number = self._tables[table.name] = len(self._specs) + 1
-            self._specs.append(
-                (table.name, [(index.by, index.order, index.is_sparse) for index in table.indexes])
-            )
+            self._specs.append(_spec(table))
         return number
 
     def _step(self, operation: Operation) -> tuple[Any, ...]:
@@ -121,6 +119,23 @@ class Program:
             return Outcome(False)
         expect: Mapping[str, Scalar] = {} if isinstance(operation, Insert) else operation.expect
         return Outcome(False, dict(zip(expect, map(decode, current), strict=False)))
+
+
+def reindexing(records: Iterable[tuple[Table, int, str]]) -> bytes:
+    """Return the program that puts records into the indexes of their table from a number on."""
+    tables: dict[str, int] = {}
+    specs: list[Any] = []
+    steps: list[tuple[Any, ...]] = []
+    for table, number, key in records:
+        if table.name not in tables:
+            specs.append(_spec(table))
+            tables[table.name] = len(specs)
+        steps.append(("X", tables[table.name], key, number))
+    return _pack((specs, steps))
+
+
+def _spec(table: Table) -> tuple[Any, ...]:
+    return table.name, [(index.by, index.order, index.is_sparse) for index in table.indexes]
 
 
 def _pairs(entries: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -36,6 +36,7 @@ from pynenc_redis.encoding import decode_fields, encode, unpack
 from pynenc_redis.listener import Listener
 from pynenc_redis.program import Program, index_key, orders_of
 from pynenc_redis.settings import ConfigRedis
+from pynenc_redis.tables import complete_indexes
 from pynenc_redis.wire import Runs, Script
 
 _SAFE_POLICY = "noeviction"
@@ -65,6 +66,9 @@ class RedisStorage(Storage):
         self._queues = Script("queues")
         self._look = Script("look")
         self._lock = threading.Lock()
+        self._tables: dict[str, Table] = {}
+        self._are_known, self._is_fresh = True, False
+        self._completing = threading.Lock()
         self._reset()
         _open_storages.add(self)
 
@@ -89,13 +93,16 @@ class RedisStorage(Storage):
                         client.publish(f"{self._prefix}:c:hello", "")
                     self._wire = self._endpoint.wire(client)
                     self._client = client
+        if not self._are_known:
+            with explained(self._endpoint.location):
+                self._complete_indexes(client)
         return client
 
     def _check_layout(self, client: Client) -> int:
         key = f"{self._prefix}:layout"
         found = client.get(key)
         if found is None:
-            client.set(key, LAYOUT_VERSION, nx=True)
+            self._is_fresh = bool(client.set(key, LAYOUT_VERSION, nx=True))
             return LAYOUT_VERSION
         layout = int(cast(bytes, found))
         if layout > LAYOUT_VERSION:
@@ -108,11 +115,13 @@ class RedisStorage(Storage):
 
     def _run(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
         self._connected()
-        wire = self._wire
-        if wire is None:
-            raise StorageUnavailableError("the connection to Redis was closed while it was in use")
         with explained(self._endpoint.location):
-            return wire.run(script, keys, *arguments)
+            return self._connected_wire().run(script, keys, *arguments)
+
+    def _connected_wire(self) -> Runs:
+        if self._wire is None:
+            raise StorageUnavailableError("the connection to Redis was closed while it was in use")
+        return self._wire
 
     def _server_time(self) -> float:
         client = self._connected()
@@ -129,7 +138,27 @@ class RedisStorage(Storage):
     # --- records -----------------------------------------------------------------------
 
     def declare(self, tables: Iterable[Table]) -> None:
-        """Nothing to do: keys come with what is written."""
+        """Note the tables; before the next request it is looked whether they have got indexes since."""
+        for table in tables:
+            if self._tables.get(table.name) != table:
+                self._tables[table.name] = table
+                self._are_known = False
+
+    def _complete_indexes(self, client: Client) -> None:
+        with self._completing:
+            if self._are_known:
+                return
+            wanted, run = dict(self._tables), self._connected_wire().run
+            where = self._at_own_node(client)
+            complete_indexes(
+                client,
+                self._prefix,
+                wanted,
+                self._is_fresh,
+                cast("Iterator[bytes]", client.scan_iter(f"{self._prefix}:r:*", 1000, **where)),
+                lambda packed: run(self._apply, [self._prefix], packed),
+            )
+            self._are_known = wanted == self._tables
 
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
         program = Program(self._prefix, operations)
@@ -319,7 +348,7 @@ class RedisStorage(Storage):
 
     def after_fork(self) -> None:
         """Leave what belongs to the parent process alone."""
-        self._lock = threading.Lock()
+        self._lock, self._completing = threading.Lock(), threading.Lock()
         self.blocking = BlockingTake(self)
         self._reset()
 

@@ -164,6 +164,28 @@ local function delete(of, key, expect)
   return 1
 end
 
+-- Puts a record into the indexes from a number on, which an earlier version did not have.
+local function reindex(of, key, from)
+  local names = {}
+  for number = from, #of[2] do
+    local index = of[2][number]
+    names[#names + 1] = index[2]
+    for _, field in ipairs(index[1]) do
+      names[#names + 1] = field
+    end
+  end
+  local marked, values = fetch(record_key(of, key), names)
+  if not marked then
+    return
+  end
+  for number = from, #of[2] do
+    local place = index_key(of, number, values)
+    if place ~= '' then
+      call('ZADD', place, score(values[of[2][number][2]]), key)
+    end
+  end
+end
+
 local function read(of, keys, fields)
   local records = {}
   for at, key in ipairs(keys) do
@@ -236,6 +258,8 @@ for at, operation in ipairs(operations) do
     if #operation[2] > 0 then
       ack(operation[2])
     end
+  elseif kind == 'X' then
+    reindex(of, operation[3], operation[4])
   elseif kind == 'N' then
     for _, channel in ipairs(operation[2]) do
       call('PUBLISH', prefix .. ':c:' .. channel, '')
