@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
 from pynenc.identifiers.texts import shown
 
-PATIENCE_S = 15.0
+PATIENCE_S = float(os.environ.get("PYNENC_KIT_PATIENCE", "15"))
 """The longest that a test of the kit waits for a driver, in seconds."""
 
 

@@ -66,6 +66,7 @@ class LMDBStorage(Storage):
         self.path = str(path)
         self._map_size = map_size
         self._app = digest(app_id)
+        self._declared: list[Table] = []
         self._wakeups = FifoWakeups(Path(f"{self.path}.wake"))
 
     # --- transactions ------------------------------------------------------------------
@@ -85,13 +86,14 @@ class LMDBStorage(Storage):
 
     def _do(self, work: Callable[[Transaction], T], write: bool = True) -> T:
         try:
+            if self._declared:
+                with self._environment().begin(write=True) as transaction:
+                    self._complete(transaction)
             with self._environment().begin(write=write) as transaction:
                 return work(transaction)
         except lmdb.MapFullError as error:
-            raise StorageUnavailableError(
-                f"the LMDB folder '{self.path}' is full; nothing of this write was stored. Raise "
-                f"'lmdb_map_size'."
-            ) from error
+            told = f"the LMDB folder '{self.path}' is full, and nothing was stored. Raise 'lmdb_map_size'."
+            raise StorageUnavailableError(told) from error
         except (lmdb.BadValsizeError, lmdb.InvalidParameterError) as error:
             raise ValueTooLargeError(f"LMDB cannot store this value: {error}") from error
         except lmdb.Error as error:
@@ -103,7 +105,20 @@ class LMDBStorage(Storage):
     # --- records -----------------------------------------------------------------------
 
     def declare(self, tables: Iterable[Table]) -> None:
-        """Nothing to do: keys come with what is written."""
+        """Note the tables; the next transaction sees whether they have got indexes since."""
+        self._declared += tables
+
+    def _complete(self, own: Transaction) -> None:
+        """Put what an earlier version has stored into indexes that have come since."""
+        while self._declared:
+            table = self._declared[-1]
+            known, now = self._key(b"t", digest(table.name)), _pack(table.indexes)
+            if own.get(known) != now:
+                begin = self._key(b"r", digest(table.name))
+                for _, packed in list(_scan(own, begin, following(begin))):
+                    self._save(own, table, None, {**_blank(table), **_unpack(packed)})
+                own.put(known, now)
+            self._declared.pop()
 
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
         reading = all(isinstance(operation, Read) for operation in operations)
