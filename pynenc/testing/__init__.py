@@ -16,6 +16,7 @@ from pynenc.testing.interleaving_suite import InterleavingSuite
 from pynenc.testing.life_suite import LifeSuite
 from pynenc.testing.measure_suite import MeasureSuite
 from pynenc.testing.orchestrator_suite import OrchestratorSuite
+from pynenc.testing.outage_suite import Engine, OutageSuite
 from pynenc.testing.queue_suite import QueueSuite
 from pynenc.testing.record_suite import RecordSuite
 from pynenc.testing.rehearsal import Rehearsal, rehearsing
@@ -78,8 +79,10 @@ __all__ = [
     "EverydaySuite",
     "InterleavingSuite",
     "LifeSuite",
+    "Engine",
     "MeasureSuite",
     "OrchestratorSuite",
+    "OutageSuite",
     "QueueSuite",
     "RecordSuite",
     "Rehearsal",

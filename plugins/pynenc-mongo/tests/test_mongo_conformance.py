@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from mongo_apps import make_mongo_app, mongo_storage
+from mongo_server import MongoServer
 
+from pynenc.storage.base_storage import Storage
 from pynenc.testing import (
     CrashesSuite,
     CrashSuite,
+    Engine,
     EverydaySuite,
     InterleavingSuite,
+    OutageSuite,
     StorageSuite,
     TriggerCrashSuite,
     WorkflowCrashSuite,
@@ -56,3 +62,29 @@ class TestReplicaSetCrashes(CrashesSuite):
     @pytest.fixture
     def make_app(self, replica_set_url: str) -> MakeApp:
         return partial(make_mongo_app, replica_set_url)
+
+
+class StoppedAndStarted:
+    """A server that is killed and started again over the same files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = MongoServer(folder)
+        self.server.start()
+
+    def make_storage(self, app_id: str) -> Storage:
+        return mongo_storage(app_id, url=self.server.url)
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def start(self) -> None:
+        self.server.start()
+
+
+@pytest.mark.timeout(240)
+class TestMongoOutages(OutageSuite):
+    @pytest.fixture
+    def engine(self, tmp_path: Path) -> Iterator[Engine]:
+        engine = StoppedAndStarted(tmp_path)
+        yield engine
+        engine.server.stop()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 from redis_apps import make_app, redis_storage
+from redis_server import RedisServer
 
-from pynenc.testing import ComponentSuite, StorageSuite
+from pynenc.storage.base_storage import Storage
+from pynenc.testing import ComponentSuite, Engine, OutageSuite, StorageSuite
 from pynenc.testing.app_fixtures import MakeApp
 from pynenc.testing.storage_fixtures import MakeStorage
 
@@ -22,3 +27,28 @@ class TestRedisComponents(ComponentSuite):
     @pytest.fixture
     def make_app(self, redis_url: str) -> MakeApp:
         return partial(make_app, redis_url)
+
+
+class StoppedAndStarted:
+    """A server that keeps what it has confirmed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = RedisServer(folder, appendonly="yes", appendfsync="always")
+        self.server.start()
+
+    def make_storage(self, app_id: str) -> Storage:
+        return redis_storage(app_id, url=self.server.url)
+
+    def stop(self) -> None:
+        self.server.stop(signal.SIGKILL)
+
+    def start(self) -> None:
+        self.server.start()
+
+
+class TestRedisOutages(OutageSuite):
+    @pytest.fixture
+    def engine(self, tmp_path: Path) -> Iterator[Engine]:
+        engine = StoppedAndStarted(tmp_path)
+        yield engine
+        engine.server.stop()

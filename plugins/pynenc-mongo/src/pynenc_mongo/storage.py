@@ -29,6 +29,7 @@ from pynenc.storage.operations import (
     Taken,
     check_query,
 )
+from pynenc.storage.shared_connect import SharedConnect
 from pynenc.storage.subscription import Subscription
 from pynenc_mongo import listener, schema
 from pynenc_mongo.blobs import Blobs
@@ -57,6 +58,7 @@ class MongoStorage(Storage):
         self._tables: dict[str, Table] = {}
         self._last_tick = 0
         self._lock = threading.RLock()
+        self._connect = SharedConnect()
         self._reset()
         _open_storages.add(self)
 
@@ -71,12 +73,22 @@ class MongoStorage(Storage):
     def _connected(self) -> _Connection:
         connection = self._connection
         if connection is None or len(self._prepared) < len(self._tables):
-            with self._lock:
-                connection = self._connection or _Connection(self)
-                missing = [table for name, table in self._tables.items() if name not in self._prepared]
+            connection = self._connect.once(self._prepare)
+        return connection
+
+    def _prepare(self) -> _Connection:
+        """Return a connection with all tables; made anew, or by another thread meanwhile."""
+        with self._lock:
+            connection = self._connection or _Connection(self)
+            missing = [table for name, table in self._tables.items() if name not in self._prepared]
+            try:
                 self._endpoint.carry_out(lambda: schema.prepare_tables(connection.database, missing))
-                self._prepared.update(table.name for table in missing)
-                self._connection = connection
+            except BaseException:
+                if connection is not self._connection:
+                    connection.client.close()
+                raise
+            self._prepared.update(table.name for table in missing)
+            self._connection = connection
         return connection
 
     def _next_tick(self) -> int:
@@ -95,7 +107,10 @@ class MongoStorage(Storage):
 
     def declare(self, tables: Iterable[Table]) -> None:
         """Note them; their indexes are made when the server is reached."""
-        self._tables.update({table.name: table for table in tables})
+        for table in tables:
+            if self._tables.get(table.name) != table:
+                self._tables[table.name] = table
+                self._prepared.discard(table.name)
 
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
         connection = self._connected()
@@ -288,7 +303,7 @@ class MongoStorage(Storage):
 
     def after_fork(self) -> None:
         """Leave what belongs to the parent process alone."""
-        self._lock = threading.RLock()
+        self._lock, self._connect = threading.RLock(), SharedConnect()
         self.blocking = BlockingTake(self)
         self._reset()
 

@@ -30,6 +30,7 @@ from pynenc.storage.operations import (
     Taken,
     check_query,
 )
+from pynenc.storage.shared_connect import SharedConnect
 from pynenc.storage.subscription import Subscription
 from pynenc_redis.connection import Client, Endpoint, explained, listening_connection
 from pynenc_redis.encoding import decode_fields, encode, unpack
@@ -66,6 +67,7 @@ class RedisStorage(Storage):
         self._queues = Script("queues")
         self._look = Script("look")
         self._lock = threading.Lock()
+        self._connect = SharedConnect()
         self._tables: dict[str, Table] = {}
         self._are_known, self._is_fresh = True, False
         self._completing = threading.Lock()
@@ -83,19 +85,24 @@ class RedisStorage(Storage):
     def _connected(self) -> Client:
         client = self._client
         if client is None:
-            with self._lock:
-                client = self._client
-                if client is None:
-                    client = self._endpoint.connect()
-                    with explained(self._endpoint.location):
-                        self._check_layout(client)
-                        # Were this refused later, it would be in the middle of a script.
-                        client.publish(f"{self._prefix}:c:hello", "")
-                    self._wire = self._endpoint.wire(client)
-                    self._client = client
+            client = self._connect.once(self._opened)
         if not self._are_known:
             with explained(self._endpoint.location):
                 self._complete_indexes(client)
+        return client
+
+    def _opened(self) -> Client:
+        """Return a client whose server was looked at; made anew, or by another thread meanwhile."""
+        with self._lock:
+            client = self._client
+            if client is None:
+                client = self._endpoint.connect()
+                with explained(self._endpoint.location):
+                    self._check_layout(client)
+                    # Were this refused later, it would be in the middle of a script.
+                    client.publish(f"{self._prefix}:c:hello", "")
+                self._wire = self._endpoint.wire(client)
+                self._client = client
         return client
 
     def _check_layout(self, client: Client) -> int:
@@ -349,6 +356,7 @@ class RedisStorage(Storage):
     def after_fork(self) -> None:
         """Leave what belongs to the parent process alone."""
         self._lock, self._completing = threading.Lock(), threading.Lock()
+        self._connect = SharedConnect()
         self.blocking = BlockingTake(self)
         self._reset()
 
