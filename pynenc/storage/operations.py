@@ -43,12 +43,15 @@ class Table(msgspec.Struct, frozen=True):
         fields: Every field that holds a scalar.
         indexes: What `find` and `count` may ask.
         append_only: Fields that only grow, by one text at a time.
+        types: For each of `fields` what it holds, if it is not None: "text", "integer", "number", "flag" (0
+            or 1) or "bytes". Hints: an engine may choose its columns by them, and empty if nobody knows.
     """
 
     name: str
     fields: tuple[str, ...]
     indexes: tuple[Index, ...] = ()
     append_only: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
 
 
 class Insert(msgspec.Struct, frozen=True):

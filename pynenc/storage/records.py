@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
-from typing import ClassVar, Generic, TypeVar, cast
+from types import NoneType, UnionType
+from typing import ClassVar, Generic, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -98,7 +99,8 @@ class RecordCodec(Generic[S]):
         self._enums = tuple(field.name for field in fields if _is_enum(field.type))
         self._get_values = attrgetter(*self._fields, key_field.name)
         self._indexes = {frozenset(index.by): index for index in spec.indexes}
-        self.table = Table(spec.name, self._fields, spec.indexes, spec.append_only)
+        types = tuple(_type_of(field.type) for field in fields)
+        self.table = Table(spec.name, self._fields, spec.indexes, spec.append_only, types)
         self.fetched = self._fields if spec.append_only else ()
         """The fields to fetch: those of the struct."""
 
@@ -228,3 +230,20 @@ def _applied(replies: list[Reply]) -> list[bool]:
 
 def _is_enum(annotation: object) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Enum)
+
+
+_TYPES: dict[object, str] = {str: "text", bool: "flag", int: "integer", float: "number", bytes: "bytes"}
+
+
+def _type_of(annotation: object) -> str:
+    """Return what a field holds by its annotation, as `Table.types` has it."""
+    is_union = get_origin(annotation) in (Union, UnionType)
+    kinds = [each for each in (get_args(annotation) if is_union else (annotation,)) if each is not NoneType]
+    found = {_TYPES.get(each, "text" if _is_enum(each) else "") for each in kinds}
+    if found == {"integer", "number"}:
+        return "number"
+    if len(found) != 1 or found == {""}:
+        raise TypeError(
+            f"a field of a record cannot be {annotation}: it is not of one kind that engines store"
+        )
+    return found.pop()

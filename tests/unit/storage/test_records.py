@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 import msgspec
@@ -15,6 +15,10 @@ from pynenc.storage.records import RecordCodec, unreadable
 from pynenc.trigger.base_trigger import BaseTrigger
 
 STORES: tuple[Any, ...] = (StorageOrchestrator, BaseStateBackend, BaseTrigger)
+
+
+class State(StrEnum):
+    ON = "on"
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -69,3 +73,37 @@ def _some(wanted: Any) -> Any:
 def test_a_record_without_what_has_no_default_is_left_out_and_noted() -> None:
     assert CODEC.decode_all([{"key": "a", "name": None, "count": 1}, None]) == [None, None]
     assert "name" in unreadable.pop(f"{CODEC.table.name} 'a'")
+
+
+class Typed(msgspec.Struct, frozen=True):
+    item_id: str = msgspec.field(name="key")
+    text: str | None
+    number: float | int
+    count: int | None
+    state: State
+    is_on: bool = False
+    data: bytes = b""
+
+
+def test_tables_tell_what_their_fields_hold() -> None:
+    codec: RecordCodec[Typed] = RecordCodec(RecordSpec(Typed, "typed"))
+    types = dict(zip(codec.table.fields, codec.table.types, strict=True))
+    assert types == {
+        "text": "text",
+        "number": "number",
+        "count": "integer",
+        "state": "text",
+        "is_on": "flag",
+        "data": "bytes",
+    }
+    kinds = {each for store in STORES for spec in store.records for each in RecordCodec(spec).table.types}
+    assert kinds == {"text", "number", "integer", "bytes"}
+
+
+def test_a_field_that_no_engine_stores_is_refused() -> None:
+    class Odd(msgspec.Struct, frozen=True):
+        item_id: str = msgspec.field(name="key")
+        names: list[str] = []
+
+    with pytest.raises(TypeError, match="which no engine stores"):
+        RecordCodec(RecordSpec(Odd, "odd"))
