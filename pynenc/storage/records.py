@@ -243,7 +243,5 @@ def _type_of(annotation: object) -> str:
     if found == {"integer", "number"}:
         return "number"
     if len(found) != 1 or found == {""}:
-        raise TypeError(
-            f"a field of a record cannot be {annotation}: it is not of one kind that engines store"
-        )
+        raise TypeError(f"a field of a record cannot be {annotation}, which no engine stores")
     return found.pop()
