@@ -1,8 +1,9 @@
 """Progress reports on their way from bodies to the store.
 
 A body only leaves its latest report here. One thread of the process stores what was left, twice a
-second at most, and the end of a body takes its last report along. A report names the claim under
-which its body ran, so that of a body which has lost its ownership counts for nothing.
+second at most, and ends when nothing comes for a while. The end of a body takes its last report along.
+A report names the claim under which its body ran, so that of a body which has lost its ownership counts
+for nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pynenc.storage.group import Group
 from pynenc.storage.record_store import upserts
 
 _PAUSE_S = 0.5
+_IDLE_S = 2.0
 
 
 class ProgressReports:
@@ -54,7 +56,7 @@ class ProgressReports:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="pynenc-progress", daemon=True)
                 self._thread.start()
-        self._woken.set()
+            self._woken.set()
 
     def latest(self, state: InvocationState) -> Progress | None:
         """Return the latest report of an invocation; None if its latest attempt has made none."""
@@ -81,11 +83,20 @@ class ProgressReports:
             group.after(lambda: self._drop(found))
 
     def _run(self) -> None:
-        while self._woken.wait():
+        while self._is_wanted():
             self._woken.clear()
             with self._writing:
                 self._store(list(self.left.values()))
             time.sleep(_PAUSE_S)
+
+    def _is_wanted(self) -> bool:
+        """Wait for the next report; return False if none comes for a while, so that the thread ends."""
+        while not self._woken.wait(_IDLE_S):
+            with self._lock:
+                if not (self._woken.is_set() or self.left):
+                    self._thread = None
+                    return False
+        return True
 
     def _store(self, taken: Sequence[ProgressData]) -> None:
         if not taken:

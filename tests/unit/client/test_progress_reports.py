@@ -16,6 +16,7 @@ from sealed_apps import patch
 from pynenc import Pynenc
 from pynenc.exceptions import InvocationError, InvocationNotFoundError, StorageUnavailableError
 from pynenc.invocation.progress import Progress, new_progress
+from pynenc.lifecycle import progress
 from pynenc.lifecycle.retention import old_progress, purge_ended
 from pynenc.state_backend.progress_records import ProgressData
 from pynenc.storage.group import Group
@@ -238,3 +239,15 @@ def test_a_report_costs_the_body_no_request(app: Pynenc, monkeypatch: pytest.Mon
         reports.leave("one", 1, new_progress(number, None, None, 0.0))
     assert len(stored) <= 2
     assert reports.left["one"].done == 9999
+
+
+def test_the_thread_ends_when_nothing_is_reported(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_IDLE_S", 0.01)
+    monkeypatch.setattr(progress, "_PAUSE_S", 0.0)
+    reports = app.components.progress
+    for number in range(3):
+        reports.leave("one", 1, new_progress(number, None, None, 0.0))
+        until(lambda: reports._thread is None)
+        (stored,) = app.state_backend.read(ProgressData, ["one"])
+        assert stored is not None
+        assert stored.done == number
