@@ -257,14 +257,16 @@ def _density(components: Components, since: float, until: float) -> list[int]:
 
 
 def _active(components: Components, since: float, until: float, task: str) -> tuple[list[Life], bool]:
-    """Return what was done in a time: what ended in it or within an hour after it, and what still runs."""
+    """Return what was done in a time: what ended in it or within an hour after it, and what goes on."""
     found: list[Life] = []
     has_more = False
     for status in _S:
         most = MOST_BARS
         if status in _OWNED:
             lookup, most = StateLookup("status", status.value, None, until, newest_first=True), _MOST_GOING
-        elif status.final or status == _S.RETRY:
+        elif status == _S.RETRY:  # by when they are due: those soon have run not long ago
+            lookup, most = StateLookup("status", status.value, since, until + _LATE_S), _MOST_GOING
+        elif status.final:
             lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=True)
         else:
             continue
