@@ -265,7 +265,8 @@ def _active(components: Components, since: float, until: float, task: str) -> tu
         if status in _OWNED:
             lookup, most = StateLookup("status", status.value, None, until, newest_first=True), _MOST_GOING
         elif status == _S.RETRY:  # by when they are due: those soon have run not long ago
-            lookup, most = StateLookup("status", status.value, since, until + _LATE_S), _MOST_GOING
+            lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=False)
+            most = _MOST_GOING
         elif status.final:
             lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=True)
         else:
