@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -41,23 +41,23 @@ def decode(text: str | bytes | bool | None) -> Scalar:
     What nobody has written with `encode` comes back as bytes, so that the record it stands in counts as
     one that cannot be read, and the others of its page are.
     """
-    if isinstance(text, bytes):
-        return text
-    if not isinstance(text, str) or text == NONE:
-        return None
-    kind, rest = text[:1], text[1:]
-    try:
-        if kind == "s":
-            return rest
-        if kind == "i":
-            return int(rest)
-        if kind == "f":
-            return float(rest)
-        if kind == "b":
-            return b64decode(rest)
-    except ValueError:
-        pass
-    return text.encode()
+    if isinstance(text, str):
+        kind = text[:1]
+        try:
+            if kind == "s":
+                return text[1:]
+            if kind == "f":
+                return float(text[1:])
+            if kind == "i":
+                return int(text[1:])
+            if text == NONE:
+                return None
+            if kind == "b":
+                return b64decode(text[1:])
+        except ValueError:
+            pass
+        return text.encode()
+    return text if isinstance(text, bytes) else None
 
 
 def encode_fields(values: Mapping[str, Scalar]) -> list[str]:
@@ -150,20 +150,23 @@ class _Unpacker:
             return data
 
 
-def decode_fields(
+def decode_rows(
     names: Sequence[str],
-    texts: Iterable[str | bytes | bool | None],
+    rows: Iterable[Sequence[Any]],
     append_only: Sequence[str],
     orders: Sequence[str],
-) -> dict[str, Value]:
-    """Return a record, as the port promises it: nothing is None, but 0 where it orders an index."""
-    record: dict[str, Value] = {}
-    for name, text in zip(names, texts, strict=True):
-        if type(text) is str and text[:1] == "s" and name not in append_only:  # the most common kind
-            record[name] = text[1:]
-        elif name in append_only:
-            record[name] = entries(text)
-        else:
-            value = decode(text)
-            record[name] = 0 if value is None and name in orders else value
-    return record
+) -> Iterator[dict[str, Value]]:
+    """Yield records, each from its key and its values, as the port promises them.
+
+    Nothing is None, but what orders an index is 0 instead.
+    """
+    fields = [(name, name in append_only, 0 if name in orders else None) for name in names]
+    for key, *texts in rows:
+        record: dict[str, Value] = {"key": key}
+        for (name, grows, rest), text in zip(fields, texts, strict=True):
+            if grows:
+                record[name] = entries(text)
+            else:
+                value = decode(text)
+                record[name] = rest if value is None else value
+        yield record

@@ -23,7 +23,7 @@ from pynenc.storage.operations import (
     Scalar,
     Table,
 )
-from pynenc_redis.encoding import NONE, decode, decode_fields, encode, encode_fields, packed_entry
+from pynenc_redis.encoding import NONE, decode, decode_rows, encode, encode_fields, packed_entry
 
 MARK = ""
 """A field that every record has, so that one with no values exists as well."""
@@ -106,10 +106,9 @@ class Program:
             table = operation.table
             names = operation.fields or (*table.fields, *table.append_only)
             orders = orders_of(table)
-            return [
-                {"key": key, **decode_fields(names, texts, table.append_only, orders)} if texts else None
-                for key, texts in zip(operation.keys, reply, strict=True)
-            ]
+            there = [(key, *texts) for key, texts in zip(operation.keys, reply, strict=True) if texts]
+            records = decode_rows(names, there, table.append_only, orders)
+            return [next(records) if texts else None for texts in reply]
         if not isinstance(operation, (Insert, Patch, Delete)):
             return None
         if reply == 1:

@@ -33,7 +33,7 @@ from pynenc.storage.operations import (
 from pynenc.storage.shared_connect import SharedConnect
 from pynenc.storage.subscription import Subscription
 from pynenc_redis.connection import Client, Endpoint, explained, listening_connection
-from pynenc_redis.encoding import decode_fields, encode, unpack
+from pynenc_redis.encoding import decode_rows, encode, unpack
 from pynenc_redis.listener import Listener
 from pynenc_redis.program import Program, index_key, orders_of
 from pynenc_redis.settings import ConfigRedis
@@ -189,10 +189,7 @@ class RedisStorage(Storage):
         begin = f"{self._prefix}:r:{query.table.name}:"
         rows = unpack(self._run(self._find, [self._index(query), begin], request))
         orders = orders_of(query.table)
-        return [
-            {"key": key, **decode_fields(fields, texts, query.table.append_only, orders)}
-            for key, *texts in rows
-        ]
+        return list(decode_rows(fields, rows, query.table.append_only, orders))
 
     def count(self, query: Query) -> int:
         return self.count_many([query])[0]
