@@ -29,7 +29,7 @@ MOST_BARS = 10_000
 _IN_TABLE = 200
 _LATEST = 50
 _PAGE, _MOST_LOOKED = 1000, 50_000
-_MOST_GOING = 1000
+_MOST_RUNNING, _MOST_WAITING = 1000, 500
 _LATE_S = 3600.0
 _PARTS = 10_000
 """The parts of a second that a timeline tells."""
@@ -263,10 +263,11 @@ def _active(components: Components, since: float, until: float, task: str) -> tu
     for status in _S:
         most = MOST_BARS
         if status in _OWNED:
-            lookup, most = StateLookup("status", status.value, None, until, newest_first=True), _MOST_GOING
+            lookup = StateLookup("status", status.value, None, until, newest_first=True)
+            most = _MOST_RUNNING if status is _RUNNING else _MOST_WAITING
         elif status == _S.RETRY:  # by when they are due: those soon have run not long ago
             lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=False)
-            most = _MOST_GOING
+            most = _MOST_WAITING
         elif status.final:
             lookup = StateLookup("status", status.value, since, until + _LATE_S, newest_first=True)
         else:
