@@ -25,6 +25,10 @@ class BodyRecord(Protocol):
         """True if anything was recorded."""
 
     @property
+    def is_replaying(self) -> bool:
+        """True while the body repeats what an earlier run has recorded."""
+
+    @property
     def was_cancelled(self) -> bool:
         """True if the body has been told that it was cancelled, so that what it starts compensates."""
 

@@ -125,6 +125,8 @@ class DistributedInvocation(BaseInvocation[Params, Result]):
     def _report(self, report: Progress) -> None:
         if self.claimed is None:
             raise outside_of_body(self.invocation_id)
+        if self.body_record is not None and self.body_record.is_replaying:
+            return  # it has told that before, and perhaps more since
         self._components.progress.leave(self.invocation_id, self.claimed.claim, report)
 
     def retry(self, from_step: str | None = None) -> BaseInvocation[Params, Result]:

@@ -71,9 +71,12 @@ def _checked(value: object, name: str) -> float:
     except OverflowError:
         number = math.inf
     if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"'{name}' of a progress report is {shown(value, 80)}; it takes a number from 0 on")
+        raise ValueError(
+            f"'{name}' of a progress report is {shown(value, 80)}; it takes a number from 0 on that a "
+            f"float can hold"
+        )
     return number
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() else f"{value:,.6g}"
+    return f"{value:,.0f}" if value.is_integer() and value < 1e15 else f"{value:,.6g}"

@@ -52,6 +52,9 @@ class ProgressReports:
             invocation_id, claim, report.done, report.total, report.message or "", report.at.timestamp()
         )
         with self._lock:
+            later = self.left.get(invocation_id)
+            if later is not None and later.claim > claim:
+                return  # a thread that an earlier run has left behind
             self.left[invocation_id] = data
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="pynenc-progress", daemon=True)

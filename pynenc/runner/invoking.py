@@ -302,6 +302,7 @@ def _outcome(
 ) -> Finished:
     """Return how a run ended whose body gave a result or raised an exception."""
     components, record = app.components, invocation.body_record
+    invocation.claimed = None  # a thread that the body has left behind reports nothing any more
     has_steps = record is not None and record.has_steps
     if record is not None and record.parking is not None:  # then it does not matter how it was left
         return Finished(claim, InvocationStatus.RETRY, "", parking=record.parking, has_steps=True)

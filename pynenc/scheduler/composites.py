@@ -31,6 +31,7 @@ from pynenc.trigger.records import Occurrence, Part, RunState, TriggerRun
 
 _EXPIRED = "expired"
 _EXPIRE_EVERY_S = 5.0
+_MOST_RETRYING = 1000
 _BESIDE = -1
 """Stands for the number of a condition that an occurrence meets too, though it is used for another."""
 
@@ -169,8 +170,15 @@ class Composites:
         if now < self._expire_at:
             return
         self._expire_at = now + _EXPIRE_EVERY_S
+        retrying = {
+            run.trigger_id for run in self._store.find_runs(state=RunState.RETRYING, limit=_MOST_RETRYING)
+        }
         while parts := self._store.expired_parts(now, self._batch):
             runs: dict[str, TriggerRun] = {}
+            kept = [part.part_id for part in parts if _trigger_and_key(part.slot)[0] in retrying]
+            if kept:  # what occurred may yet meet the other conditions, which are looked at again
+                self._store.keep_parts(kept, self._expire_at)
+                parts = [part for part in parts if part.part_id not in kept]
             for part in parts:
                 trigger_id, _ = _trigger_and_key(part.slot)
                 try:

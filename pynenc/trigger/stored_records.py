@@ -271,6 +271,10 @@ class TriggerRecords(RecordStore):
         """Return parts that have waited for the others too long, oldest first."""
         return self.find(Part, Lookup(Part, {"run_id": ""}, high=now), limit)
 
+    def keep_parts(self, part_ids: Sequence[str], until: float) -> None:
+        """Let parts wait for the others until a moment, in seconds since the epoch; absent ones are fine."""
+        self.write([Amend(Part, each, {"expires_at": until}) for each in part_ids])
+
     def use_parts(self, uses: Sequence[tuple[str, str]]) -> list[bool]:
         """Let runs take parts, named by the part's id and the run's; those taken already stay so.
 

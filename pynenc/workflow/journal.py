@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from pynenc.exceptions import WorkflowUsageError
+from pynenc.identifiers.texts import is_storable, shown
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.storage_retry import retry_while_unavailable
 from pynenc.recording.recorder import STEP
@@ -285,3 +286,20 @@ class TransientJournal:
 
     def now(self) -> float:
         return time.time()
+
+
+def check_name(kind: str, name: str) -> None:
+    """Refuse a name that cannot be recorded.
+
+    Raises:
+        WorkflowUsageError: The name is not a string, or contains a lone surrogate.
+    """
+    if not isinstance(name, str):
+        raise WorkflowUsageError(
+            f"the name of a recorded operation ({kind}) is not a string: {shown(name, 80)}"
+        )
+    if not is_storable(name):
+        raise WorkflowUsageError(
+            f"the name {shown(name, 80)} of a recorded operation ({kind}) contains a lone surrogate, which "
+            f"cannot be stored"
+        )

@@ -18,13 +18,12 @@ from pynenc.exceptions import (
     SerializationError,
     WorkflowUsageError,
 )
-from pynenc.identifiers.texts import is_storable, shown
 from pynenc.interruption import Interruption
 from pynenc.lifecycle.parking import Parking
 from pynenc.state_backend.workflow_records import Step
 from pynenc.workflow.attempts import CANCELLED, PATCHED, EarlierAttempts, path_and_attempt
 from pynenc.workflow.branches import Branch, Branches
-from pynenc.workflow.journal import Entry, Journal, Place
+from pynenc.workflow.journal import Entry, Journal, Place, check_name
 
 CHILD = "task"
 EVENT = "event"
@@ -142,7 +141,7 @@ class DurableRun:
 
     def begin(self, kind: str, name: str) -> tuple[Branch, Place]:
         """Take the place for an operation."""
-        _check_name(kind, name)
+        check_name(kind, name)
         step = inside_step.get()
         if step is not None:
             raise WorkflowUsageError(
@@ -227,9 +226,7 @@ class DurableRun:
 
     def used_events(self) -> set[str]:
         """Return the ids of the events that waits have given."""
-        steps = [
-            step for step in [*self.known.values(), *self._new, *self._earlier.left] if step.kind == EVENT
-        ]
+        steps = [each for each in [*self.recorded_steps(), *self._earlier.left] if each.kind == EVENT]
         values = [self.journal.value(step) for step in steps]
         return {value["event_id"] for value in values if isinstance(value, dict)}
 
@@ -239,17 +236,30 @@ class DurableRun:
         """Note the handle on a child."""
         self._children.append((handle, place))
 
-    def forget_failure(self, error: BaseException) -> None:
-        """Drop the operation that raised an error and those behind it, so that the next run tries anew."""
+    def forget_failure(self, error: BaseException) -> bool:
+        """Drop the operation that raised an error and those behind it, so that the next run tries anew.
+
+        Returns:
+            False if no operation has raised it.
+        """
         for raised, place in [*self._raised, *_failed_children(self._children)]:
             if raised is error:
-                branch, index = place
-                last = max(at for path, at in [*self.known, place, *self._taken(branch)] if path == branch)
-                places = [(branch, at) for at in range(index, last + 1)]
-                sources = [step for each in places if (step := self._sources.get(each)) is not None]
-                behind = [step for step in self._earlier.drop() if path_and_attempt(step.branch)[0] == branch]
-                self.journal.forget(places, [*sources, *behind])
-                return
+                self.forget_from(place)
+                return True
+        return False
+
+    def forget_from(self, place: Place) -> None:
+        """Drop what is recorded at a place and behind it, in its branch."""
+        branch, index = place
+        last = max(at for path, at in [*self.known, place, *self._taken(branch)] if path == branch)
+        places = [(branch, at) for at in range(index, last + 1)]
+        sources = [step for each in places if (step := self._sources.get(each)) is not None]
+        behind = [step for step in self._earlier.drop() if path_and_attempt(step.branch)[0] == branch]
+        self.journal.forget(places, [*sources, *behind])
+
+    def recorded_steps(self) -> list[Step]:
+        """Return what this attempt has recorded, in this run and before."""
+        return [*self.known.values(), *self._new]
 
     def _taken(self, path: str) -> list[Place]:
         return [(path, branch.next_index - 1) for branch in self.branches.all if branch.path == path]
@@ -381,20 +391,3 @@ def _shown(kind: str, name: str) -> str:
 def _failed_children(children: Sequence[tuple[Any, Place]]) -> list[tuple[BaseException, Place]]:
     pairs = [(handle.error if handle.is_settled else None, place) for handle, place in children]
     return [(error, place) for error, place in pairs if error is not None]
-
-
-def _check_name(kind: str, name: str) -> None:
-    """Refuse a name that cannot be recorded.
-
-    Raises:
-        WorkflowUsageError: The name is not a string, or contains a lone surrogate.
-    """
-    if not isinstance(name, str):
-        raise WorkflowUsageError(
-            f"the name of a recorded operation ({kind}) is not a string: {shown(name, 80)}"
-        )
-    if not is_storable(name):
-        raise WorkflowUsageError(
-            f"the name {shown(name, 80)} of a recorded operation ({kind}) contains a lone surrogate, which "
-            f"cannot be stored"
-        )

@@ -28,6 +28,7 @@ from pynenc.workflow.runtime import WorkflowRuntime
 R = TypeVar("R")
 SLEEP, WAIT, GAVE_UP = "sleep", "wait_event", "gave_up"
 _LONGEST_S = 3600.0
+_DEEPEST = 20
 LOOK_AGAIN_S = 30.0
 """After how many seconds a body looks by itself, in case the end of a child was lost."""
 GIVEN_UP = False
@@ -72,7 +73,7 @@ class WaitingOperations:
         """Do the same as `sleep`, for coroutines."""
         due = self._due(duration)
         if self.run.repeats(GAVE_UP, str(due)):
-            await _until_cancelled()
+            await self._until_cancelled()
         parking = self._parking(due, f"until {described(due)}")
         try:
             await self._sit_out_async(parking, lambda: self._is_over(due) or None)
@@ -120,7 +121,7 @@ class WaitingOperations:
                 self._give_up(branch, place, code, filter)
                 raise
         if self.run.journal.value(step) is GIVEN_UP:
-            await _until_cancelled()
+            await self._until_cancelled()
         return self._payload_of(step, code)
 
     def _give_up(self, branch: Branch, place: Place, code: str, filter: Filter | None) -> None:
@@ -129,12 +130,25 @@ class WaitingOperations:
             self.run.record(branch, Entry(place, EVENT, code, GIVEN_UP))
             self._runtime.expect_no_more(place, code, filter, 0)
 
+    async def _until_cancelled(self) -> None:
+        """Wait until the body cancels this, as it did before, or until the invocation is cancelled."""
+
+        def never() -> None:
+            self.run.raise_cancelled_ahead(GAVE_UP)
+
+        await self._sit_out_async(self._parking(NEVER, "what gives up a wait, as before"), never)
+
     def _is_given_up(self) -> bool:
         """Return whether it is the body itself that cancels a wait, and not what ends or parks the body."""
         body, interruption = body_task.get(), self.run.interruption
         if self.run.parking is not None or (body is not None and body.done()):
             return False
         return not (interruption.is_abandoned or interruption.is_requested)
+
+    @property
+    def is_replaying(self) -> bool:
+        """True while the body repeats what an earlier run has recorded."""
+        return self.run.branches.current().ahead in self.run.known
 
     def park_for(self, invocation_ids: Sequence[str]) -> None:
         """Leave the body if what it waits for is a child workflow which is parked itself.
@@ -192,8 +206,20 @@ class WaitingOperations:
         self.run.check_complete()
 
     def forget_failure(self, error: BaseException) -> None:
-        """Drop the operation that raised an error, so that the next run tries it again."""
-        self.run.forget_failure(error)
+        """Drop the operation that raised an error, so that the next run tries it again.
+
+        The error of a timeout of asyncio belongs to the wait that it has cut short.
+        """
+        if not self.run.forget_failure(error) and _is_timeout(error):
+            given_up = [step for step in self.run.recorded_steps() if self._was_given_up(step)]
+            if given_up:
+                last = max(given_up, key=lambda step: (step.at, step.index))
+                self.run.forget_from((last.branch, last.index - 1))  # the sleep, or the time of the wait
+
+    def _was_given_up(self, step: Step) -> bool:
+        if step.kind == EVENT:
+            return self.run.journal.value(step) is GIVEN_UP
+        return step.kind == GAVE_UP
 
     def waiting_for(self, invocation_ids: Sequence[str]) -> AbstractContextManager[object]:
         """Return what to enter while the body waits for other invocations."""
@@ -305,9 +331,13 @@ class WaitingOperations:
         return found
 
 
-async def _until_cancelled() -> None:
-    """Wait until the body cancels this, as it did when that was recorded."""
-    await asyncio.Event().wait()
+def _is_timeout(error: BaseException | None) -> bool:
+    """Return whether an error is, or comes from, that of a timeout."""
+    for _ in range(_DEEPEST):
+        if error is None or isinstance(error, TimeoutError):
+            break
+        error = error.__cause__ or error.__context__
+    return isinstance(error, TimeoutError)
 
 
 def seconds_of(value: float | timedelta, what: str) -> float:
