@@ -59,12 +59,10 @@ class Branches:
 
     def current(self) -> Branch:
         """Return the branch of the running code; a new one if it has none."""
-        task = _running_task()
-        if task is None or task is body_task.get():
-            return self._body
-        found = _current.get()
-        if found is not None and found.owner is self and found.task is task:
-            return found
+        known = self.known()
+        if known is not None:
+            return known
+        task, found = _running_task(), _current.get()
         parent = found if found is not None and found.owner is self else self._body
         path = f"{parent.path}.{parent.children}" if parent.path else str(parent.children)
         parent.children += 1
@@ -72,6 +70,14 @@ class Branches:
         self.all.append(branch)
         _current.set(branch)
         return branch
+
+    def known(self) -> Branch | None:
+        """Return the branch of the running code, if it has one already; to ask leaves nothing behind."""
+        task = _running_task()
+        if task is None or task is body_task.get():
+            return self._body
+        found = _current.get()
+        return found if found is not None and found.owner is self and found.task is task else None
 
 
 def _running_task() -> asyncio.Task[object] | None:

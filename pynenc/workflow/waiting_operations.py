@@ -148,7 +148,8 @@ class WaitingOperations:
     @property
     def is_replaying(self) -> bool:
         """True while the body repeats what an earlier run has recorded."""
-        return self.run.branches.current().ahead in self.run.known
+        branch = self.run.branches.known()
+        return branch is not None and branch.ahead in self.run.known
 
     def park_for(self, invocation_ids: Sequence[str]) -> None:
         """Leave the body if what it waits for is a child workflow which is parked itself.

@@ -110,3 +110,23 @@ def test_what_ends_with_a_failed_attempt_was_not_given_up(app: Pynenc) -> None:
         until(lambda: attempt_bodies.DONE["runs"] == 2)
         app.send_event(call.invocation_id, "paid", {"n": 7})
         assert call.wait(20) == [7, None]
+
+
+@pytest.mark.parametrize("way", ["sleep", "wait_for", "chained"])
+def test_the_attempt_after_a_timeout_of_asyncio_waits_anew(app: Pynenc, way: str) -> None:
+    inline = app.conf.dev_mode_force_sync_tasks
+    if inline and way != "sleep":
+        return  # no event can reach it
+    root = app.workflow(max_retries=3, retry_for=(ConnectionError, TimeoutError), retry_delay=0.0)(
+        attempt_bodies.is_cut_short
+    )
+    if inline:
+        assert root(way).result == "first 1"
+        return
+    call = root(way)
+    with running(app):
+        if way != "sleep":
+            until(lambda: call.num_retries == 1)
+            app.send_event(call.invocation_id, "paid", {"n": 1})
+        assert call.wait(20) == "first 1"
+    assert attempt_bodies.DONE["first"] == 1

@@ -176,3 +176,27 @@ async def leaves_waits_behind() -> list[Any]:
     if DONE["runs"] == 1:
         raise ConnectionError("another attempt")
     return [(await beside[0])["n"], await beside[1]]
+
+
+async def is_cut_short(way: str) -> str:
+    """Fail with asyncio's timeout in the first attempt, and have time enough in the next."""
+    _, wf = here()
+    DONE["runs"] += 1
+    first = await wf.async_step("first", lambda: _later("first"))
+    limit = 0.05 if _attempt() == 0 else 60
+    if way == "sleep":
+        async with asyncio.timeout(limit):
+            await wf.async_sleep(0.2)
+    elif way == "wait_for":
+        await asyncio.wait_for(wf.async_wait_event("paid"), limit)
+    else:
+        try:
+            async with asyncio.timeout(limit):
+                await wf.async_wait_event("paid", timeout=60)
+        except TimeoutError as error:
+            raise ConnectionError("too late") from error
+    return first
+
+
+async def _later(what: str) -> str:
+    return _do(what)

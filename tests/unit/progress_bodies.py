@@ -11,6 +11,10 @@ from pynenc.workflow.context import WorkflowContext
 
 GO_ON = threading.Event()
 BEGUN: list[int] = []
+LATE: list[Exception] = []
+SEEN: list[float] = []
+LOUD: set[str] = set()
+THREADS: list[threading.Thread] = []
 
 
 def here() -> Any:
@@ -75,3 +79,47 @@ def reports(done: Any) -> str:
     except Exception as error:  # noqa: BLE001 - which one is what is looked at
         return f"{type(error).__name__}: {error}"
     return "accepted"
+
+
+def returns_before_its_thread() -> None:
+    """Leave a thread behind that reports after the body has ended."""
+    invocation = here()
+
+    def report() -> None:
+        GO_ON.wait()
+        try:
+            invocation.progress(99)
+        except Exception as error:  # noqa: BLE001 - which one is what is looked at
+            LATE.append(error)
+
+    THREADS.append(threading.Thread(target=report))
+    THREADS[-1].start()
+
+
+async def reports_beside_steps() -> list[str]:
+    """Report from asyncio tasks before their first step, in one run and not in the next."""
+    wf: WorkflowContext = here().task.wf
+
+    async def told(name: str) -> str:
+        BEGUN.append(1)
+        return name
+
+    async def one(name: str) -> str:
+        if name in LOUD:
+            here().progress(1)
+        await asyncio.sleep(0.01 if name == "a" else 0)
+        return await wf.async_step(name, lambda: told(name))
+
+    both = await asyncio.gather(one("a"), one("b"))
+    await wf.async_wait_event("go on")
+    return both
+
+
+def parks_twice() -> None:
+    wf: WorkflowContext = here().task.wf
+    here().progress(1, 3)
+    wf.wait_event("go on")
+    here().progress(2, 3)
+    wf.wait_event("end")
+    SEEN.append(here().progress().done)
+    here().progress(3, 3)

@@ -116,6 +116,50 @@ def test_a_parked_workflow_keeps_its_report(app: Pynenc) -> None:
     assert told(app, call) == (3, 3, None)
 
 
+def test_what_is_repeated_reports_nothing_again(app: Pynenc) -> None:
+    app.conf.workflow_park_after_seconds = 0.0
+    bodies.SEEN.clear()
+    call = app.workflow(bodies.parks_twice)()
+    for done, event in [(1, "go on"), (2, "end"), (3, "")]:
+        InlineRunner(app).run_due()
+        assert told(app, call) == (done, 3, None)
+        if event:
+            app.send_event(call.invocation_id, event)
+    assert bodies.SEEN == [2]
+
+
+def test_a_report_is_no_operation_of_a_workflow(app: Pynenc) -> None:
+    app.conf.workflow_park_after_seconds = 0.0
+    bodies.LOUD.clear()
+    call = app.workflow(bodies.reports_beside_steps)()
+    InlineRunner(app).run_due()
+    bodies.LOUD.add("a")  # its first operation came second
+    app.send_event(call.invocation_id, "go on")
+    InlineRunner(app).run_due()
+    assert call.result == ["a", "b"]
+    assert len(bodies.BEGUN) == 2
+
+
+def test_a_thread_that_a_body_leaves_behind_reports_nothing(app: Pynenc) -> None:
+    bodies.LATE.clear()
+    call = app.task(bodies.returns_before_its_thread)()
+    InlineRunner(app).run_due()
+    bodies.GO_ON.set()
+    bodies.THREADS.pop().join()
+    (error,) = bodies.LATE
+    assert isinstance(error, InvocationError)
+    assert told(app, call) is None
+    assert not app.components.progress.left
+
+
+def test_an_earlier_run_replaces_no_report(app: Pynenc, monkeypatch: pytest.MonkeyPatch) -> None:
+    reports = app.components.progress
+    monkeypatch.setattr(reports, "_store", lambda taken: None)
+    reports.leave("one", 2, new_progress(5, None, None, 0.0))
+    reports.leave("one", 1, new_progress(9, None, None, 0.0))
+    assert reports.left["one"].done == 5
+
+
 def test_only_the_body_reports(app: Pynenc) -> None:
     call = app.task(bodies.many)(1)
     with pytest.raises(InvocationError, match=f"the progress of invocation {call.invocation_id} is reported"):

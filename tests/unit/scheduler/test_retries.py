@@ -296,3 +296,28 @@ def test_another_process_solves_a_problem(app: Pynenc, clock: Clock) -> None:
     app.trigger.emit_event("code", {"value": 2})
     other.work()
     assert app.trigger.find_problems() == []
+
+
+def test_parts_wait_for_a_filter_that_is_tried_again(app: Pynenc, clock: Clock) -> None:
+    pair = all_of(on_event("a", is_wanted), on_event("b"), within=3)
+    echo = define(app, plain_tasks.echo, pair.with_arguments({"value": 1}))
+    evaluating = Evaluating(app)
+    broken.add("filter")
+    app.trigger.emit_event("a", {"value": 7})
+    app.trigger.emit_event("b", {"value": 7})
+    evaluating.work()
+    for _ in range(12):  # far longer than the other part waits
+        clock.now += 1
+        evaluating.work()
+    broken.clear()
+    clock.now += 10
+    evaluating.work()
+    assert len(fired(app, echo)) == 1
+    app.trigger.emit_event("a", {"value": 8})
+    for _ in range(3):  # what nothing is tried again for expires as ever
+        evaluating.work()
+        clock.now += 20
+    assert app.trigger.find_runs(state=RunState.RETRYING) == []
+    assert len(fired(app, echo)) == 1
+    (dropped,) = [run for run in app.trigger.find_runs() if run.reason]
+    assert dropped.reason == "the other conditions were not met within 3 s"
