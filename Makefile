@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint check docs bench bench-monitor thorough first-hour fuzz soak pictures clean
+.PHONY: demo test lint check docs bench bench-monitor thorough first-hour fuzz soak soak-monitor pictures clean
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "pynenc needs Python 3.11 or later; name one with PYTHON=..."; exit 1; }
@@ -75,6 +75,9 @@ fuzz: $(VENV)/.dev
 
 soak: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.soak_run
+
+soak-monitor: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.monitor_soak
 
 clean:
 	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis
