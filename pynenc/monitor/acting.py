@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from pynenc.actions.audit import Actor, Deed, audited
@@ -128,25 +129,28 @@ def _silence(deeds: Deeds, target: str, fields: Fields) -> str:
 def _pause_trigger(deeds: Deeds, target: str, fields: Fields) -> str:
     trigger = deeds.components.trigger
     found = trigger.get_definition(target).trigger_id
-    words = "it is paused", "it was paused already"
-    return deeds.do(Deed("pause", found), lambda _: words[0] if trigger.pause(found) else words[1])
+    return _change(deeds, "pause", found, trigger.pause, ("it is paused", "it was paused already"))
 
 
 def _resume_trigger(deeds: Deeds, target: str, fields: Fields) -> str:
     trigger = deeds.components.trigger
     found = trigger.get_definition(target).trigger_id
-    words = "it is resumed", "it was not paused"
-    return deeds.do(Deed("resume", found), lambda _: words[0] if trigger.resume(found) else words[1])
+    return _change(deeds, "resume", found, trigger.resume, ("it is resumed", "it was not paused"))
 
 
 def _drain(deeds: Deeds, target: str, fields: Fields) -> str:
-    words = "it claims nothing more", "it drains already"
-    return deeds.do(Deed("drain", target), lambda _: words[0 if drain(deeds.components, target) else 1])
+    act = partial(drain, deeds.components)
+    return _change(deeds, "drain", target, act, ("it claims nothing more", "it drains already"))
 
 
 def _undrain(deeds: Deeds, target: str, fields: Fields) -> str:
-    words = "it claims again", "it does not drain"
-    return deeds.do(Deed("undrain", target), lambda _: words[0 if undrain(deeds.components, target) else 1])
+    act = partial(undrain, deeds.components)
+    return _change(deeds, "undrain", target, act, ("it claims again", "it does not drain"))
+
+
+def _change(deeds: Deeds, word: str, target: str, act: Callable[[str], bool], words: tuple[str, str]) -> str:
+    """Do something to a target, and say in the first words that it has changed it, or else in the second."""
+    return deeds.do(Deed(word, target), lambda _: words[0] if act(target) else words[1])
 
 
 def _fire(deeds: Deeds, target: str, fields: Fields) -> str:

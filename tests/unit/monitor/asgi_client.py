@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -42,3 +43,10 @@ class Client:
                 return answer
 
         return asyncio.run(send())
+
+
+def run_to_end(call: Any) -> str:
+    """Return the id of an invocation once it has ended, however it did."""
+    with suppress(Exception):
+        call.wait(60)
+    return str(call.invocation_id)

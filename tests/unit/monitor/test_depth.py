@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
-from asgi_client import Client
+from asgi_client import Client, run_to_end
 
 from pynenc import Pynenc
 from pynenc.conf.config_monitor import ConfigMonitor
@@ -80,12 +79,6 @@ def _masking() -> Masking:
     return Masking(app.conf, ())
 
 
-def _run(call: Any) -> str:
-    with suppress(Exception):
-        call.wait(60)
-    return str(call.invocation_id)
-
-
 def _data(number: int, parent: str | None, root: str) -> InvocationData:
     key = f"{number:032x}"
     return InvocationData(
@@ -98,7 +91,7 @@ def _data(number: int, parent: str | None, root: str) -> InvocationData:
 
 def test_a_family_is_a_tree_in_which_failed_ones_are_always_shown(client: Client) -> None:
     with working(app):
-        root = _run(flow(40))
+        root = run_to_end(flow(40))
     found = family(app.components, _masking(), root)
     assert found is not None
     rows = found["rows"]
@@ -146,7 +139,7 @@ def test_a_circle_is_cut() -> None:
 def test_live_shows_what_changed_last(client: Client) -> None:
     assert "Nothing has happened yet" in client.get("/live").text
     with working(app):
-        ids = [_run(leaf(number)) for number in (1, 13)]
+        ids = [run_to_end(leaf(number)) for number in (1, 13)]
     found = live(app.components, _masking(), "")
     assert [row["id"] for row in found["rows"]] == ids[::-1]
     assert found["rows"][0]["error"] == "ValueError"
@@ -273,7 +266,7 @@ def test_one_part_of_the_system_that_is_away_leaves_the_others(
 
 def test_a_text_that_is_pasted_is_read_and_not_kept(client: Client) -> None:
     with working(app):
-        known = _run(leaf(1))
+        known = run_to_end(leaf(1))
     text = f"<script>alert(1)</script>\x1b[31m {known} and {'0' * 32} password=sesame\n" * 2
     answer = client.post("/logs", data={"text": text})
     assert answer.status_code == 200
@@ -301,7 +294,7 @@ def many(count: int) -> int:
 
 def test_steps_are_shown_a_page_at_a_time(client: Client) -> None:
     with working(app):
-        found = _run(many(450))
+        found = run_to_end(many(450))
     seen, path = list[str](), f"/invocations/{found}"
     for _ in range(3):
         page = client.get(path).text
@@ -316,8 +309,8 @@ def test_steps_are_shown_a_page_at_a_time(client: Client) -> None:
 def test_a_task_has_a_page(client: Client) -> None:
     app.register_deferred_triggers()
     with working(app):
-        _run(leaf(1))
-        _run(leaf(13))
+        run_to_end(leaf(1))
+        run_to_end(leaf(13))
     page = client.get(f"/tasks/{leaf.task_id.key}").text
     assert page.count('<td data-name="Id">') == 2
     assert "ValueError" in page

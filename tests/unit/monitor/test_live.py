@@ -96,8 +96,8 @@ def test_a_store_that_is_away_is_told_and_comes_back(
     asyncio.run(look())
 
 
-def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "LIVE_S", 5.0)
+def _looks_at(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list to which each page is added that is rendered from now on."""
     looks: list[str] = []
     original = monitor._look
 
@@ -106,6 +106,12 @@ def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytes
         return original(key, given)
 
     monkeypatch.setattr(monitor, "_look", counted)
+    return looks
+
+
+def test_many_who_look_at_one_page_cost_one(monitor: Monitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LIVE_S", 5.0)
+    looks = _looks_at(monitor, monkeypatch)
 
     async def first(events: AsyncIterator[str]) -> str:
         await anext(events)
@@ -131,14 +137,7 @@ def test_a_page_is_rendered_when_something_has_moved_or_after_a_while(
 ) -> None:
     monkeypatch.setattr(live, "CALM_S", 1e9)
     monkeypatch.setattr(live, "_KEPT_S", 1e9)
-    looks: list[str] = []
-    original = monitor._look
-
-    def counted(key: PageKey, given: dict[str, str]) -> Any:
-        looks.append(key.place)
-        return original(key, given)
-
-    monkeypatch.setattr(monitor, "_look", counted)
+    looks = _looks_at(monitor, monkeypatch)
     key = PageKey("", "queues", "", True)
 
     async def look() -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any
 
 import pytest
-from asgi_client import Client
+from asgi_client import Client, run_to_end
 
 from pynenc import Pynenc
 from pynenc.conf.config_monitor import ConfigMonitor
@@ -50,16 +48,10 @@ def _masking() -> Masking:
     return Masking(app.conf, ())
 
 
-def _run(call: Any) -> str:
-    with suppress(Exception):
-        call.wait(60)
-    return str(call.invocation_id)
-
-
 def test_a_timeline_has_each_run_where_it_was(client: Client) -> None:
     begin = app.components.now()
     with working(app):
-        ids = [_run(leaf(number)) for number in (1, 13)]
+        ids = [run_to_end(leaf(number)) for number in (1, 13)]
     end = app.components.now()
     found = timeline(app.components, _masking(), begin - 1, end + 1, "")
     bars = found["content"]["bars"]
@@ -95,7 +87,7 @@ def test_a_timeline_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = app.components.now()
     with working(app):
         for number in range(5):
-            _run(leaf(number))
+            run_to_end(leaf(number))
     found = timeline(app.components, _masking(), begin - 1, begin + 100, "")
     assert (found["bars"], found["has_more"], found["density"]) == (3, True, [])
     flush_counts(app.components)
