@@ -170,11 +170,10 @@ class Composites:
         if now < self._expire_at:
             return
         self._expire_at = now + _EXPIRE_EVERY_S
-        retrying = {
-            run.trigger_id for run in self._store.find_runs(state=RunState.RETRYING, limit=_MOST_RETRYING)
-        }
         while parts := self._store.expired_parts(now, self._batch):
             runs: dict[str, TriggerRun] = {}
+            retried = self._store.find_runs(state=RunState.RETRYING, limit=_MOST_RETRYING)
+            retrying = {run.trigger_id for run in retried}
             kept = [part.part_id for part in parts if _trigger_and_key(part.slot)[0] in retrying]
             if kept:  # what occurred may yet meet the other conditions, which are looked at again
                 self._store.keep_parts(kept, self._expire_at)
