@@ -17,8 +17,8 @@ $(VENV)/.core: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml plugins/pynenc-redis/pyproject.toml plugins/pynenc-mongo/pyproject.toml plugins/pynenc-otel/pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -e '.[dev]' -e plugins/pynenc-redis -e plugins/pynenc-mongo -e plugins/pynenc-otel
+$(VENV)/.dev: pyproject.toml plugins/pynenc-redis/pyproject.toml plugins/pynenc-mongo/pyproject.toml plugins/pynenc-otel/pyproject.toml plugins/pynenc-rabbitmq/pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -e plugins/pynenc-redis -e plugins/pynenc-mongo -e plugins/pynenc-otel -e plugins/pynenc-rabbitmq
 	@touch $@ $(VENV)/.core
 
 $(VENV)/.bench: pyproject.toml | $(BIN)/python

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-from pynenc.broker.base_broker import BaseBroker
+from pynenc.broker.base_broker import BaseBroker, Delivery, Message
+from pynenc.broker.plain_broker import Incoming, Outgoing, PlainBroker
 from pynenc.broker.storage_broker import StorageBroker
 from pynenc.builder import PynencBuilder
 from pynenc.client_data_store.base_client_data_store import BaseClientDataStore
@@ -21,7 +22,7 @@ from pynenc.state_backend.base_state_backend import BaseStateBackend
 from pynenc.state_backend.storage_state_backend import StorageStateBackend
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageDriver
-from pynenc.storage.operations import Cursor
+from pynenc.storage.operations import Cursor, QueueDepth
 from pynenc.storage.record_store import Amend, Lookup, RecordSpec, Remove, Save, Wake, key_of
 from pynenc.trigger.base_trigger import BaseTrigger
 from pynenc.trigger.storage_trigger import StorageTrigger
@@ -36,7 +37,13 @@ __all__ = [
     "ClientDataStoreMethod",
     "ComponentContext",
     "Cursor",
+    "Delivery",
+    "Incoming",
     "Lookup",
+    "Message",
+    "Outgoing",
+    "PlainBroker",
+    "QueueDepth",
     "RecordSpec",
     "Remove",
     "Save",

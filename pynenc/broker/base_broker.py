@@ -56,12 +56,17 @@ class Delivery(msgspec.Struct, frozen=True):
 class BaseBroker(DataComponent):
     """Carries messages from who submits to who runs.
 
-    It may deliver twice and in any order of equals; it must not lose a message that it has
-    accepted, though a lost one costs only time: reconciliation pushes it again.
+    It may deliver twice and in any order of equals. To implement one on a message system, subclass
+    `PlainBroker`, which asks for less.
+
+    Attributes:
+        is_exact: Whether it loses no message that it has accepted, knows one that it holds already, holds
+            back what is delayed, and counts exactly. For one that is not, all this is done from the records.
     """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigBroker
     conf: ConfigBroker
+    is_exact: ClassVar[bool] = True
 
     @abstractmethod
     def push(self, messages: Sequence[Message]) -> None:
@@ -88,6 +93,10 @@ class BaseBroker(DataComponent):
     @abstractmethod
     def queues(self) -> list[str]:
         """Return names of the queues that hold anything."""
+
+    def backlog(self, queue: str) -> int | None:
+        """Return how many messages of a queue can be taken now; None if that is not known."""
+        return self.depth([queue])[queue].ready
 
     def look(self, messages: Sequence[Message], limit: int = 10_000) -> list[QueuedItem | None] | None:
         """Return where messages stand in their queues, None for those that are not queued.

@@ -12,7 +12,7 @@ from pynenc.explaining.pace import in_line
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle.parking import NEVER
-from pynenc.lifecycle.recovery import SETTLE_S
+from pynenc.lifecycle.resending import SETTLE_S
 
 _S = InvocationStatus
 _START = "start one with 'pynenc runner start'"

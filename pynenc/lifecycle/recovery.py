@@ -7,7 +7,7 @@ the next that was interrupted half way is found by the status it left behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from pynenc.exceptions import RecoveryLimitError
 from pynenc.invocation.data import OutcomeData
@@ -17,31 +17,14 @@ from pynenc.lifecycle import slots
 from pynenc.lifecycle.cancellation import cancel_children
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.failures import note_failure
+from pynenc.lifecycle.resending import SETTLE_S, pages, push_forgotten
 from pynenc.lifecycle.run_log import log_recovered
 from pynenc.lifecycle.submission import message_for
 from pynenc.recording.recorder import RECOVERED
 from pynenc.serializer.exception_data import readable
 from pynenc.storage.group import Group
-from pynenc.storage.operations import Cursor
 
 _S = InvocationStatus
-_PAGE = 200
-SETTLE_S = 5.0
-"""How old a record must be before it counts as left behind half way, or without a message."""
-
-
-def pages(
-    components: Components, status: InvocationStatus, before: float | None
-) -> Iterator[list[InvocationState]]:
-    """Return records with a status in batches, oldest first."""
-    after: Cursor | None = None
-    while True:
-        states = components.orchestrator.find_states(status, before, _PAGE, after)
-        if states:
-            yield states
-        if len(states) < _PAGE:
-            return
-        after = Cursor(states[-1].since, states[-1].invocation_id)
 
 
 def recover_runners(components: Components, runner_ids: Collection[str], actor_id: str) -> int:
@@ -68,6 +51,7 @@ def recover(components: Components, actor_id: str) -> int:
         recover_owned(components, actor_id)
         + recover_pending(components, actor_id)
         + recover_waiting(components, actor_id)
+        + push_forgotten(components, components.orchestrator.now() - SETTLE_S)
     )
 
 
@@ -91,18 +75,16 @@ def recover_pending(components: Components, actor_id: str) -> int:
 
 
 def recover_waiting(components: Components, actor_id: str) -> int:
-    """Go on with what a crash left half way, without its message or without its slot.
+    """Go on with what a crash left half way or without its slot.
 
     Returns:
-        How many invocations were led on or queued again.
+        How many invocations were led on.
     """
     now, recovered = components.orchestrator.now(), 0
     for status in [each for each in _S if each.is_passing]:
         for states in pages(components, status, now - SETTLE_S):
             recovered += reroute(components, states, actor_id)
-    recovered += wake_blocked(components, now, actor_id)
-    recovered += push_forgotten(components, now - SETTLE_S)
-    return recovered
+    return recovered + wake_blocked(components, now, actor_id)
 
 
 def _take_back(
@@ -199,21 +181,3 @@ def wake_blocked(components: Components, now: float, actor_id: str) -> int:
         keys = [state.slot_key for state in states if state.slot_key is not None]
         woken += slots.hand_on(components, keys, actor_id)
     return woken
-
-
-def push_forgotten(components: Components, before: float) -> int:
-    """Push records that can be run and whose message may be lost.
-
-    A queue that holds ready messages is left alone: its runners have work, and what is missing
-    is found when they are through with it.
-    """
-    pushed = 0
-    for status in [each for each in _S if each.is_available]:
-        for states in pages(components, status, before):
-            depths = components.broker.depth(sorted({state.queue for state in states}))
-            lost = [state for state in states if depths[state.queue].ready == 0]
-            if not lost:
-                break
-            components.broker.push([message_for(state) for state in lost])
-            pushed += len(lost)
-    return pushed

@@ -220,11 +220,7 @@ def index_cached_results(components: Components, ending: Sequence[InvocationStat
 
 def message_for(state: InvocationState) -> Message:
     """Return the message that tells that this state can be run."""
+    not_before = state.not_before if state.not_before > state.changed_at else 0.0
     return Message(
-        state.invocation_id,
-        state.claim,
-        state.status.value,
-        state.queue,
-        state.priority,
-        state.not_before,
+        state.invocation_id, state.claim, state.status.value, state.queue, state.priority, not_before
     )

@@ -16,6 +16,7 @@ from pynenc.lifecycle import recovery
 from pynenc.lifecycle.components import Components
 from pynenc.lifecycle.count_keeping import QUIET_S, fold
 from pynenc.lifecycle.leadership import lead, resign
+from pynenc.lifecycle.resending import DUE_LOOK_S, Resending
 from pynenc.lifecycle.retention import Retention
 from pynenc.lifecycle.rollups import roll_up
 
@@ -80,6 +81,8 @@ class Housekeeping:
         self._owned = Schedule(every_s, conf.recover_running_invocations_cron)
         self._pending = Schedule(every_s, conf.recover_pending_invocations_cron)
         self._waiting = Schedule(every_s)
+        self._resending = Resending(components)
+        self._lost = Schedule(every_s)
         self._retention = Retention(components)
         self._counts = Schedule(QUIET_S / 4)
         self._minutes = Schedule(_MINUTE_S)
@@ -91,6 +94,8 @@ class Housekeeping:
         self._rounds = Schedule(self._retention.round_s)
         crons = (conf.recover_running_invocations_cron, conf.recover_pending_invocations_cron)
         looks = [every_s, self._retention.round_s, *(_CRON_LOOK_S for cron in crons if cron)]
+        if not components.broker.is_exact:
+            looks.append(DUE_LOOK_S)
         looks += [_ALERTS_S] * conf.alerts + [_MINUTE_S] * (conf.observation != Observation.OFF)
         if conf.atomic_service_check_interval_minutes is not None:
             looks.append(conf.atomic_service_check_interval_minutes * 60)
@@ -132,6 +137,9 @@ class Housekeeping:
         ):
             if schedule.is_due(now):
                 recovered += act(components, self._actor_id)
+        recovered += self._resending.push_due(now)
+        if self._lost.is_due(now):
+            recovered += self._resending.push_lost(now)
         if recovered:
             self._components.logger.info("%d invocation(s) were recovered or queued again", recovered)
         if self._counts.is_due(now):

@@ -17,6 +17,7 @@ from pynenc.testing.life_suite import LifeSuite
 from pynenc.testing.measure_suite import MeasureSuite
 from pynenc.testing.orchestrator_suite import OrchestratorSuite
 from pynenc.testing.outage_suite import Engine, OutageSuite
+from pynenc.testing.plain_broker_suite import PlainBrokerSuite
 from pynenc.testing.queue_suite import QueueSuite
 from pynenc.testing.record_suite import RecordSuite
 from pynenc.testing.rehearsal import Rehearsal, rehearsing
@@ -83,6 +84,7 @@ __all__ = [
     "MeasureSuite",
     "OrchestratorSuite",
     "OutageSuite",
+    "PlainBrokerSuite",
     "QueueSuite",
     "RecordSuite",
     "Rehearsal",

@@ -21,6 +21,7 @@ from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
 from pynenc.lifecycle.claiming import claim, hand_back_claimed
 from pynenc.lifecycle.execution import Finished, finish_and_start
+from pynenc.lifecycle.resending import SETTLE_S, push_forgotten
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures, running
 
@@ -172,7 +173,7 @@ class ConcurrencySuite(AppFixtures):
         app.orchestrator.delete([begun.state])
         states = app.orchestrator.find_states(_S.CONCURRENCY_CONTROLLED)
         assert [state.invocation_id for state in states] == [second.invocation_id]
-        moment = app.orchestrator.now() + recovery.SETTLE_S + 1
+        moment = app.orchestrator.now() + SETTLE_S + 1
         assert recovery.wake_blocked(app.components, moment, "boss") == 1
         assert _ids(_claim(app)) == [second.invocation_id]
 
@@ -246,7 +247,7 @@ class ConcurrencySuite(AppFixtures):
         assert _ids(_claim(app)) == [now.invocation_id]
         state = app.orchestrator.find_states(_S.REGISTERED, limit=1)[0]
         assert state.not_before > app.orchestrator.now() + 3000
-        assert recovery.push_forgotten(app.components, app.orchestrator.now() + 60) == 0
+        assert push_forgotten(app.components, app.orchestrator.now() + 60) == 0
         with running(app):
             assert add.options(delay=0.05)(3, 4).result == 7
 

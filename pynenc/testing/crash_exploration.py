@@ -12,6 +12,7 @@ from pynenc.app import Pynenc
 from pynenc.invocation.state import InvocationState
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery
+from pynenc.lifecycle.resending import SETTLE_S
 from pynenc.lifecycle.waiting import Ended, RaisedError, load_results
 from pynenc.task import Task, TaskWithOptions
 from pynenc.testing.faulty_storage import CrashPlan, SimulatedCrash
@@ -237,5 +238,5 @@ class _Lives:
 
     def _recover(self, rehearsal: Rehearsal) -> int:
         """Do what runners do from time to time; return how many invocations were led on."""
-        rehearsal.plan.clock_offset_s += recovery.SETTLE_S + 1
+        rehearsal.plan.clock_offset_s += SETTLE_S + 1
         return recovery.recover(self.app.components, "boss")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from pynenc.app import Pynenc
+from pynenc.broker.base_broker import BaseBroker, Delivery, Message
 from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent
 from pynenc.storage.operations import (
@@ -179,7 +180,34 @@ def put_faulty(app: Pynenc, plan: CrashPlan | None = None) -> CrashPlan:
             if id(inner) not in faulty:
                 faulty[id(inner)] = FaultyStorage(inner, plan)
             component.storage = faulty[id(inner)]
+    if not isinstance(app.broker, StorageComponent):
+        _make_faulty(app.broker, plan)
     return plan
+
+
+def _make_faulty(broker: BaseBroker, plan: CrashPlan) -> None:
+    """Let a broker on no storage die as planned, around each of its own calls and each message."""
+    push, take, ack, close = broker.push, broker.take, broker.ack, broker.close
+
+    def step(act: Callable[[], T], what: str) -> T:
+        try:
+            return plan.step(act, what)
+        except SimulatedCrash:
+            close()  # a process that is gone holds nothing that it has taken
+            raise
+
+    def push_each(messages: Sequence[Message]) -> None:
+        for each in messages:
+            step(lambda each=each: push([each]), "push a message")  # type: ignore[misc]
+
+    def ack_each(deliveries: Sequence[Delivery]) -> None:
+        for each in deliveries:
+            step(lambda each=each: ack([each]), "acknowledge a message")  # type: ignore[misc]
+
+    def take_some(queues: Sequence[str], limit: int, timeout_s: float | None) -> list[Delivery]:
+        return step(lambda: take(queues, limit, timeout_s), "take from a queue")
+
+    vars(broker).update(push=push_each, take=take_some, ack=ack_each)
 
 
 def take_faulty_away(app: Pynenc) -> None:
@@ -188,6 +216,8 @@ def take_faulty_away(app: Pynenc) -> None:
         if isinstance(component, StorageComponent) and isinstance(component.storage, FaultyStorage):
             component.storage = component.storage.inner
             vars(component.storage).pop("now", None)
+    for name in ("push", "take", "ack"):
+        vars(app.broker).pop(name, None)
 
 
 def _kept_data(app: Pynenc) -> tuple[object, ...]:

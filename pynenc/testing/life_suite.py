@@ -30,6 +30,7 @@ from pynenc.lifecycle.draining import drain, undrain
 from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
 from pynenc.lifecycle.leadership import lead, resign
 from pynenc.lifecycle.new_invocation import NewInvocation
+from pynenc.lifecycle.resending import push_forgotten
 from pynenc.lifecycle.submission import submit
 from pynenc.lifecycle.values import encode_arguments
 from pynenc.state_backend.progress_records import ProgressData
@@ -357,8 +358,8 @@ class LifeSuite(AppFixtures):
         invocation = app.task(kit_functions.add)(1)
         app.broker.purge()
         future = app.orchestrator.now() + 60
-        assert recovery.push_forgotten(app.components, future) == 1
-        assert recovery.push_forgotten(app.components, future) == 0
+        assert push_forgotten(app.components, future) == 1
+        assert push_forgotten(app.components, future) == 0
         (claimed,) = claim(app.components, "r1", _QUEUES, 5, 0)
         assert claimed.data.invocation_id == invocation.invocation_id
 

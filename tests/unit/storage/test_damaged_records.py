@@ -10,6 +10,7 @@ import pytest
 from pynenc import Pynenc
 from pynenc.invocation.status import InvocationStatus
 from pynenc.lifecycle import recovery, retention
+from pynenc.lifecycle.resending import push_forgotten
 from pynenc.orchestrator.base_orchestrator import Slot
 from pynenc.storage import records
 from pynenc.storage.operations import Insert, Table
@@ -61,7 +62,7 @@ def test_everything_else_goes_on(app: Pynenc, store: str, name: str, value: str)
     Evaluating(app).work()
     assert len(fired(app, echo)) == 1
     assert before.invocation_id in {each.invocation_id for each in app.find_invocations()}
-    recovery.push_forgotten(app.components, app.orchestrator.now() + 60)
+    push_forgotten(app.components, app.orchestrator.now() + 60)
     recovery.recover(app.components, "r1")
     with running(app):
         assert before.wait(60) == 3
