@@ -27,7 +27,7 @@ SETTLE_S = 5.0
 """How old a record must be before it counts as left behind half way, or without a message."""
 DUE_LOOK_S = 1.0
 """How often delayed messages are looked for that the broker does not hold back."""
-_UNKNOWN_S, _BUSY_S, _EMPTY_S = 10.0, 60.0, 30.0
+_UNKNOWN_S, _BUSY_S, _EMPTY_S = 10.0, 60.0, 10.0
 _OLDEST = 30
 _AVAILABLE = tuple(each for each in InvocationStatus if each.is_available)
 

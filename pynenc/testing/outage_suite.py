@@ -17,7 +17,8 @@ from pynenc.testing.promises import check
 from pynenc.testing.storage_fixtures import BY_KIND, TABLE
 
 T = TypeVar("T")
-_BOUND_S = 30.0
+C = TypeVar("C")
+BOUND_S = 30.0
 """The longest that a method may take to say that the engine is away, and a driver to find it again."""
 
 _PAUSE_S = 0.05
@@ -71,14 +72,14 @@ class OutageSuite:
         if was_connected:
             storage.write([Insert(TABLE, "k", {"kind": "a", "at": 1.0, "value": 0})])
         engine.stop()
-        found = _all_at_once(storage)
+        found = all_at_once(_CALLS, storage)
         if found["notify"] is None:  # a wake-up is told as well as can be, and may be lost
             del found["notify"]
         wrong = {name: each for name, each in found.items() if not isinstance(each, StorageUnavailableError)}
         storage.close()
         check(
             not wrong,
-            f"every method raises StorageUnavailableError within {_BOUND_S:g} s while the engine is away",
+            f"every method raises StorageUnavailableError within {BOUND_S:g} s while the engine is away",
             f"{'use the storage; ' if was_connected else ''}stop the engine; call every method",
             wrong,
             "the timeouts of the client, and where its errors are translated",
@@ -88,10 +89,10 @@ class OutageSuite:
         storage = _made(engine)
         storage.write([Insert(TABLE, "k", {"kind": "a", "at": 1.0, "value": 0})])
         engine.stop()
-        _all_at_once(storage)
+        all_at_once(_CALLS, storage)
         engine.start()
-        _until_it_answers(storage.ping)
-        found = {name: _tried(act, storage) for name, act in _CALLS.items()}
+        until_it_answers(storage.ping)
+        found = {name: tried(act, storage) for name, act in _CALLS.items()}
         wrong = {name: each for name, each in found.items() if isinstance(each, BaseException)}
         storage.close()
         check(
@@ -108,7 +109,7 @@ class OutageSuite:
         def wait() -> None:
             while not got:
                 try:
-                    got.extend(item.item_id for _, item in storage.blocking.pop(["q"], 1, _LEASE_S, _BOUND_S))
+                    got.extend(item.item_id for _, item in storage.blocking.pop(["q"], 1, _LEASE_S, BOUND_S))
                 except StorageUnavailableError:
                     time.sleep(_PAUSE_S)
 
@@ -116,8 +117,8 @@ class OutageSuite:
         thread.start()
         engine.stop()
         engine.start()
-        _until_it_answers(lambda: storage.push("q", [QueueItem("after")]))
-        thread.join(_BOUND_S)
+        until_it_answers(lambda: storage.push("q", [QueueItem("after")]))
+        thread.join(BOUND_S)
         check(
             got == ["after"],
             "who blocks in a take goes on after an outage, or is told of it and can block again",
@@ -132,9 +133,9 @@ class OutageSuite:
         with storage.subscribe(["a"]) as subscription:
             engine.stop()
             engine.start()
-            until = time.monotonic() + _BOUND_S
+            until = time.monotonic() + BOUND_S
             while "a" not in heard and time.monotonic() < until:
-                _until_it_answers(lambda: storage.notify(["a"]))
+                until_it_answers(lambda: storage.notify(["a"]))
                 heard = subscription.wait(0.2)
         check(
             heard == {"a"},
@@ -172,14 +173,14 @@ class OutageSuite:
         thread = threading.Thread(target=count_up, daemon=True)
         thread.start()
         for _ in range(2):
-            before, until = told, time.monotonic() + _BOUND_S
+            before, until = told, time.monotonic() + BOUND_S
             while told < before + 20 and time.monotonic() < until:
                 time.sleep(_PAUSE_S)
             engine.stop()
             engine.start()
-        _until_it_answers(storage.ping)
+        until_it_answers(storage.ping)
         over.set()
-        thread.join(_BOUND_S)
+        thread.join(BOUND_S)
         (record,) = storage.read(TABLE, ["k"])
         value = record["value"] if record is not None else None
         log = record["log"] if record is not None else None
@@ -201,32 +202,33 @@ def _made(engine: Engine) -> Storage:
     return storage
 
 
-def _tried(act: Callable[[Storage], object], storage: Storage) -> Any:
+def tried(act: Callable[[C], object], component: C) -> Any:
+    """Return what a call gives or raises."""
     try:
-        return act(storage)
+        return act(component)
     except BaseException as error:  # noqa: BLE001 - which one is what is looked at
         return error
 
 
-def _all_at_once(storage: Storage) -> dict[str, Any]:
-    """Return what each method gives or raises, called at the same time."""
-    found: dict[str, Any] = dict.fromkeys(_CALLS, f"no answer within {_BOUND_S:g} s")
+def all_at_once(calls: Mapping[str, Callable[[C], object]], component: C) -> dict[str, Any]:
+    """Return what each call gives or raises, all made at the same time."""
+    found: dict[str, Any] = dict.fromkeys(calls, f"no answer within {BOUND_S:g} s")
 
     def call(name: str) -> None:
-        found[name] = _tried(_CALLS[name], storage)
+        found[name] = tried(calls[name], component)
 
-    threads = [threading.Thread(target=call, args=(name,), daemon=True) for name in _CALLS]
+    threads = [threading.Thread(target=call, args=(name,), daemon=True) for name in calls]
     for thread in threads:
         thread.start()
-    until = time.monotonic() + _BOUND_S
+    until = time.monotonic() + BOUND_S
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
     return dict(found)
 
 
-def _until_it_answers(act: Callable[[], T]) -> T:
+def until_it_answers(act: Callable[[], T]) -> T:
     """Return what a call gives, tried until the engine is found again."""
-    until = time.monotonic() + _BOUND_S
+    until = time.monotonic() + BOUND_S
     while True:
         try:
             return act()

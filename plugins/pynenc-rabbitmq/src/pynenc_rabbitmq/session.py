@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
@@ -184,7 +185,7 @@ class Sessions:
         self._pid = os.getpid()
         urls = conf.rabbitmq_url.get_secret_value().split(",")
         self._parameters = [self._parameters_of(url.strip()) for url in urls]
-        self.place = ", ".join(f"{each.host}:{each.port}/{each.virtual_host}" for each in self._parameters)
+        self.place = ", ".join(f"{each.host}:{each.port}" for each in self._parameters)
         logger = logging.getLogger("pika")  # it tells each failure of its own, with tracebacks
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.CRITICAL)
@@ -192,8 +193,11 @@ class Sessions:
     def _parameters_of(self, url: str) -> pika.URLParameters:
         conf = self._conf
         try:
+            parts = urlsplit(url)
+            if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+                raise ValueError(parts.scheme)
             parameters = pika.URLParameters(url)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, LookupError) as error:
             raise StorageError(
                 "the setting 'rabbitmq_url' is not an address such as amqp://user:password@host:5672/%2F"
             ) from error
@@ -324,5 +328,12 @@ def told(place: str) -> Iterator[None]:
             ) from error
         raise StorageUnavailableError(told_by) from error
     except (AMQPError, OSError) as error:
-        reason = str(error) or type(error).__name__
-        raise StorageUnavailableError(f"RabbitMQ at {place} does not answer: {reason}") from error
+        raise StorageUnavailableError(f"RabbitMQ at {place} does not answer: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a call has failed; the client puts the reason into its exceptions, layer upon layer."""
+    while error.args and isinstance(error.args[0], BaseException):
+        error = error.args[0]
+    inner = getattr(error, "exception", None)
+    return str(inner or error) or type(error).__name__
