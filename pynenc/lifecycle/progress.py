@@ -85,6 +85,11 @@ class ProgressReports:
             self._state_backend.stage_write(group, upserts(found, CHANGING))
             group.after(lambda: self._drop(found))
 
+    def flush(self) -> None:
+        """Store what was left, now, if the store takes it."""
+        with self._writing:
+            self._store(list(self.left.values()))
+
     def _run(self) -> None:
         while self._is_wanted():
             self._woken.clear()

@@ -1,8 +1,12 @@
 from pynenc.runner.async_runner import AsyncRunner as AsyncRunner
+from pynenc.runner.base_engine import BaseEngine as BaseEngine
 from pynenc.runner.base_runner import BaseRunner as BaseRunner
+from pynenc.runner.body_runner import BodyRunner as BodyRunner
+from pynenc.runner.engine_runner import EngineRunner as EngineRunner
 from pynenc.runner.external_runner import DummyRunner as DummyRunner
 from pynenc.runner.external_runner import ExternalRunner as ExternalRunner
 from pynenc.runner.multi_thread_runner import MultiThreadRunner as MultiThreadRunner
 from pynenc.runner.persistent_process_runner import PersistentProcessRunner as PersistentProcessRunner
 from pynenc.runner.process_runner import ProcessRunner as ProcessRunner
 from pynenc.runner.thread_runner import ThreadRunner as ThreadRunner
+from pynenc.runner.work import Work as Work

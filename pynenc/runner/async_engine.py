@@ -13,7 +13,6 @@ import time
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,25 +20,18 @@ import msgspec
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.exceptions import StorageUnavailableError
-from pynenc.identifiers.texts import error_text, traceback_text
+from pynenc.identifiers.texts import traceback_text
 from pynenc.invocation.claim import Claim
-from pynenc.lifecycle.cancellation import cancelled_among
-from pynenc.lifecycle.claiming import claim, hand_back_claimed
-from pynenc.lifecycle.execution import Finished, StepResult, finish_and_start, hand_back_running
+from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
-from pynenc.runner.heartbeat import Heartbeat
-from pynenc.runner.invoking import current_claim, invoke_async, own_task
-from pynenc.runner.pausing import paused
-from pynenc.runner.refused_writes import one_by_one
-from pynenc.runner.running_set import RunningSet, grace_s
+from pynenc.runner.base_engine import BaseEngine
+from pynenc.runner.invoking import invoke_async, own_task
 
-_LONGEST_TAKE_S = 30.0
 _MOST_AT_ONCE = 200
 _CANCEL_S = 2.0
 
 
-class AsyncEngine:
+class AsyncEngine(BaseEngine):
     """Executes invocations as tasks of one event loop.
 
     Args:
@@ -50,15 +42,11 @@ class AsyncEngine:
     """
 
     def __init__(self, app: App, identity: RunnerContext, conf: ConfigRunner, slots: int) -> None:
-        self.app = app
-        self.identity = identity
-        self._conf = conf
-        self._slots = slots
+        super().__init__(app, identity, conf, slots, lambda: self._loop_thread.is_alive())
         self._changed = threading.Condition()
         self._busy = 0
         self._stopping = self._draining = False
         self._claimer_ended = threading.Event()
-        self._running = RunningSet(partial(grace_s, app))
         self._loop = asyncio.new_event_loop()
         self._writer = ThreadPoolExecutor(1, "pynenc-writer")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,16 +54,6 @@ class AsyncEngine:
         self._finished: list[tuple[Finished, asyncio.Future[None]]] = []
         self._is_writing = False
         self._loop_may_end = False
-        self.heartbeat = Heartbeat(
-            app.components, [identity.runner_id], self._look_after, lambda: self._loop_thread.is_alive()
-        )
-        self.heartbeat.activity = partial(self._running.activity, slots)
-        self.heartbeat.follow = self.drain
-
-    @property
-    def app_id(self) -> str:
-        """The id of the app whose invocations it executes."""
-        return self.app.app_id
 
     # --- life --------------------------------------------------------------------------
 
@@ -103,10 +81,7 @@ class AsyncEngine:
         with self._changed:
             while self._busy and not hurry.is_set() and (rest := deadline - time.monotonic()) > 0:
                 self._changed.wait(min(0.1, rest))
-        left = self._running.claims()
-        if left:
-            self.app.logger.warning("%d running invocation(s) are handed back", len(left))
-            hand_back_running(self.app.components, left, self.identity.runner_id)
+        self.hand_back_running()
         self._leave_loop()
         self._writer.shutdown(wait=False)
         self.heartbeat.stop()
@@ -162,9 +137,7 @@ class AsyncEngine:
                 free = self._slots - self._busy
             try:
                 limit = min(free, _MOST_AT_ONCE)
-                claims = claim(
-                    self.app.components, self.identity.runner_id, self._conf.queues, limit, _LONGEST_TAKE_S
-                )
+                claims = self.claim(self._conf.queues, limit)
                 backoff_s = FIRST_PAUSE_S
             except BaseException as error:  # noqa: BLE001 - nothing may end this thread
                 told = "claiming failed; it is tried again in %.1f s"
@@ -173,7 +146,7 @@ class AsyncEngine:
                 backoff_s = min(backoff_s * 2, LAST_PAUSE_S)
                 continue
             if self._stopping or self._draining:
-                hand_back_claimed(self.app.components, claims, self.identity.runner_id)
+                self.hand_back(claims)
             else:
                 self._take_on(claims)
         self._claimer_ended.set()
@@ -212,9 +185,7 @@ class AsyncEngine:
                 self._changed.notify_all()
 
     async def _execute(self, running: Claim) -> None:
-        body = self._running.add(running)
-        if body.soft_at is not None:
-            self.heartbeat.hurry()
+        body = self.begin(running)
         begun = time.monotonic()
         try:
             finished = await invoke_async(self.app, running, self, self.identity, body.interruption)
@@ -224,7 +195,7 @@ class AsyncEngine:
             self._begin_writing()
             await written
         finally:
-            self._running.remove(body.claim)
+            self.running.remove(body.claim)
 
     def _begin_writing(self) -> None:
         if not self._is_writing:
@@ -239,7 +210,7 @@ class AsyncEngine:
             try:
                 advanced = await self._loop.run_in_executor(
                     self._writer,
-                    self._finish_and_start,
+                    self.write,
                     [each for each, _ in finished],
                     [each for each, _ in starting],
                 )
@@ -261,26 +232,15 @@ class AsyncEngine:
                     written.set_result(None)
         self._is_writing = False
 
-    def _finish_and_start(self, finished: Sequence[Finished], starting: Sequence[Claim]) -> StepResult:
-        components, runner_id = self.app.components, self.identity.runner_id
-        try:
-            return finish_and_start(components, runner_id, finished, starting)
-        except StorageUnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever else a driver raises, it would raise again
-            self.app.logger.warning("ends and starts are written one by one: %s", error_text(error))
-            return one_by_one(components, runner_id, finished, starting)
-
     # --- waiting and upkeep ------------------------------------------------------------
 
     @contextmanager
     def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
         """Give up the slot of the running invocation while it waits for others."""
-        running = current_claim.get()
-        if running is None or not self.app.components.orchestrator.conf.blocking_control:
-            yield
-            return
-        with paused(self.app.components, running, self.identity.runner_id, invocation_ids) as awaited:
+        with self.paused(invocation_ids) as awaited:
+            if awaited is None:
+                yield
+                return
             with self._changed:
                 self._busy -= 1
                 self._changed.notify_all()
@@ -291,9 +251,6 @@ class AsyncEngine:
                 with self._changed:
                     self._busy += 1
 
-    def _look_after(self, may_be_cancelled: bool) -> float | None:
-        running = self._running.ids() if may_be_cancelled else []
-        if running:
-            self._running.cancel(cancelled_among(self.app.components, running))
-        unresponsive = self._running.expire()
-        return None if unresponsive else self._running.next_due_s()
+    def look_after(self, may_be_cancelled: bool) -> float | None:
+        """Ask bodies to end whose time is over or who were cancelled; one that does not listen goes on."""
+        return None if self.ask_to_end(may_be_cancelled) else self.running.next_due_s()

@@ -15,34 +15,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.config_runner import ConfigRunner
 from pynenc.context import RunnerContext
-from pynenc.exceptions import StorageUnavailableError
-from pynenc.identifiers.texts import error_text, traceback_text
+from pynenc.identifiers.texts import traceback_text
 from pynenc.invocation.claim import Claim
-from pynenc.lifecycle.cancellation import cancelled_among
-from pynenc.lifecycle.claiming import claim, hand_back_claimed
-from pynenc.lifecycle.execution import Finished, finish_and_start, hand_back_running
+from pynenc.lifecycle.execution import Finished
 from pynenc.lifecycle.storage_retry import FIRST_PAUSE_S, LAST_PAUSE_S
+from pynenc.runner.base_engine import LONGEST_TAKE_S, BaseEngine, RunsElsewhere
 from pynenc.runner.finish_buffer import FinishBuffer
 from pynenc.runner.forcing import end_by_force
-from pynenc.runner.heartbeat import Heartbeat
-from pynenc.runner.invoking import current_claim, ended_oddly, invoke
-from pynenc.runner.pausing import paused
+from pynenc.runner.invoking import ended_oddly, invoke
 from pynenc.runner.prefetch_controller import PrefetchController
-from pynenc.runner.refused_writes import one_by_one
-from pynenc.runner.running_set import RunningSet, grace_s
 from pynenc.runner.surroundings import Surroundings
 
-_LONGEST_TAKE_S = 30.0
-_SILENT_AFTER_S = 2 * _LONGEST_TAKE_S
+_SILENT_AFTER_S = 2 * LONGEST_TAKE_S
 _STALLED_S = 0.25
 
 
-class Engine:
+class Engine(BaseEngine):
     """Executes invocations in `slots` threads under one runner id.
 
     Args:
@@ -53,6 +45,7 @@ class Engine:
         force: Ends this process, where a body that does not listen may take it along.
         quota: How many invocations it claims in all, or None for no bound. What its own
             invocations wait for does not count.
+        elsewhere: Runs bodies, where that is not this process.
     """
 
     def __init__(
@@ -63,16 +56,14 @@ class Engine:
         slots: int,
         force: Callable[[], None] | None = None,
         quota: int | None = None,
+        elsewhere: RunsElsewhere | None = None,
     ) -> None:
-        self.app = app
-        self.identity = identity
-        self._conf = conf
-        self._slots = slots
+        super().__init__(app, identity, conf, slots, self._is_sound)
+        self._elsewhere = elsewhere
         self._prefetch = PrefetchController(conf.prefetch_seconds, conf.max_prefetch)
         self._changed = threading.Condition()
         self._claimed: deque[Claim] = deque()
         self._started: deque[Claim] = deque()
-        self._running = RunningSet(partial(grace_s, app))
         self._finish_buffer = FinishBuffer(self._write_late)
         self._queues = list(conf.queues)
         self._threads = self._away = self._idle = 0
@@ -83,14 +74,6 @@ class Engine:
         self._surroundings = Surroundings() if force is not None and slots == 1 else None
         self._quota = quota
         self._when_spent: Callable[[], None] = lambda: None
-        self.heartbeat = Heartbeat(app.components, [identity.runner_id], self._look_after, self._is_sound)
-        self.heartbeat.activity = partial(self._running.activity, slots)
-        self.heartbeat.follow = self.drain
-
-    @property
-    def app_id(self) -> str:
-        """The id of the app whose invocations it executes."""
-        return self.app.app_id
 
     # --- life --------------------------------------------------------------------------
 
@@ -136,15 +119,12 @@ class Engine:
                 if self._threads == 0:
                     break
                 remaining = deadline - time.monotonic()
-                if remaining <= 0 and self._running.ids():
+                if remaining <= 0 and self.running.ids():
                     break
                 self._changed.wait(min(0.1, max(0.01, remaining)))
         self._finish_buffer.close()
         self._return_claimed()
-        left = self._running.claims()
-        if left:
-            self.app.logger.warning("%d running invocation(s) are handed back", len(left))
-            hand_back_running(self.app.components, left, self.identity.runner_id)
+        self.hand_back_running()
         self.heartbeat.stop()
 
     def drain(self, is_draining: bool) -> None:
@@ -168,12 +148,12 @@ class Engine:
     def idle_seconds(self) -> float:
         """For how long nothing has run."""
         with self._changed:
-            busy = bool(self._claimed) or bool(self._started) or bool(self._running.ids())
+            busy = bool(self._claimed) or bool(self._started) or bool(self.running.ids())
             return 0.0 if busy else time.monotonic() - self._last_progress
 
     def _is_sound(self) -> bool:
         """Return whether it works or looks for work: a look that does not come back is neither."""
-        busy = self._claimed or self._started or self._running.ids()
+        busy = self._claimed or self._started or self.running.ids()
         return bool(busy) or self._draining or time.monotonic() - self._last_look < _SILENT_AFTER_S
 
     # --- workers -----------------------------------------------------------------------
@@ -202,7 +182,8 @@ class Engine:
                 else:
                     if ended:
                         self._finish_buffer.add(ended.pop())
-                    ended = [self._execute(running)]
+                    finished = self._execute(running)
+                    ended = [finished] if finished is not None else []
                 backoff_s = FIRST_PAUSE_S
             except BaseException as error:  # noqa: BLE001 - a worker lives as long as its engine
                 if running is not None and not ended:
@@ -240,16 +221,9 @@ class Engine:
         return True
 
     def _write(self, ends: Sequence[Finished], starting: Sequence[Claim]) -> None:
-        components, runner_id = self.app.components, self.identity.runner_id
-        try:
-            started = finish_and_start(components, runner_id, ends, starting).started
-        except StorageUnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever else a driver raises, it would raise again
-            self.app.logger.warning("ends and starts are written one by one: %s", error_text(error))
-            started = one_by_one(components, runner_id, ends, starting).started
+        started = self.write(ends, starting).started
         for each in ends:
-            self._running.remove(each.claim)
+            self.running.remove(each.claim)
         with self._changed:
             self._started.extend(started)
 
@@ -261,12 +235,17 @@ class Engine:
             self.app.components.outages.tell(error, "ends could not be written; a worker tries again")
             self._finish_buffer.put_back(ends)
 
-    def _execute(self, running: Claim) -> Finished:
+    def _execute(self, running: Claim) -> Finished | None:
+        """Run a body; None if nobody knows how it ended, and others are to run it."""
         begun = time.monotonic()
-        body = self._running.add(running)
-        if body.soft_at is not None:
-            self.heartbeat.hurry()
-        finished = invoke(self.app, running, self, self.identity, body.interruption)
+        body = self.begin(running)
+        finished: Finished | None
+        if self._elsewhere is not None:
+            finished = self._elsewhere.run(self, body)
+            if finished is None:
+                self.take_back(body)
+        else:
+            finished = invoke(self.app, running, self, self.identity, body.interruption)
         if self._surroundings is not None:
             self._surroundings.restore()
         self._last_progress = time.monotonic()
@@ -299,7 +278,7 @@ class Engine:
             limit = limit if self._quota is None else 1
         claims, self._last_look = list[Claim](), time.monotonic()
         try:
-            claims = claim(self.app.components, self.identity.runner_id, self._turn(), limit, _LONGEST_TAKE_S)
+            claims = self.claim(self._turn(), limit)
         finally:
             with self._changed:
                 self._fetching = False
@@ -324,11 +303,10 @@ class Engine:
     @contextmanager
     def waiting(self, invocation_ids: Sequence[str]) -> Iterator[None]:
         """Give up the slot of the running invocation while it waits for others."""
-        running = current_claim.get()
-        if running is None or not self.app.components.orchestrator.conf.blocking_control:
-            yield
-            return
-        with paused(self.app.components, running, self.identity.runner_id, invocation_ids) as awaited:
+        with self.paused(invocation_ids) as awaited:
+            if awaited is None:
+                yield
+                return
             with self._changed:
                 self._away += 1
                 self._claimed.extendleft(awaited)
@@ -351,20 +329,20 @@ class Engine:
 
     # --- upkeep ------------------------------------------------------------------------
 
-    def _look_after(self, may_be_cancelled: bool) -> float | None:
+    def look_after(self, may_be_cancelled: bool) -> float | None:
         """Look after what runs, after each rest of the heartbeat; return how long the next may be."""
-        running = self._running.ids() if may_be_cancelled else []
-        if running:
-            self._running.cancel(cancelled_among(self.app.components, running))
         with self._changed:
             self._add_missing()
-        unresponsive = self._running.expire()
-        if unresponsive and self._force is not None:
+        unresponsive = self.ask_to_end(may_be_cancelled)
+        if unresponsive and self._elsewhere is not None:
+            for each in unresponsive:
+                self._elsewhere.end(each)
+        elif unresponsive and self._force is not None:
             self._finish_buffer.close()
-            end_by_force(self.app, self.identity.runner_id, unresponsive, self._running.claims())
+            end_by_force(self.app, self.identity.runner_id, unresponsive, self.running.claims())
             self._return_claimed()
             self._force()
-        bounds = [self._check_stall(), None if unresponsive else self._running.next_due_s()]
+        bounds = [self._check_stall(), None if unresponsive else self.running.next_due_s()]
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def _check_stall(self) -> float | None:
@@ -388,11 +366,7 @@ class Engine:
             waiting, self._claimed = list(self._claimed), deque()
             started, self._started = list(self._started), deque()
         try:
-            # One whose start was written without an answer may be RUNNING for all we know.
-            started += hand_back_claimed(self.app.components, waiting, self.identity.runner_id)
-            waiting = []
-            if started:
-                hand_back_running(self.app.components, started, self.identity.runner_id)
+            self.hand_back(waiting, started)
         except BaseException:
             with self._changed:
                 self._claimed.extendleft(reversed(waiting))

@@ -10,24 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from functools import partial
-from typing import cast
 
 from pynenc.conf.config_runner import ConfigRunner
-from pynenc.identifiers.texts import traceback_text
-from pynenc.logs import log_everything
-from pynenc.plugins.registry import import_object
 from pynenc.runner.engine import Engine
 from pynenc.runner.leaving import leave_in_time
 from pynenc.runner.signal_watch import SignalWatch
-from pynenc.runner.worker_recipe import FAREWELL, UP, WorkerRecipe, service_of
+from pynenc.runner.worker_recipe import FAREWELL, UP, WorkerRecipe, make_ready, service_of
 
 _FORCED = 70
 _LOOK_S = 0.5
@@ -40,12 +33,7 @@ class _Worker:
         self.app = recipe.app
         self._channel = channel
         self._identity = identity = dataclasses.replace(recipe.identity, pid=os.getpid())
-        for function in recipe.set_up:
-            self._call(f"calling {function} in a worker", cast("Callable[[], None]", import_object(function)))
-        for module in recipe.modules:
-            self._call(f"importing '{module}' in a worker", partial(importlib.import_module, module))
-        self.app.import_task_modules()
-        log_everything(self.app.conf)
+        make_ready(self.app, recipe.set_up, recipe.modules)
         self.app.components.runners.ensure_runner_registered(identity, service_of(self.app, recipe.queues))
         self._conf = self.app.settings_loader.load(ConfigRunner)
         self._conf.queues = recipe.queues
@@ -55,13 +43,6 @@ class _Worker:
         self._idle_timeout_s = recipe.idle_timeout_s
         self.stopping = threading.Event()
         self._hurry = threading.Event()
-
-    def _call(self, what: str, act: Callable[[], object]) -> None:
-        try:
-            act()
-        except BaseException as error:  # noqa: BLE001 - a module may raise anything when it is imported
-            # Its tasks fail with a clear error of their own; those of other modules still run.
-            self.app.logger.error("%s failed: %s", what, traceback_text(error))
 
     def watch_parent(self) -> None:
         """Hurry when the parent says so; stop when standard input ends."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from functools import partial
+from typing import BinaryIO, cast
 
 from pynenc.calls.interfaces import App
 from pynenc.conf.queues import DEFAULT_QUEUE
 from pynenc.context import RunnerContext
+from pynenc.identifiers.texts import traceback_text
 from pynenc.lifecycle.runner_registry import Service
+from pynenc.logs import log_everything
+from pynenc.plugins.registry import import_object
 
 HURRY = b"!"
 """Sent to a worker: the grace of what it runs is over."""
@@ -81,6 +86,33 @@ def set_up_here() -> tuple[str, ...]:
     """
     registry = getattr(sys.modules.get("django.apps"), "apps", None)
     return ("django:setup",) if getattr(registry, "ready", False) else ()
+
+
+def make_ready(app: App, set_up: Sequence[str], modules: Sequence[str]) -> None:
+    """Prepare this process for running bodies of an app.
+
+    What fails is told. Tasks that are missing then fail with a clear error of their own, and others run.
+
+    Args:
+        app: The app.
+        set_up: Functions to call first, as `module:name`.
+        modules: Modules with tasks to import.
+    """
+    acts: list[tuple[str, Callable[[], object]]] = [
+        (f"calling {each}", partial(_call_named, each)) for each in set_up
+    ]
+    acts += [(f"importing '{each}'", partial(importlib.import_module, each)) for each in modules]
+    for what, act in acts:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 - a module may raise anything when it is imported
+            app.logger.error("%s in a worker failed: %s", what, traceback_text(error))
+    app.import_task_modules()
+    log_everything(app.conf)
+
+
+def _call_named(function: str) -> None:
+    cast("Callable[[], object]", import_object(function))()
 
 
 def task_modules(app: App) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from pynenc.testing.record_suite import RecordSuite
 from pynenc.testing.rehearsal import Rehearsal, rehearsing
 from pynenc.testing.replaying import assert_replays
 from pynenc.testing.retention_suite import RetentionSuite
+from pynenc.testing.runner_suite import RunnerSuite
 from pynenc.testing.schema_suite import SchemaSuite
 from pynenc.testing.search_suite import SearchSuite
 from pynenc.testing.serializer_suite import SerializerSuite
@@ -92,6 +93,7 @@ __all__ = [
     "RecordSuite",
     "Rehearsal",
     "RetentionSuite",
+    "RunnerSuite",
     "SchemaSuite",
     "SearchSuite",
     "SerializerSuite",
