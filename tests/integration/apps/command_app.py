@@ -1,0 +1,107 @@
+"""An app whose bodies run in processes of their own, by a command."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from pynenc import Pynenc
+from pynenc.conf.base_config import PynencConfig
+from pynenc.conf.config_runner import ConfigRunner
+from pynenc.runner import BodyRunner, Work
+
+app = Pynenc()
+WAYS: dict[str, object] = {"command": Work.command, "fails": False}
+
+
+class CommandRunner(BodyRunner):
+    """Runs two bodies at a time by the command that a test names."""
+
+    config_class: ClassVar[type[PynencConfig]] = ConfigRunner
+    slots = 2
+
+    def run_body(self, work: Work) -> None:
+        if WAYS["fails"]:
+            raise FileNotFoundError("the command is not there")
+        process = subprocess.Popen(WAYS["command"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with process, work.ended_by(process.kill):
+            work.converse(process.stdout, process.stdin)
+
+
+@app.task
+def add(x: int, y: int) -> int:
+    return x + y
+
+
+@app.task
+def die_first(folder: str) -> str:
+    """End the process the first time, and say so the second."""
+    mark = Path(folder, "died")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "alive"
+
+
+@app.task
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task
+def mess_up_streams() -> str:
+    """Do to the standard streams whatever a body may do."""
+    print("\x00\xff" * 1000)
+    os.write(1, b"\xff" * 100)
+    sys.stdin.close()
+    os.close(0)
+    os.close(1)
+    sys.stdout.close()
+    return "done"
+
+
+@app.task
+def fork() -> str:
+    """Leave a child behind that lives on."""
+    if os.fork() == 0:
+        time.sleep(1)
+        os._exit(0)
+    return "parent"
+
+
+@app.task
+def fork_and_go_on() -> str:
+    """Return in both processes."""
+    os.fork()
+    return "both"
+
+
+@app.task
+def log(text: str) -> str:
+    logging.getLogger("command_app").error("it says %s", text)
+    return text
+
+
+@app.task
+def large(size: int) -> str:
+    return "x" * size
+
+
+@app.task
+def odd() -> object:
+    return lambda: None
+
+
+@app.task
+def begin(folder: str) -> None:
+    """Go on for ever, deaf to everything."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Path(folder, f"pid-{os.getpid()}").touch()
+    while True:
+        time.sleep(0.01)
