@@ -16,6 +16,7 @@ from rich.console import Console
 from pynenc.cli import (
     actions_command,
     alerts_command,
+    certify_command,
     config_command,
     demo_command,
     doctor_command,
@@ -137,6 +138,7 @@ cli.add_command(triggers_command.triggers)
 cli.add_command(schedules_command.schedules)
 cli.add_command(workflows_command.workflows)
 cli.add_command(new_command.new)
+cli.add_command(certify_command.certify)
 cli.add_command(doctor_command.doctor)
 cli.add_command(demo_command.demo)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
@@ -13,38 +16,118 @@ import importlib_metadata
 
 from pynenc.plugins.registry import ALIASES, plugin_registry
 
-_PLACES = {
-    "pyproject.toml": "pyproject.toml",
-    "README.md": "README.md",
-    "init.py": "src/{package}/__init__.py",
-    "plugin.py": "src/{package}/plugin.py",
-    "settings.py": "src/{package}/settings.py",
-    "components.py": "src/{package}/components.py",
-    "storage.py": "src/{package}/storage.py",
-    "test_conformance.py": "tests/test_conformance.py",
-}
+_SUFFIX = ".tmpl"
+_PACKAGE = "package"
+"""The folder of a template that becomes the package of the plugin."""
+_COMMON = "common"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of plugin.
+
+    Attributes:
+        name: The name of the command and of the folder with its templates.
+        summary: What such a plugin is, with `{title}` for what it is on.
+        first: What its author does first, with `{package}` and `{name}` for those.
+        help: The help of the command.
+    """
+
+    name: str
+    summary: str
+    first: str
+    help: str
+
+
+KINDS = (
+    Kind(
+        "backend",
+        "{title} backend for pynenc",
+        "fill in the methods in src/{package}/storage.py, and prove them",
+        "Write an installable plugin with a storage driver to fill in, and the tests that prove it.",
+    ),
+    Kind(
+        "broker",
+        "{title} broker for pynenc",
+        "fill in the methods in src/{package}/broker.py, and prove them",
+        "Write an installable plugin with a broker to fill in, and the tests that prove it.",
+    ),
+    Kind(
+        "serializer",
+        "{title} serializer for pynenc",
+        "fill in the kinds of values in src/{package}/serializer.py, and prove them",
+        "Write an installable plugin with a serializer to fill in, and the tests that prove it.",
+    ),
+    Kind(
+        "runner",
+        "{title} runner for pynenc",
+        "change where bodies run in src/{package}/runner.py, and prove it",
+        "Write an installable plugin with a runner of bodies, and the tests that prove it.",
+    ),
+    Kind(
+        "hook",
+        "{title} hooks for pynenc",
+        "change the hooks in src/{package}/plugin.py, and test them",
+        "Write an installable plugin with hooks into the life of invocations, and a test of them.",
+    ),
+)
 
 
 @click.group()
 def new() -> None:
-    """Begin something new."""
+    """Begin a plugin of your own."""
 
 
-@new.command("backend")
-@click.argument("name")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where to put it, by default pynenc-NAME in the current folder.",
-)
-def backend(name: str, folder: Path | None) -> None:
-    """Write an installable plugin with a storage driver to fill in, and the tests that prove it.
+def _command(kind: Kind) -> click.Command:
+    @click.command(
+        kind.name,
+        help=f"{kind.help}\n\nNAME is the alias by which settings select it, such as nats or foundation-db.",
+    )
+    @click.argument("name")
+    @click.option(
+        "--folder",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Where to put it, by default pynenc-NAME in the current folder.",
+    )
+    def command(name: str, folder: Path | None) -> None:
+        _write(kind, name, folder)
 
-    NAME is the alias by which settings select the backend, such as nats or foundation-db.
-    """
-    if not re.fullmatch(r"[a-z][a-z0-9-]*", name) or keyword.iskeyword(name):
+    return command
+
+
+def _write(kind: Kind, name: str, folder: Path | None) -> None:
+    """Write the plugin."""
+    _check(name)
+    target = folder or Path(f"pynenc-{name}")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise click.ClickException(f"the folder '{target}' is not empty; name another with --folder")
+    method = name.replace("-", "_")
+    title = "".join(part.capitalize() for part in name.split("-"))
+    values = {
+        "name": name,
+        "method": method,
+        "package": f"pynenc_{method}",
+        "title": title,
+        "summary": kind.summary.format(title=title),
+        "version": ".".join(importlib_metadata.version("pynenc").split(".")[:2]),
+    }
+    for place, text in _templates(kind):
+        path = target / place.replace(f"/{_PACKAGE}/", f"/{values['package']}/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(Template(text).substitute(values), encoding="utf-8")
+    (target / "src" / values["package"] / "py.typed").touch()
+    first = kind.first.format_map(values)
+    proof = "pytest" if kind.name == "hook" else f"pynenc certify {name}"
+    click.echo(f"{target} is a plugin now. What is left: {first}.")
+    click.echo(f"  cd {target} && pip install -e '.[test]' && {proof}")
+
+
+def _check(name: str) -> None:
+    """Refuse a name that cannot be an alias, or is one already."""
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise click.BadParameter(
-            f"'{name}': lower-case letters, digits and hyphens, a letter first", param_hint="NAME"
+            f"'{name}': lower-case letters, digits and hyphens between them, a letter first",
+            param_hint="NAME",
         )
     taken = {spec.alias: plugin for plugin, spec in plugin_registry().components()}
     name_of_ours = ALIASES.get(name, name)
@@ -52,23 +135,22 @@ def backend(name: str, folder: Path | None) -> None:
         raise click.BadParameter(
             f"'{name}' is the alias of what {taken[name_of_ours].distribution} offers", param_hint="NAME"
         )
-    target = folder or Path(f"pynenc-{name}")
-    if target.exists() and any(target.iterdir()):
-        raise click.ClickException(f"the folder '{target}' is not empty; name another with --folder")
-    method = name.replace("-", "_")
-    values = {
-        "name": name,
-        "method": method,
-        "package": f"pynenc_{method}",
-        "title": "".join(part.capitalize() for part in name.split("-")),
-        "version": ".".join(importlib_metadata.version("pynenc").split(".")[:2]),
-    }
-    templates = files("pynenc.cli").joinpath("scaffold")
-    for source, place in _PLACES.items():
-        text = templates.joinpath(f"{source}.tmpl").read_text(encoding="utf-8")
-        path = target / place.format(**values)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(Template(text).substitute(values), encoding="utf-8")
-    (target / "src" / values["package"] / "py.typed").touch()
-    click.echo(f"{target} is a plugin now. What is left: the methods in src/{values['package']}/storage.py.")
-    click.echo(f"  cd {target} && pip install -e '.[test]' && pytest")
+
+
+def _templates(kind: Kind) -> Iterator[tuple[str, str]]:
+    """Return the place and the text of each template."""
+    scaffold = files("pynenc.cli").joinpath("scaffold")
+    for folder in (_COMMON, kind.name):
+        yield from _texts_in(scaffold.joinpath(folder), "")
+
+
+def _texts_in(folder: Traversable, place: str) -> Iterator[tuple[str, str]]:
+    for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if each.is_dir():
+            yield from _texts_in(each, f"{place}{each.name}/")
+        elif each.name.endswith(_SUFFIX):
+            yield f"{place}{each.name.removesuffix(_SUFFIX)}", each.read_text(encoding="utf-8")
+
+
+for _kind in KINDS:
+    new.add_command(_command(_kind))

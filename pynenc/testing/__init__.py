@@ -4,6 +4,7 @@ Subclass a suite in a test file, say in a fixture how to make what is to be prov
 does the rest. It needs the extra `pynenc[test]`.
 """
 
+from pynenc.testing.basics_suite import BasicsSuite
 from pynenc.testing.broker_outage_suite import BrokerEngine, BrokerOutageSuite
 from pynenc.testing.broker_suite import BrokerSuite
 from pynenc.testing.cancel_children_suite import CancelChildrenSuite
@@ -70,6 +71,7 @@ class ComponentSuite(EverydaySuite, CrashesSuite):
 
 
 __all__ = [
+    "BasicsSuite",
     "BrokerEngine",
     "BrokerOutageSuite",
     "BrokerSuite",

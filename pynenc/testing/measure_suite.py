@@ -19,7 +19,7 @@ from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent
 from pynenc.testing import kit_functions
 from pynenc.testing.app_fixtures import AppFixtures
-from pynenc.testing.pytest_plugin import MEASURE
+from pynenc.testing.kit_report import MEASURE
 
 _COUNT = 20
 _WAKES = 30

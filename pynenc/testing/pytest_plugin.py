@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,19 +20,27 @@ if TYPE_CHECKING:
     from pynenc.testing.rehearsal import Rehearsal
     from pynenc.testing.submissions import Submissions
 
-MEASURE = "pynenc measure"
-"""Name of a property that a test records for the report card; its value is (what, figure)."""
 _KIT = "pynenc.testing."
+_SUITE, _MEASURE = "pynenc suite", "pynenc measure"
+_FOLDER = Path(__file__).parent
+_KINDS = ("backend", "broker", "serializer", "runner")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--pynenc-backend`; every option has a name that no project of a user's has."""
     group = parser.getgroup("pynenc", "pynenc conformance kit")
+    for kind in _KINDS:
+        group.addoption(
+            f"--pynenc-{kind}",
+            metavar="NAME",
+            help=f"The installed {kind} to prove with --pyargs pynenc.testing, by its alias.",
+        )
     group.addoption(
-        "--pynenc-backend",
-        metavar="NAME",
-        help="The installed backend to prove with --pyargs pynenc.testing, by its alias (such as redis).",
+        "--pynenc-stages",
+        choices=("stop", "all"),
+        help="Run the kit stage by stage, and stop after the first that is not green, or try all.",
     )
+    group.addoption("--pynenc-report", metavar="PATH", help="Write the course of the stages there.")
     parser.addini(
         "pynenc_app",
         "The app of your project for the fixtures of pynenc, such as shop.queue:app; unset: as the command "
@@ -42,14 +51,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark of pytest-timeout, which the kit uses, for runs without that plugin."""
     config.addinivalue_line("markers", "timeout: the longest time that a test may take (pytest-timeout)")
+    stages = config.getoption("--pynenc-stages")
+    if stages:
+        path = config.getoption("--pynenc-report")
+        run = _tool("pynenc.testing.kit_report").StagedRun(Path(path) if path else None, stages == "all")
+        config.pluginmanager.register(run, "pynenc-stages")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the suites over installed components of which none is named."""
+    kind = collection_path.stem.removeprefix("test_")
+    if collection_path.parent != _FOLDER or kind not in _KINDS:
+        return None
+    chosen = [each for each in _KINDS if config.getoption(f"--pynenc-{each}")]
+    return True if kind not in (chosen or _KINDS[:1]) else None
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Note which suite of the kit each test is from; the note travels with its report."""
     for item in items:
         suite = _suite(item)
         if suite:
-            item.user_properties.append(("pynenc suite", suite))
+            item.user_properties.append((_SUITE, suite))
 
 
 def _suite(item: pytest.Item) -> str | None:
@@ -69,10 +93,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, ()):
             known = dict(getattr(report, "user_properties", ()))
-            if "pynenc suite" not in known:
+            if _SUITE not in known:
                 continue
-            counts.setdefault(known["pynenc suite"], Counter())[outcome] += 1
-            measures.update(value for name, value in report.user_properties if name == MEASURE)
+            counts.setdefault(known[_SUITE], Counter())[outcome] += 1
+            measures.update(value for name, value in report.user_properties if name == _MEASURE)
     if not counts:
         return
     terminalreporter.section("pynenc conformance")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -21,6 +19,8 @@ from pynenc.storage.base_storage import Storage
 from pynenc.storage.drivers import StorageComponent
 from pynenc.testing import ComponentSuite, StorageSuite
 from pynenc.testing.app_fixtures import MakeApp
+from pynenc.testing.basics_suite import BasicsSuite
+from pynenc.testing.by_alias import OwnFolder, named
 from pynenc.testing.measure_suite import MeasureSuite
 from pynenc.testing.storage_fixtures import MakeStorage
 
@@ -45,9 +45,7 @@ def open_storage(app_id: str, backend: str) -> Storage:
 @pytest.fixture(scope="session")
 def backend(pytestconfig: pytest.Config) -> str:
     """The backend that the command line names."""
-    name: str | None = pytestconfig.getoption("--pynenc-backend")
-    if not name:
-        pytest.exit("say which backend to prove: pytest --pyargs pynenc.testing --pynenc-backend NAME", 4)
+    name = named(pytestconfig, "backend")
     try:
         plugin_registry().family(name)
     except ConfigError as error:
@@ -55,17 +53,7 @@ def backend(pytestconfig: pytest.Config) -> str:
     return name
 
 
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A file that the backend makes by default does not stay."""
-    monkeypatch.chdir(tmp_path)
-    before = set(Pynenc._instances)
-    yield
-    for app_id in set(Pynenc._instances) - before:
-        Pynenc.discard(app_id)
-
-
-class TestStorage(StorageSuite):
+class TestStorage(OwnFolder, StorageSuite):
     """The storage driver."""
 
     @pytest.fixture(autouse=True)
@@ -82,7 +70,7 @@ class TestStorage(StorageSuite):
         return partial(open_storage, backend=backend)
 
 
-class TestComponents(ComponentSuite, MeasureSuite):
+class TestComponents(OwnFolder, BasicsSuite, ComponentSuite, MeasureSuite):
     """The components, the life of an invocation, and a crash at every point of it."""
 
     @pytest.fixture

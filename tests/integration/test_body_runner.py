@@ -23,7 +23,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the bodies fork
 @pytest.fixture
 def shop(load_app: Callable[..., ModuleType], monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     settings = {"runner_cls": "command_app.CommandRunner", "recovery_interval_seconds": "0.2"}
-    settings |= {"app_id": "command-app", "max_recoveries": "2", "store_logs": "error"}
+    settings |= {
+        "app_id": "command-app",
+        "max_recoveries": "2",
+        "store_logs": "error",
+        "logging_level": "error",
+    }
     module = load_app("command_app", **settings)
     path = os.pathsep.join([str(Path(str(module.__file__)).parent), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)

@@ -16,10 +16,14 @@ from pynenc.cli.main import cli
 ROOT = Path(__file__).parents[2]
 
 
-def new_backend(*arguments: str) -> str:
-    done = CliRunner().invoke(cli, ["new", "backend", *arguments])
+def new(kind: str, *arguments: str) -> str:
+    done = CliRunner().invoke(cli, ["new", kind, *arguments])
     assert done.exit_code == 0, done.output
     return done.output
+
+
+def new_backend(*arguments: str) -> str:
+    return new("backend", *arguments)
 
 
 def run(*command: str, cwd: Path, code: int = 0) -> str:
@@ -61,12 +65,14 @@ def test_a_new_backend_installs_and_its_tests_tell_what_is_missing(
 
 
 STAND_IN = """
+import hashlib
+
 from pynenc.storage.sqlite_storage import SQLiteStorage
 
 
 class NatsStorage(SQLiteStorage):
     def __init__(self, app_id: str, url: str) -> None:
-        super().__init__(app_id, "nats.db", "OFF")
+        super().__init__(app_id, hashlib.sha256(app_id.encode()).hexdigest() + ".db", "OFF")
 """
 
 
@@ -85,14 +91,34 @@ def test_a_new_backend_with_a_driver_is_certified(tmp_path: Path) -> None:
     assert "FAILED" not in told
 
 
-def test_a_new_backend_is_clean(tmp_path: Path) -> None:
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("kind", ["backend", "broker", "serializer", "runner", "hook"])
+def test_a_new_plugin_is_clean_and_what_can_be_green_at_once_is(kind: str, tmp_path: Path) -> None:
     plugin = tmp_path / "nats"
-    new_backend("nats", "--folder", str(plugin))
+    new(kind, "nats", "--folder", str(plugin))
     strict = ["--strict", "--python-executable", sys.executable, "--no-incremental"]
     run(sys.executable, "-m", "mypy", *strict, "src/pynenc_nats", cwd=plugin)
     alone = ["--isolated", "--line-length", "110", "."]
     run(sys.executable, "-m", "ruff", "check", "--select", "E,F,I,UP,B,N", *alone, cwd=plugin)
     run(sys.executable, "-m", "ruff", "format", "--check", *alone, cwd=plugin)
+    python = environment(tmp_path / "venv")
+    install(python, plugin)
+    if kind == "hook":
+        assert "2 passed" in run(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=plugin)
+        return
+    if kind == "runner":
+        few = "functions or waiting or prints or cancelling"
+        command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "60", "-k", few]
+        assert "4 passed" in run(python, *command, cwd=plugin)
+        return
+    report = tmp_path / "report.md"
+    told = run(python, "-m", "pynenc", "certify", "nats", "--report", str(report), cwd=tmp_path, code=1)
+    lines = [line.replace(",", "").split() for line in told.splitlines()]
+    second = {"backend": "records", "broker": "messages", "serializer": "values"}[kind]
+    assert lines[0][:3] == ["basics", "4", "passed"]
+    assert (lines[1][0], lines[1][4]) == (second, "FAILED")
+    assert "is not certified yet" in told.splitlines()[-1]
+    assert "does **not** keep all promises" in report.read_text()
 
 
 @pytest.mark.parametrize(
