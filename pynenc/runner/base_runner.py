@@ -40,10 +40,13 @@ class BaseRunner(Component):
         is_embedded: Whether a wait in a program has started it: then it tells of itself at debug only,
             and does not read the files of the project for tasks that are not imported.
         health: What it tells probes.
+        ends_by_force: Whether a body that was cancelled, or whose time is over, is ended even if it does
+            not listen.
     """
 
     config_class: ClassVar[type[PynencConfig]] = ConfigRunner
     conf: ConfigRunner
+    ends_by_force: ClassVar[bool] = False
 
     def __init__(self, context: ComponentContext) -> None:
         super().__init__(context)

@@ -19,6 +19,8 @@ class BodyRunner(EngineRunner):
     `Work.ended_by` was given.
     """
 
+    ends_by_force = True
+
     @property
     @abstractmethod
     def slots(self) -> int:

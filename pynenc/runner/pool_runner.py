@@ -16,6 +16,8 @@ from pynenc.runner.worker_pool import WorkerHandle, WorkerPool
 class PoolRunner(BaseRunner):
     """Starts worker processes, watches over them, and stops them."""
 
+    ends_by_force = True
+
     def __init__(self, context: ComponentContext) -> None:
         super().__init__(context)
         self._pool: WorkerPool | None = None

@@ -11,6 +11,7 @@ from pynenc.testing.cancel_children_suite import CancelChildrenSuite
 from pynenc.testing.cancel_suite import CancelSuite
 from pynenc.testing.client_data_store_suite import ClientDataStoreSuite
 from pynenc.testing.concurrency_suite import ConcurrencySuite
+from pynenc.testing.connection_suite import ConnectionSuite
 from pynenc.testing.crash_exploration import CrashReport, explore_crashes
 from pynenc.testing.crash_suite import CrashSuite
 from pynenc.testing.in_memory import in_memory, working
@@ -40,7 +41,7 @@ from pynenc.testing.workflow_crash_suite import WorkflowCrashSuite
 from pynenc.testing.workflow_suite import WorkflowSuite
 
 
-class StorageSuite(RecordSuite, SchemaSuite, QueueSuite, SignalSuite):
+class StorageSuite(RecordSuite, SchemaSuite, QueueSuite, SignalSuite, ConnectionSuite):
     """Everything that a storage driver promises."""
 
 
@@ -80,6 +81,7 @@ __all__ = [
     "ClientDataStoreSuite",
     "ComponentSuite",
     "ConcurrencySuite",
+    "ConnectionSuite",
     "CrashReport",
     "CrashSuite",
     "CrashesSuite",

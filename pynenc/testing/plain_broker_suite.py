@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
 from pynenc.app import Pynenc
-from pynenc.broker.base_broker import Delivery, Message
+from pynenc.broker.base_broker import Message
 from pynenc.broker.plain_broker import Incoming, Outgoing, PlainBroker
-from pynenc.exceptions import StorageError
 from pynenc.identifiers.ids import new_id
 from pynenc.invocation.status import InvocationStatus
 from pynenc.testing.app_fixtures import AppFixtures, MakeApp
 from pynenc.testing.promises import PATIENCE_S, check, ends
+from pynenc.testing.receiving import all_of, received, some_of, taken_from, together, until
 
 _READY = InvocationStatus.REGISTERED.value
 _ODD_QUEUES = ["ünï", "with space", "a.b", "a/b", "a:b", "#", "*", "a>b", "A", "a", "x" * 100, "~high"]
@@ -41,7 +41,7 @@ class PlainBrokerSuite(AppFixtures):
         for body in bodies:
             broker.send([Outgoing("q", body)])
         broker.send([Outgoing("q", body) for body in bodies])
-        found = sorted(each.body for each in _all(broker, ["q"], 8))
+        found = sorted(each.body for each in all_of(broker, ["q"], 8))
         check(
             found == sorted(bodies * 2),
             "a body comes as it was sent, whatever its bytes are, sent alone or with others",
@@ -52,8 +52,8 @@ class PlainBrokerSuite(AppFixtures):
 
     def test_earlier_queues_come_first(self, broker: PlainBroker) -> None:
         broker.send([Outgoing("second", b"2"), Outgoing("first", b"1")])
-        _until(lambda: broker.count("second") != 0 and broker.count("first") != 0)
-        found = [each.body for each in _all(broker, ["first", "second"], 2, limit=1)]
+        until(lambda: broker.count("second") != 0 and broker.count("first") != 0)
+        found = [each.body for each in all_of(broker, ["first", "second"], 2, limit=1)]
         check(
             found == [b"1", b"2"],
             "what waits in a queue that is named earlier is received first",
@@ -64,8 +64,8 @@ class PlainBrokerSuite(AppFixtures):
 
     def test_a_limit_is_kept_and_the_rest_is_there(self, broker: PlainBroker) -> None:
         broker.send([Outgoing("q", bytes([number])) for number in range(7)])
-        first = _some(broker, ["q"], 3)
-        rest = _all(broker, ["q"], 7 - len(first))
+        first = some_of(broker, ["q"], 3)
+        rest = all_of(broker, ["q"], 7 - len(first))
         check(
             0 < len(first) <= 3 and len({each.body for each in first + rest}) == 7,
             "at most `limit` messages are received, and what arrives beyond is received later",
@@ -76,12 +76,12 @@ class PlainBrokerSuite(AppFixtures):
 
     def test_who_waits_leaves_what_it_does_not_take(self, broker: PlainBroker, make_app: MakeApp) -> None:
         taken: list[Incoming] = []
-        thread = threading.Thread(target=lambda: taken.extend(_some(broker, ["q"], 1)))
+        thread = threading.Thread(target=lambda: taken.extend(some_of(broker, ["q"], 1)))
         thread.start()
         broker.send([Outgoing("q", bytes([number])) for number in range(5)])
         ends(thread, "a wait ends with a message", "receive in a thread; send 5", "`receive`", broker.wake)
         other = _other(broker, make_app, broker.app_id)
-        rest = _all(other, ["q"], 5 - len(taken))
+        rest = all_of(other, ["q"], 5 - len(taken))
         other.close()
         check(
             len({each.body for each in taken + rest}) == 5,
@@ -93,10 +93,10 @@ class PlainBrokerSuite(AppFixtures):
 
     def test_a_confirmed_message_is_gone(self, broker: PlainBroker) -> None:
         broker.send([Outgoing("q", b"a"), Outgoing("q", b"b")])
-        found = _all(broker, ["q"], 2)
+        found = all_of(broker, ["q"], 2)
         broker.confirm([each.receipt for each in found])
         broker.close()
-        again = broker.receive(["q"], 5, 0)
+        again = received(broker, ["q"], 5, 0)
         check(
             again == [],
             "what was confirmed is not received again, also after the connection was closed",
@@ -107,13 +107,13 @@ class PlainBrokerSuite(AppFixtures):
 
     def test_odd_receipts_are_ignored(self, broker: PlainBroker) -> None:
         broker.send([Outgoing("q", b"a")])
-        (found,) = _all(broker, ["q"], 1)
+        (found,) = all_of(broker, ["q"], 1)
         broker.confirm([found.receipt, "", "unknown", "0", "9:9", found.receipt[:-1] + "77"])
         broker.confirm([found.receipt])
         broker.close()
         broker.confirm([found.receipt])
         broker.send([Outgoing("q", b"b")])
-        again = [each.body for each in _all(broker, ["q"], 1)]
+        again = [each.body for each in all_of(broker, ["q"], 1)]
         check(
             again == [b"b"],
             "a receipt that is not valid any more is ignored, and everything works as before",
@@ -123,7 +123,7 @@ class PlainBrokerSuite(AppFixtures):
         )
 
     def test_a_queue_that_does_not_exist_is_empty(self, broker: PlainBroker) -> None:
-        found = broker.receive(["never-used"], 5, 0)
+        found = received(broker, ["never-used"], 5, 0)
         broker.clear(["never-cleared"])
         counted = broker.count("never-counted")
         check(
@@ -137,9 +137,10 @@ class PlainBrokerSuite(AppFixtures):
     @pytest.mark.parametrize("queue", _ODD_QUEUES)
     def test_a_name_of_a_queue_may_be_any_text(self, broker: PlainBroker, queue: str) -> None:
         broker.send([Outgoing(queue, b"1"), Outgoing(f"{queue}-", b"2"), Outgoing(queue + _LONG, b"3")])
-        found = [_all(broker, [name], 1)[0].body for name in (queue, f"{queue}-", queue + _LONG)]
+        names = (queue, f"{queue}-", queue + _LONG)
+        found = [[each.body for each in all_of(broker, [name], 1)] for name in names]
         check(
-            found == [b"1", b"2", b"3"],
+            found == [[b"1"], [b"2"], [b"3"]],
             "queues with different names are different queues, whatever text the names are",
             f"send to {queue!r}, to {queue + '-'!r}, and to one with a long name; receive from each",
             found,
@@ -162,7 +163,7 @@ class PlainBrokerSuite(AppFixtures):
 
     def test_a_wait_ends_after_its_time(self, broker: PlainBroker) -> None:
         began = time.monotonic()
-        found = broker.receive(["q"], 1, 0.2)
+        found = received(broker, ["q"], 1, 0.2)
         took_s = time.monotonic() - began
         check(
             found == [] and took_s < PATIENCE_S,
@@ -192,7 +193,7 @@ class PlainBrokerSuite(AppFixtures):
         broker.send([Outgoing("q", b"ours")])
         other.send([Outgoing("q", b"theirs")])
         other.clear(["q"])
-        found = [each.body for each in _all(broker, ["q"], 1)] + broker.receive(["q"], 5, 0)
+        found = [each.body for each in all_of(broker, ["q"], 1)] + received(broker, ["q"], 5, 0)
         other.close()
         check(
             found == [b"ours"],
@@ -205,7 +206,7 @@ class PlainBrokerSuite(AppFixtures):
     def test_cleared_messages_are_gone(self, broker: PlainBroker) -> None:
         broker.send([Outgoing("q", b"a"), Outgoing("kept", b"b")])
         broker.clear(["q"])
-        found = [each.body for each in [*broker.receive(["q"], 5, 0), *_all(broker, ["kept"], 1)]]
+        found = [each.body for each in [*received(broker, ["q"], 5, 0), *all_of(broker, ["kept"], 1)]]
         check(
             found == [b"b"],
             "clearing a queue deletes its messages, and no others",
@@ -218,9 +219,9 @@ class PlainBrokerSuite(AppFixtures):
         if broker.count("q") is None:
             pytest.skip("this broker cannot count")
         broker.send([Outgoing("q", bytes([number])) for number in range(5)])
-        _until(lambda: broker.count("q") == 5)
-        broker.confirm([each.receipt for each in _all(broker, ["q"], 5)])
-        _until(lambda: broker.count("q") == 0)
+        until(lambda: broker.count("q") == 5)
+        broker.confirm([each.receipt for each in all_of(broker, ["q"], 5)])
+        until(lambda: broker.count("q") == 0)
         check(
             broker.count("q") == 0,
             "an empty queue is soon counted as empty",
@@ -241,11 +242,11 @@ class PlainBrokerSuite(AppFixtures):
 
         def receive() -> None:
             while set(found) != wanted and not errors and time.monotonic() < end:
-                received = broker.receive(["q"], 7, 0.1)
-                found.extend(each.body for each in received)
-                broker.confirm([each.receipt for each in received])
+                some = broker.receive(["q"], 7, 0.1)
+                found.extend(each.body for each in some)
+                broker.confirm([each.receipt for each in some])
 
-        _together([*(lambda n=n: send(n) for n in range(_THREADS)), receive, receive], errors)
+        together([*(lambda n=n: send(n) for n in range(_THREADS)), receive, receive], errors)
         check(
             set(found) == wanted and not errors,
             "several threads send, receive and confirm at once",
@@ -267,7 +268,7 @@ class PlainBrokerSuite(AppFixtures):
                 os._exit(code)
         _, status = os.waitpid(child, 0)
         broker.send([Outgoing("q", b"parent")])
-        found = {each.body for each in _all(broker, ["q"], 3)}
+        found = {each.body for each in all_of(broker, ["q"], 3)}
         check(
             status == 0 and found == {b"before", b"child", b"parent"},
             "after a fork, both processes go on, each with connections of its own",
@@ -282,10 +283,8 @@ class PlainBrokerSuite(AppFixtures):
         if not broker.has_lanes:
             pytest.skip("this broker has no lanes")
         broker.push([_message("low", priority=-1), _message("middle"), _message("high", priority=0.5)])
-        _until(lambda: broker.backlog("q") in (3, None))
-        found: list[str] = []
-        while len(found) < 3:
-            found += [each.message.invocation_id for each in broker.take(["q"], 1, PATIENCE_S)]
+        until(lambda: broker.backlog("q") in (3, None))
+        found = [each.message.invocation_id for each in taken_from(broker, "q", 3, limit=1)]
         check(
             found == ["high", "middle", "low"],
             "priorities above 0 come first, then 0, then those below",
@@ -296,7 +295,7 @@ class PlainBrokerSuite(AppFixtures):
 
     def test_delayed_messages_are_not_sent(self, broker: PlainBroker) -> None:
         broker.push([_message("later", not_before=time.time() + 3600), _message("now")])
-        found = [each.message.invocation_id for each in broker.take(["q"], 5, PATIENCE_S)]
+        found = [each.message.invocation_id for each in taken_from(broker, "q", 1)]
         assert found == ["now"]
         assert broker.take(["q"], 5, 0) == []
 
@@ -306,9 +305,7 @@ class PlainBrokerSuite(AppFixtures):
         for body in bodies:
             broker.send([Outgoing("q", body)])
         broker.push([_message("ours")])
-        taken: list[Delivery] = []
-        while not taken:
-            taken = broker.take(["q"], 50, PATIENCE_S)
+        taken = taken_from(broker, "q", 1, limit=50)
         assert [each.message.invocation_id for each in taken] == ["ours"]
         broker.ack(taken)
         broker.close()
@@ -337,40 +334,3 @@ def _other(broker: PlainBroker, make_app: MakeApp, app_id: str) -> PlainBroker:
     if app_id == broker.app_id:
         return type(broker)(broker.context)
     return cast(PlainBroker, make_app(app_id).broker)
-
-
-def _some(broker: PlainBroker, queues: Sequence[str], limit: int) -> list[Incoming]:
-    """Receive once, as soon as there is something."""
-    end = time.monotonic() + PATIENCE_S
-    while not (found := broker.receive(queues, limit, 1.0)) and time.monotonic() < end:
-        pass
-    return found
-
-
-def _all(broker: PlainBroker, queues: Sequence[str], count: int, limit: int = 10) -> list[Incoming]:
-    """Receive so many messages, each once, or what there is when patience ends."""
-    found: dict[str, Incoming] = {}
-    end = time.monotonic() + PATIENCE_S
-    while len(found) < count and time.monotonic() < end:
-        found.update((each.receipt, each) for each in broker.receive(queues, limit, 0.2))
-    return list(found.values())
-
-
-def _until(is_so: Callable[[], Any]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not is_so() and time.monotonic() < end:
-        time.sleep(0.01)
-
-
-def _together(acts: Sequence[Callable[[], None]], errors: list[BaseException]) -> None:
-    def guarded(act: Callable[[], None]) -> None:
-        try:
-            act()
-        except (StorageError, OSError, RuntimeError, ValueError, TypeError) as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(act,), daemon=True) for act in acts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(2 * PATIENCE_S)

@@ -36,11 +36,9 @@ class RunnerSuite:
     import path of this process and of its children.
 
     Attributes:
-        ends_by_force: Whether a body that does not listen is ended although it goes on.
         many: How many calls are many.
     """
 
-    ends_by_force: ClassVar[bool] = False
     many: ClassVar[int] = 200
 
     @pytest.fixture
@@ -201,14 +199,15 @@ class RunnerSuite:
     def test_timeouts_end_bodies(self, tasks: ModuleType) -> None:
         with running(tasks.app):
             found = [_outcome(tasks.overtime(True))]
-            if self.ends_by_force:
+            ends_by_force = type(tasks.app.runner).ends_by_force
+            if ends_by_force:
                 found.append(_outcome(tasks.overtime(False)))
             after = _outcome(tasks.add(1, 2))
         check(
             all(isinstance(each, InvocationTimeoutError) for each in found) and after == 3,
             "a body whose time is over ends with InvocationTimeoutError, and others run on",
             "call one with a timeout that listens"
-            + (", and one that does not; call another" if self.ends_by_force else "; call another"),
+            + (", and one that does not; call another" if ends_by_force else "; call another"),
             (found, after),
             "`look_after`, and how a body is asked, and made, to end",
         )

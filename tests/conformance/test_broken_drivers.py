@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+import broken_brokers
+import broken_connections
 import pytest
 from broken_drivers import BROKEN
+from plain_brokers import DequeBroker
 
-from pynenc.storage.base_storage import Storage
 from pynenc.storage.memory_storage import MemoryStorage
 
 _CLASS = """
@@ -43,16 +46,46 @@ def pytest_runtest_setup(item):
 _BATCHES = 4
 
 
-def verdicts(drivers: list[type[Storage]], folder: Path) -> dict[str, str]:
-    """Return what the kit says of drivers: their failures by the name of the driver."""
+_ON_A_FILE = """
+
+class Test{driver}(ConnectionSuite):
+    @pytest.fixture
+    def make_storage(self, tmp_path):
+        return functools.partial({module}.{driver}, path=tmp_path / "kit.db")
+
+    @pytest.fixture
+    def newer_layout(self, tmp_path):
+        def mark(storage):
+            with contextlib.closing(sqlite3.connect(tmp_path / "kit.db")) as connection:
+                connection.execute("UPDATE pynenc_meta SET value = 99 WHERE name = 'layout'")
+                connection.commit()
+
+        return mark
+"""
+_BROKER = """
+
+class Test{driver}(PlainBrokerSuite):
+    test_who_waits_leaves_what_it_does_not_take = None
+    test_a_fork_does_not_use_the_connections_of_its_parent = None
+
+    @pytest.fixture
+    def make_app(self):
+        settings = {{"broker_cls": "{module}.{driver}", "logging_level": "critical"}}
+        return lambda app_id, **more: Pynenc({{"app_id": app_id, **settings, **more}})
+"""
+
+
+def verdicts(drivers: Sequence[type], folder: Path, template: str = _CLASS) -> dict[str, str]:
+    """Return what the kit says of drivers or brokers: their failures by the name of the class."""
     modules = sorted({driver.__module__ for driver in drivers})
-    text = "import pytest\nfrom pynenc.testing import StorageSuite\n"
+    text = "import contextlib\nimport functools\nimport sqlite3\nimport pytest\nfrom pynenc import Pynenc\n"
+    text += "from pynenc.testing import ConnectionSuite, PlainBrokerSuite, StorageSuite\n"
     text += "".join(f"import {each}\n" for each in modules)
-    text += "".join(_CLASS.format(module=each.__module__, driver=each.__name__) for each in drivers)
+    text += "".join(template.format(module=each.__module__, driver=each.__name__) for each in drivers)
     (folder / "test_drivers.py").write_text(text, encoding="utf-8")
     (folder / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "40"]
-    path = str(Path(__file__).parent)
+    path = f"{Path(__file__).parent} {Path(__file__).parents[1] / 'unit'}"
     done = subprocess.run(
         [*command, "-o", f"pythonpath={path}", "--rootdir", str(folder), "--junitxml=found.xml", str(folder)],
         capture_output=True,
@@ -75,11 +108,25 @@ def verdicts(drivers: list[type[Storage]], folder: Path) -> dict[str, str]:
 def test_broken_drivers_are_caught(batch: int, tmp_path: Path) -> None:
     drivers = list(BROKEN)[batch::_BATCHES]
     found = verdicts(drivers, tmp_path)
+    _check(drivers, found, BROKEN)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("broken", "template"),
+    [(broken_connections.BROKEN, _ON_A_FILE), (broken_brokers.BROKEN, _BROKER)],
+    ids=["connections", "brokers"],
+)
+def test_others_that_are_broken_are_caught(broken: Mapping[type, str], template: str, tmp_path: Path) -> None:
+    _check(list(broken), verdicts(list(broken), tmp_path, template), broken)
+
+
+def _check(drivers: Sequence[type], found: Mapping[str, str], broken: Mapping[type, str]) -> None:
     assert [each.__name__ for each in drivers if not found[each.__name__]] == []
     silent = {
         driver.__name__: found[driver.__name__]
         for driver in drivers
-        if BROKEN[driver] not in found[driver.__name__]
+        if broken[driver] not in found[driver.__name__]
     }
     assert silent == {}
     assert [name for name, text in found.items() if "Timeout (>" in text] == []
@@ -87,3 +134,5 @@ def test_broken_drivers_are_caught(batch: int, tmp_path: Path) -> None:
 
 def test_a_sound_driver_gets_through(tmp_path: Path) -> None:
     assert verdicts([MemoryStorage], tmp_path) == {"MemoryStorage": ""}
+    (tmp_path / "broker").mkdir()
+    assert verdicts([DequeBroker], tmp_path / "broker", _BROKER) == {"DequeBroker": ""}

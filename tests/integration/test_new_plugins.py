@@ -167,3 +167,19 @@ def test_the_worked_example_passes_the_kit(tmp_path: Path, chosen: str) -> None:
     told = run(python, *command, cwd=tmp_path / "empty")
     assert "FAILED" not in told
     assert chosen == "crash" or "round trips, submit one                      1" in told
+
+
+FEW = "killed or waiting or timeouts or cancelling or handed_back or prints or housekeeping"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("chosen", [FEW, pytest.param(f"not ({FEW})", marks=pytest.mark.thorough)])
+def test_the_worked_example_of_a_runner_passes_the_kit(tmp_path: Path, chosen: str) -> None:
+    example = tmp_path / "pynenc-command"
+    shutil.copytree(ROOT / "examples" / "pynenc-command", example)
+    python = environment(tmp_path / "venv")
+    install(python, example)
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "120", "-k", chosen]
+    told = run(python, *command, cwd=example)
+    assert "RunnerSuite " in told
+    assert "FAILED" not in told

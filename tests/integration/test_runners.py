@@ -1,4 +1,4 @@
-"""Every runner executes, waits without deadlock, and gives back what it cannot finish."""
+"""What single runners do beside what all of them do, which the conformance kit proves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import time
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 from shop_control import shop_open, wait_for
@@ -15,66 +14,6 @@ from shop_control import shop_open, wait_for
 from pynenc import Pynenc
 from pynenc.exceptions import RunnerError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.lifecycle.draining import drain, undrain
-
-TWO_SLOTS = {
-    "ThreadRunner": {"MAX_THREADS": "2"},
-    "PersistentProcessRunner": {"NUM_PROCESSES": "2"},
-    "ProcessRunner": {"NUM_PROCESSES": "2"},
-    "MultiThreadRunner": {"MAX_PROCESSES": "2", "MAX_THREADS": "1", "MIN_PROCESSES": "2"},
-    "AsyncRunner": {"MAX_CONCURRENCY": "2"},
-}
-
-
-@pytest.fixture(params=TWO_SLOTS)
-def runner_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    name: str = request.param
-    monkeypatch.delenv("PYNENC__NUM_PROCESSES", raising=False)
-    monkeypatch.setenv("PYNENC__RUNNER_CLS", name)
-    for setting, value in TWO_SLOTS[name].items():
-        monkeypatch.setenv(f"PYNENC__{setting}", value)
-    return name
-
-
-def test_two_slots_are_enough_for_any_depth(runner_name: str, shop: ModuleType) -> None:
-    shop.app.conf.runner_cls = runner_name
-    with shop_open(shop):
-        assert shop.fibonacci(12).result == 144
-        assert shop.fibonacci_async(12).result == 144
-
-
-def test_coroutines_and_functions_run(runner_name: str, shop: ModuleType) -> None:
-    shop.app.conf.runner_cls = runner_name
-    with shop_open(shop):
-        assert shop.add(1, 2).result == 3
-        assert list(shop.add_async.parallelize([(1, 2), (3, 4)]).results) == [3, 7]
-        with pytest.raises(ZeroDivisionError):
-            _ = shop.divide_async(1, 0).result
-
-
-def test_a_runner_that_drains_claims_nothing_more_with_all_its_workers(
-    runner_name: str, shop: ModuleType
-) -> None:
-    app: Pynenc = shop.app
-    app.conf.runner_cls = runner_name
-    with shop_open(shop):
-        assert shop.add(1, 2).wait(60) == 3
-        drain(app.components, app.runner.runner_id)
-        waiting = _first_that_waits(shop)
-        undrain(app.components, app.runner.runner_id)
-        assert waiting.wait(60) == waiting.kwargs["x"] + 1
-
-
-def _first_that_waits(shop: ModuleType) -> Any:
-    """Return a call that nobody runs any more; the workers hear of it one by one."""
-    number = 0
-    while True:
-        number += 1
-        call = shop.add(number, 1)
-        try:
-            call.wait(0.5)
-        except TimeoutError:
-            return call
 
 
 def test_a_process_for_each_invocation(shop: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from pynenc.testing import RunnerSuite
 
 
 class TestCommandRunner(RunnerSuite):
-    ends_by_force = True
     many = 10
 
     @pytest.fixture

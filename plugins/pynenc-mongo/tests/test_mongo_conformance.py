@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from mongo_apps import make_mongo_app, mongo_storage
 from mongo_server import MongoServer
+from pymongo import MongoClient
 
 from pynenc.storage.base_storage import Storage
 from pynenc.testing import (
@@ -30,6 +32,20 @@ class TestMongoStorage(StorageSuite):
     @pytest.fixture
     def make_storage(self, mongo_url: str) -> MakeStorage:
         return partial(mongo_storage, url=mongo_url)
+
+    @pytest.fixture
+    def newer_layout(self, mongo_url: str) -> Callable[[Storage], None]:
+        def mark(storage: Storage) -> None:
+            client: MongoClient[dict[str, object]] = MongoClient(mongo_url)
+            found = 0
+            for name in client.list_database_names():
+                app = quote(storage.app_id, safe="")
+                change = {"$set": {"layout": 99}}
+                found += client[name]["pynenc_meta"].update_many({"_id": app}, change).matched_count
+            client.close()
+            assert found == 1
+
+        return mark
 
 
 class TestMongoComponents(EverydaySuite, CrashSuite, TriggerCrashSuite, InterleavingSuite):

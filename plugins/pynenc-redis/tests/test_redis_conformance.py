@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+import redis
 from redis_apps import make_app, redis_storage
 from redis_server import RedisServer
 
@@ -21,6 +22,14 @@ class TestRedisStorage(StorageSuite):
     @pytest.fixture
     def make_storage(self, redis_url: str) -> MakeStorage:
         return partial(redis_storage, url=redis_url)
+
+    @pytest.fixture
+    def newer_layout(self, redis_url: str) -> Callable[[Storage], None]:
+        def mark(storage: Storage) -> None:
+            with redis.Redis.from_url(redis_url) as client:
+                client.set(f"pynenc:{{{storage.app_id}}}:layout", 99)
+
+        return mark
 
 
 class TestRedisComponents(ComponentSuite):

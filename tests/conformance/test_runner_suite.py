@@ -22,24 +22,18 @@ class TestAsyncRunner(RunnerSuite):
 
 
 class TestPersistentProcessRunner(RunnerSuite):
-    ends_by_force = True
-
     @pytest.fixture
     def settings(self) -> Mapping[str, str]:
         return {"runner_cls": "PersistentProcessRunner", "num_processes": "2"}
 
 
 class TestProcessRunner(RunnerSuite):
-    ends_by_force = True
-
     @pytest.fixture
     def settings(self) -> Mapping[str, str]:
         return {"runner_cls": "ProcessRunner", "num_processes": "2"}
 
 
 class TestMultiThreadRunner(RunnerSuite):
-    ends_by_force = True
-
     @pytest.fixture
     def settings(self) -> Mapping[str, str]:
         return {
