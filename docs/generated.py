@@ -15,6 +15,7 @@ from pynenc.invocation.status import INITIAL_STATUSES, RULES
 from pynenc.plugins.registry import PluginRegistry
 from pynenc.serializer.json_serializer import KINDS
 from pynenc.serializer.kinds import MARK
+from pynenc.testing.required_values import REQUIRED
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -60,6 +61,9 @@ def values_page() -> str:
     parts += [f'| {kind.words} | `"{MARK}": "{kind.tag}"` |' for kind in KINDS]
     converted = "tasks, invocations, groups, apps, and classes with a registered converter"
     parts.append(f'| {converted} | `"{MARK}": "converted"` |')
+    parts += ["", "## What every serializer carries", ""]
+    parts.append("A serializer of your own carries at least these kinds, and refuses what it does not carry:")
+    parts += ["", *(f"- {kind}" for kind in REQUIRED)]
     return "\n".join(parts) + "\n"
 
 

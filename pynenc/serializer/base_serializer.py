@@ -19,6 +19,20 @@ FromPlain = Callable[[Any], Any]
 class BaseSerializer(Component):
     """Turns values into text and back.
 
+    Every serializer carries these kinds of values, nested in each other:
+
+    - `None`, `True` and `False`
+    - whole numbers of any size
+    - finite floating-point numbers, `-0.0` as `-0.0`
+    - texts that can be encoded as UTF-8, with any characters
+    - lists
+    - dictionaries with texts as keys
+    - members of enumerations that are defined at the top level of a module
+    - exceptions whose class is defined there, if their arguments are carried
+
+    Any other value comes back equal and of the same type, or is refused with a `SerializationError` when it
+    is written. The text can be encoded as UTF-8. A text that was damaged raises nothing but that error.
+
     Attributes:
         executes_code: Whether reading a text can execute code that its writer has chosen.
         allows_main: Whether all that it writes is read in this process, where classes of the script that

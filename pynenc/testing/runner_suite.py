@@ -62,7 +62,7 @@ class RunnerSuite:
             "heartbeat_interval_seconds": "0.2",
             "runner_considered_dead_seconds": "2",
             "recovery_interval_seconds": "0.2",
-            "shutdown_grace_seconds": "20",
+            "shutdown_grace_seconds": f"{PATIENCE_S:g}",
             **settings,
         }
         for name, value in values.items():

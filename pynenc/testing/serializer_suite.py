@@ -14,29 +14,11 @@ from pynenc.app import Pynenc
 from pynenc.exceptions import RemoteTaskError, SerializationError
 from pynenc.serializer.exception_data import as_text, exception_data, unpack_exception
 from pynenc.testing.app_fixtures import AppFixtures
-from pynenc.testing.kit_values import VALUES, Colour, same
+from pynenc.testing.kit_values import VALUES, same
+from pynenc.testing.promises import check
+from pynenc.testing.required_values import REQUIRED, KitError
 
-_PLAIN: list[Any] = [
-    None,
-    True,
-    0,
-    -(2**70),
-    1.5,
-    -0.0,
-    "",
-    "ünï\n\x00",
-    [],
-    {},
-    [1, [2, {"a": [None]}]],
-    {"key with space": {"": 1}},
-    "py/object",
-    ["json://1", "@ref:x", "__pynenc__"],
-    {"__pynenc__": "enum", "class": "os:system"},
-]
-
-
-class KitError(Exception):
-    """An exception that can be rebuilt."""
+_EXAMPLES = [(kind, value) for kind, values in REQUIRED.items() for value in values]
 
 
 class OddError(Exception):
@@ -50,22 +32,25 @@ class OddError(Exception):
 class SerializerSuite(AppFixtures):
     """Values: the same after a round trip, or a clear error before anything is stored."""
 
-    @pytest.mark.parametrize("value", _PLAIN, ids=repr)
-    def test_json_values_come_back(self, app: Pynenc, value: Any) -> None:
-        text = app.serializer.serialize(value)
-        assert isinstance(text, str)
-        found = app.serializer.deserialize(text)
-        assert found == value
-        assert type(found) is type(value)
-
-    def test_enumerations_come_back(self, app: Pynenc) -> None:
-        text = app.serializer.serialize({"colour": Colour.RED})
-        assert app.serializer.deserialize(text) == {"colour": Colour.RED}
-
-    def test_exceptions_come_back(self, app: Pynenc) -> None:
-        found = app.serializer.deserialize(app.serializer.serialize(KitError("why", 3)))
-        assert type(found) is KitError
-        assert found.args == ("why", 3)
+    @pytest.mark.parametrize(("kind", "value"), _EXAMPLES, ids=[repr(value) for _, value in _EXAMPLES])
+    def test_required_values_come_back(self, app: Pynenc, kind: str, value: Any) -> None:
+        text: Any = None
+        try:
+            text = app.serializer.serialize(value)
+            found: Any = app.serializer.deserialize(text)
+        except SerializationError as error:
+            found = error
+        if isinstance(value, BaseException) and type(found) is type(value):
+            is_same = found.args == value.args
+        else:
+            is_same = type(found) is type(value) and same(found, value)
+        check(
+            isinstance(text, str) and is_same,
+            f"every serializer carries {kind}",
+            f"serialize {value!r}; deserialize the text {text!r}",
+            found,
+            "the list at the class `BaseSerializer`",
+        )
 
     def test_values_come_back_the_same_or_are_refused(self, app: Pynenc) -> None:
         serializer = app.serializer
@@ -84,7 +69,7 @@ class SerializerSuite(AppFixtures):
 
     def test_odd_texts_raise_only_the_error_for_it(self, app: Pynenc) -> None:
         serializer = app.serializer
-        texts = [serializer.serialize(value) for value in (_PLAIN, KitError("x"), {"a": Colour.RED})]
+        texts = [serializer.serialize(value) for _, value in _EXAMPLES]
 
         @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
         @given(st.sampled_from(texts), st.integers(0, 10_000), st.text(max_size=3))

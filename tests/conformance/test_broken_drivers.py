@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import broken_brokers
 import broken_connections
+import broken_runners
 import pytest
 from broken_drivers import BROKEN
 from plain_brokers import DequeBroker
@@ -75,16 +76,29 @@ class Test{driver}(PlainBrokerSuite):
 """
 
 
-def verdicts(drivers: Sequence[type], folder: Path, template: str = _CLASS) -> dict[str, str]:
+def verdicts(
+    drivers: Sequence[type], folder: Path, template: str = _CLASS, patience: str = "2", chosen: str = "Test"
+) -> dict[str, str]:
     """Return what the kit says of drivers or brokers: their failures by the name of the class."""
     modules = sorted({driver.__module__ for driver in drivers})
     text = "import contextlib\nimport functools\nimport sqlite3\nimport pytest\nfrom pynenc import Pynenc\n"
-    text += "from pynenc.testing import ConnectionSuite, PlainBrokerSuite, StorageSuite\n"
+    text += "from pynenc.testing import ConnectionSuite, PlainBrokerSuite, RunnerSuite, StorageSuite\n"
     text += "".join(f"import {each}\n" for each in modules)
     text += "".join(template.format(module=each.__module__, driver=each.__name__) for each in drivers)
     (folder / "test_drivers.py").write_text(text, encoding="utf-8")
     (folder / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout", "40"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--timeout",
+        "40",
+        "-k",
+        chosen,
+    ]
     path = f"{Path(__file__).parent} {Path(__file__).parents[1] / 'unit'}"
     done = subprocess.run(
         [*command, "-o", f"pythonpath={path}", "--rootdir", str(folder), "--junitxml=found.xml", str(folder)],
@@ -92,7 +106,7 @@ def verdicts(drivers: Sequence[type], folder: Path, template: str = _CLASS) -> d
         text=True,
         check=False,
         cwd=folder,
-        env={**os.environ, "PYNENC_KIT_PATIENCE": "2"},
+        env={**os.environ, "PYNENC_KIT_PATIENCE": patience},
     )
     assert done.returncode in (0, 1), done.stdout
     found = dict.fromkeys((driver.__name__ for driver in drivers), "")
@@ -118,7 +132,24 @@ def test_broken_drivers_are_caught(batch: int, tmp_path: Path) -> None:
     ids=["connections", "brokers"],
 )
 def test_others_that_are_broken_are_caught(broken: Mapping[type, str], template: str, tmp_path: Path) -> None:
-    _check(list(broken), verdicts(list(broken), tmp_path, template), broken)
+    _check(list(broken), verdicts(list(broken), tmp_path, template, patience="1"), broken)
+
+
+_RUNNER = """
+
+class Test{driver}(RunnerSuite):
+    @pytest.fixture
+    def settings(self):
+        return {{"runner_cls": "{module}.{driver}", "max_threads": "2"}}
+"""
+
+
+@pytest.mark.timeout(300)
+def test_broken_runners_are_caught(tmp_path: Path) -> None:
+    broken = broken_runners.BROKEN
+    pairs = " or ".join(f"({runner.__name__} and {test})" for runner, (test, _) in broken.items())
+    found = verdicts(list(broken), tmp_path, _RUNNER, patience="1", chosen=pairs)
+    _check(list(broken), found, {runner: told for runner, (_, told) in broken.items()})
 
 
 def _check(drivers: Sequence[type], found: Mapping[str, str], broken: Mapping[type, str]) -> None:
