@@ -125,8 +125,8 @@ class Pynenc(TaskApi, InvocationApi, AnswersHabits):
         self._start()
 
     def _start(self) -> None:
-        self.settings_loader.check_names(self._registry.known_settings)
-        self._conf = self.settings_loader.load(ConfigPynenc)
+        self._conf = conf = self.settings_loader.load(ConfigPynenc)
+        self.settings_loader.check_names(lambda: self._registry.known_settings(conf))
         self._logger = app_logger(self._conf)
         self._provider = self._new_provider()
 

@@ -173,7 +173,7 @@ class PluginRegistry:
         for _, spec in specs:
             if name in (spec.name, spec.alias) or ALIASES.get(name) == spec.alias:
                 return spec
-        if "." in name or ":" in name:
+        if _is_path(name):
             return ComponentSpec(kind, name.replace(":", ".").rpartition(".")[2], name)
         raise UnknownComponentError(self._unknown(kind, name, specs))
 
@@ -240,9 +240,28 @@ class PluginRegistry:
         """Return every settings class that a loaded plugin declares."""
         return list(dict.fromkeys(cls for _, spec in self.components() for cls in settings_of(spec)))
 
-    def known_settings(self) -> list[type[PynencConfig]]:
-        """Return every settings class there is, those of apps and tasks first."""
-        return [ConfigPynenc, ConfigSealing, ConfigTask, ConfigMonitor, *self.settings_classes()]
+    def known_settings(self, conf: ConfigPynenc | None = None) -> list[type[PynencConfig]]:
+        """Return every settings class there is, those of apps and tasks first.
+
+        Args:
+            conf: Settings of an app. Components that they name by a dotted path are imported, and the
+                settings of these are known as well.
+        """
+        named = [] if conf is None else [(kind, getattr(conf, kind.setting)) for kind in ComponentKind]
+        classes: list[type[PynencConfig]] = [ConfigPynenc, ConfigSealing, ConfigTask, ConfigMonitor]
+        classes += self.settings_classes()
+        for kind, name in named:
+            found = self._settings_by_path(kind, name) if name and _is_path(name) else None
+            if found is not None:
+                classes.append(found)
+        return list(dict.fromkeys(classes))
+
+    def _settings_by_path(self, kind: ComponentKind, name: str) -> type[PynencConfig] | None:
+        """Return the settings class of a component; None if it cannot be imported, which its use tells."""
+        try:
+            return self.load(kind, name).config_class
+        except UnknownComponentError:
+            return None
 
     def builder_methods(self) -> dict[str, BuilderMethod]:
         """Return methods that plugins add to the builder, by name."""
@@ -315,3 +334,8 @@ def plugin_registry() -> PluginRegistry:
         if _registry is None:
             _registry = PluginRegistry()
         return _registry
+
+
+def _is_path(name: str) -> bool:
+    """Return whether a component is named by its dotted path."""
+    return "." in name or ":" in name
