@@ -11,6 +11,7 @@ from typing import ClassVar
 import msgspec
 
 from pynenc.broker.base_broker import BaseBroker, Delivery, Message
+from pynenc.conf.config_runner import ConfigRunner
 from pynenc.identifiers.texts import error_text, shortened
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.component import ComponentContext
@@ -70,7 +71,7 @@ class PlainBroker(BaseBroker):
         super().__init__(context)
         self._interrupts = 0
         self._at_take = threading.local()
-        self._known: frozenset[str] = frozenset()
+        self._known = frozenset(context.settings(ConfigRunner).queues)
 
     # --- what an author implements -----------------------------------------------------
 
@@ -152,11 +153,11 @@ class PlainBroker(BaseBroker):
         return sum(known) if len(known) == len(counts) else None
 
     def queues(self) -> list[str]:
-        """Return the queues that this process has used and that hold messages."""
+        """Return those queues that hold messages; known are those of the runner and those used here."""
         return sorted(queue for queue in self._known if self.backlog(queue))
 
     def purge(self) -> None:
-        """Delete what is in the queues that this process has used; the rest falls away when it is taken."""
+        """Delete what is in the queues that are known here; the rest falls away when it is taken."""
         self.clear([lane for queue in sorted(self._known) for lane in self._lanes(queue)])
 
     def interrupt(self) -> None:

@@ -1,4 +1,4 @@
-"""What every engine does with invocations, however it runs their bodies."""
+"""The base of engines: the dealings with invocations that all of them have, however they run bodies."""
 
 from __future__ import annotations
 

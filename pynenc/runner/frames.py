@@ -1,4 +1,4 @@
-"""What a runner and the process that runs a body say to each other, by two byte streams."""
+"""The conversation between a runner and the process that runs a body, by two byte streams."""
 
 from __future__ import annotations
 

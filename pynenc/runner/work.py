@@ -29,7 +29,7 @@ from pynenc.runner.worker_recipe import set_up_here, task_modules
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the process that runs a body needs to know.
+    """Instructions for the process that runs a body.
 
     Attributes:
         app: Whose invocation.

@@ -1,4 +1,4 @@
-"""What every component promises before it does anything."""
+"""The promises of every component before it does anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the suites over installed components share: which component, and an app with it."""
+"""Helpers of the suites over installed components: which component, and an app with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the suites for brokers receive: with a bound for every wait."""
+"""Receiving in the suites for brokers, with a bound for every wait."""
 
 from __future__ import annotations
 

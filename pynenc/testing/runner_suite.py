@@ -30,7 +30,7 @@ _BOUND_S = 4 * PATIENCE_S
 
 
 class RunnerSuite:
-    """What every runner does, with real files, processes and signals.
+    """The promises of a runner, with real files, processes and signals.
 
     Override the fixture `settings`. The tasks are in a module of their own, in a folder that is on the
     import path of this process and of its children.

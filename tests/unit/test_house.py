@@ -251,12 +251,12 @@ def test_the_walk_from_claim_to_finish_is_short(app: Pynenc) -> None:
         each.functions.clear()
     work()
     assert invocation.result == 3
-    check(claiming, 35, 11)
-    check(running, 19, 10)
-    check(finishing, 26, 10)
+    check(claiming, 37, 12)
+    check(running, 20, 11)
+    check(finishing, 27, 11)
     whole = Walk()
     whole.functions = {**claiming.functions, **running.functions, **finishing.functions}
-    check(whole, 60, 19)
+    check(whole, 63, 20)
 
 
 def test_the_walk_of_a_wait_is_short(app: Pynenc) -> None:
