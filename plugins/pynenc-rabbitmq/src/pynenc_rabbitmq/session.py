@@ -125,7 +125,7 @@ class Session:
             else:
                 channel.basic_nack(tag, requeue=True)
 
-        self._channel.basic_qos(prefetch_count=min(limit, 65_535), global_qos=True)
+        self._channel.basic_qos(prefetch_count=min(limit, 65_535))
         consumers = [self._channel.basic_consume(queue, on_message) for queue in queues]
         try:
             while not (found or is_interrupted()) and (rest_s := deadline - time.monotonic()) > 0:
