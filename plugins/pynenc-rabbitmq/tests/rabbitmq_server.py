@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,7 +12,6 @@ import time
 from pathlib import Path
 
 _START_S = 60.0
-_PLACES = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server")
 
 
 def free_port() -> int:
@@ -43,16 +43,17 @@ class RabbitMQServer:
 
     Args:
         folder: Where it keeps its files.
+        settings: Further lines of its configuration.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "") -> None:
         self.folder = folder
         self.port, dist_port, self._epmd_port = free_port(), free_port(), free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
         self.process: subprocess.Popen[bytes] | None = None
         (folder / "plugins").write_text("[].\n")
         (folder / "rabbitmq.conf").write_text(
-            "vm_memory_high_watermark.relative = 0.9\ndisk_free_limit.absolute = 1MB\n"
+            f"vm_memory_high_watermark.relative = 0.9\ndisk_free_limit.absolute = 1MB\n{settings}"
         )
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RABBITMQ_")},
@@ -101,11 +102,8 @@ class RabbitMQServer:
         """End it; with SIGKILL like a crash."""
         if self.process is None:
             return
-        for process_group in (self.process.pid,):
-            try:
-                os.killpg(process_group, number)
-            except ProcessLookupError:
-                break
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
         self.process.wait()
         self.process = None
         self._end_epmd()

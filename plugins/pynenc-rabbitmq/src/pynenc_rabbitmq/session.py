@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.adapters.utils.connection_workflow import AMQPConnectorException
 from pika.exceptions import AMQPError, ProbableAccessDeniedError, ProbableAuthenticationError
 
 from pynenc.backend import Incoming, Outgoing
@@ -24,6 +25,7 @@ from pynenc.storage.shared_connect import SharedConnect
 from pynenc_rabbitmq.settings import ConfigRabbitMQ
 
 T = TypeVar("T")
+_FOREIGN = (AMQPError, AMQPConnectorException, OSError)
 _PERSISTENT = pika.BasicProperties(delivery_mode=2)
 _numbers = itertools.count()
 
@@ -165,7 +167,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connection; what was not confirmed goes back into its queue."""
-        with contextlib.suppress(AMQPError, OSError):
+        with contextlib.suppress_FOREIGN:
             self.connection.close()
 
 
@@ -205,10 +207,7 @@ class Sessions:
         parameters.socket_timeout = parameters.stack_timeout = conf.rabbitmq_timeout_seconds
         parameters.blocked_connection_timeout = conf.rabbitmq_timeout_seconds
         if parameters.ssl_options is not None and (conf.rabbitmq_tls_ca_file or conf.rabbitmq_tls_cert_file):
-            context = ssl.create_default_context(cafile=conf.rabbitmq_tls_ca_file or None)
-            if conf.rabbitmq_tls_cert_file:
-                context.load_cert_chain(conf.rabbitmq_tls_cert_file, conf.rabbitmq_tls_key_file or None)
-            parameters.ssl_options = pika.SSLOptions(context, parameters.host)
+            parameters.ssl_options = pika.SSLOptions(_tls_of(conf), parameters.host)
         return parameters
 
     def use(self, act: Callable[[Session], T]) -> T:
@@ -281,13 +280,13 @@ class Sessions:
         if free is not None:
             self._confirm_now(free, tags)
         elif busy is not None:  # it is in the hands of another thread, which does it on its way
-            with contextlib.suppress(AMQPError, OSError):
+            with contextlib.suppress_FOREIGN:
                 busy.connection.add_callback_threadsafe(lambda: busy.confirm(tags))
 
     def _confirm_now(self, session: Session, tags: Sequence[int]) -> None:
         try:
             session.confirm(tags)
-        except (AMQPError, OSError):  # then they come again
+        except _FOREIGN:  # then they come again
             self._drop(session)
             return
         with self._lock:
@@ -299,7 +298,7 @@ class Sessions:
         with self._lock:
             busy = list(self._busy.values())
         for session in busy:
-            with contextlib.suppress(AMQPError, OSError):
+            with contextlib.suppress_FOREIGN:
                 session.connection.add_callback_threadsafe(lambda: None)
 
     def close(self) -> None:
@@ -309,6 +308,20 @@ class Sessions:
             is_own = self._pid == os.getpid()
         for session in free if is_own else []:
             session.close()
+
+
+def _tls_of(conf: ConfigRabbitMQ) -> ssl.SSLContext:
+    """Return what the settings say of TLS."""
+    ca, cert, key = conf.rabbitmq_tls_ca_file, conf.rabbitmq_tls_cert_file, conf.rabbitmq_tls_key_file
+    name, file = "rabbitmq_tls_ca_file", ca
+    try:
+        context = ssl.create_default_context(cafile=ca or None)
+        if cert:
+            name, file = "rabbitmq_tls_cert_file", cert
+            context.load_cert_chain(cert, key or None)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"the setting '{name}' names '{file}', which cannot be used: {error}") from error
+    return context
 
 
 @contextmanager
@@ -327,7 +340,7 @@ def told(place: str) -> Iterator[None]:
                 f"{told_by}. The queue exists with another type: delete it, or set 'rabbitmq_queue_type' back"
             ) from error
         raise StorageUnavailableError(told_by) from error
-    except (AMQPError, OSError) as error:
+    except _FOREIGN as error:
         raise StorageUnavailableError(f"RabbitMQ at {place} does not answer: {_reason(error)}") from error
 
 
