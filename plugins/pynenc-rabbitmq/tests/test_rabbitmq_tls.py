@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,7 @@ def test_a_missing_file_is_told(world: World, name: str) -> None:
         world.app(**{name: "/not/there.pem"}).broker.ping()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the client leaves its socket
 def test_a_server_without_tls_is_told(world: World) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -79,3 +81,4 @@ def test_a_server_without_tls_is_told(world: World) -> None:
         app = Pynenc({"app_id": "tls2", **settings, "rabbitmq_timeout_seconds": 0.5})
         with pytest.raises(StorageUnavailableError, match="does not answer"):
             app.broker.ping()
+        gc.collect()

@@ -167,7 +167,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connection; what was not confirmed goes back into its queue."""
-        with contextlib.suppress_FOREIGN:
+        with contextlib.suppress(*_FOREIGN):
             self.connection.close()
 
 
@@ -280,7 +280,7 @@ class Sessions:
         if free is not None:
             self._confirm_now(free, tags)
         elif busy is not None:  # it is in the hands of another thread, which does it on its way
-            with contextlib.suppress_FOREIGN:
+            with contextlib.suppress(*_FOREIGN):
                 busy.connection.add_callback_threadsafe(lambda: busy.confirm(tags))
 
     def _confirm_now(self, session: Session, tags: Sequence[int]) -> None:
@@ -298,7 +298,7 @@ class Sessions:
         with self._lock:
             busy = list(self._busy.values())
         for session in busy:
-            with contextlib.suppress_FOREIGN:
+            with contextlib.suppress(*_FOREIGN):
                 session.connection.add_callback_threadsafe(lambda: None)
 
     def close(self) -> None:
