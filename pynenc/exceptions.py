@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
 
@@ -16,7 +17,20 @@ class PynencError(Exception):
 
 
 class RetryError(PynencError):
-    """Raise it inside a task to ask for another attempt, whatever `retry_for` says."""
+    """Raise it inside a task to ask for another attempt, whatever `retry_for` says.
+
+    Args:
+        args: The message.
+        after: When to try again, in seconds from then; None as the options of the task say.
+    """
+
+    def __init__(self, *args: object, after: float | timedelta | None = None) -> None:
+        super().__init__(*args)
+        seconds = after.total_seconds() if isinstance(after, timedelta) else after
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if seconds is not None and not (is_number and 0 <= seconds < float("inf")):
+            raise ValueError(f"after={after!r} is not a number of seconds from 0")
+        self.after = None if seconds is None else float(seconds)
 
 
 # --- settings and plugins ------------------------------------------------------------
@@ -345,19 +359,6 @@ class CallConflictError(PynencError):
 
 class ScheduleError(TriggerError):
     """A schedule that was asked for is not there, is there already, or is not described fully."""
-
-
-def submission_cancelled(accepted: Iterable[str] = ()) -> asyncio.CancelledError:
-    """Return what ends the cancelled await of a call or an event, and says what became of that.
-
-    It is a plain `CancelledError`: `asyncio.timeout` knows no other.
-    """
-    ids = tuple(accepted)
-    shown = ", ".join(ids[:10]) + (", …" if len(ids) > 10 else "")
-    told = f"but the call was accepted: {shown}" if ids else "and nothing was submitted"
-    error = asyncio.CancelledError(f"the await was cancelled, {told}")
-    error.accepted = ids  # type: ignore[attr-defined]
-    return error
 
 
 def accepted_ids(error: BaseException) -> tuple[str, ...] | None:

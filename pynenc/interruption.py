@@ -5,8 +5,9 @@ The body notices at the next `check`, and wherever it waits for another invocati
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -106,3 +107,16 @@ def check_interruption() -> None:
     interruption = current_interruption.get()
     if interruption is not None:
         interruption.check()
+
+
+def submission_cancelled(accepted: Iterable[str] = ()) -> asyncio.CancelledError:
+    """Return what ends the cancelled await of a call or an event, and says what became of that.
+
+    It is a plain `CancelledError`: `asyncio.timeout` knows no other.
+    """
+    ids = tuple(accepted)
+    shown = ", ".join(ids[:10]) + (", …" if len(ids) > 10 else "")
+    told = f"but the call was accepted: {shown}" if ids else "and nothing was submitted"
+    error = asyncio.CancelledError(f"the await was cancelled, {told}")
+    error.accepted = ids  # type: ignore[attr-defined]
+    return error

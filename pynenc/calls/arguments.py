@@ -7,7 +7,8 @@ import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
-from pynenc.exceptions import PartlySubmittedError, accepted_ids, submission_cancelled
+from pynenc.exceptions import PartlySubmittedError, accepted_ids
+from pynenc.interruption import submission_cancelled
 from pynenc.invocation.arguments import Arguments
 
 

@@ -1,4 +1,4 @@
-"""Running the function of a task, and what its end means."""
+"""Running the function of a task."""
 
 from __future__ import annotations
 
@@ -6,19 +6,15 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
-import random
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from pynenc.calls.interfaces import BaseTask
-from pynenc.conf.config_task import ConfigTask
 from pynenc.context import body_task
-from pynenc.exceptions import NonDeterminismError, RetryError
 from pynenc.interruption import Interruption, current_interruption
 from pynenc.types import Params, Result
 
-_LONGEST_PAUSE_S = 366 * 86400.0
 _LEFTOVERS_S = 1.0
 
 
@@ -101,27 +97,3 @@ async def _clear_up(loop: asyncio.AbstractEventLoop) -> None:
 async def _as_body(coroutine: Coroutine[Any, Any, Any]) -> Any:
     body_task.set(asyncio.current_task())
     return await coroutine
-
-
-def retry_pause(conf: ConfigTask, retries: int) -> float:
-    """Return seconds before the next run: growing by `retry_backoff`, bounded, and partly left to chance.
-
-    Args:
-        conf: Options of the task.
-        retries: How many further runs there were already.
-    """
-    try:
-        pause = conf.retry_delay * conf.retry_backoff**retries
-    except OverflowError:
-        pause = float("inf")
-    if conf.retry_max_delay is not None:
-        pause = min(pause, conf.retry_max_delay)
-    return min(pause, _LONGEST_PAUSE_S) * (1 - conf.retry_jitter * random.random())
-
-
-def wants_retry(task: BaseTask[Params, Result], error: BaseException, retries: int) -> bool:
-    """Return whether an error of the body means another run."""
-    conf = task.conf
-    if isinstance(error, NonDeterminismError):
-        return False  # the same code would come to the same place
-    return retries < conf.max_retries and isinstance(error, (RetryError, *conf.retry_for))

@@ -43,6 +43,9 @@ class CommonTaskOptions(TypedDict, total=False):
     retry_backoff: float | None
     retry_jitter: float | None
     retry_max_delay: float | None
+    retry_delays: Mapping[type[BaseException], float] | None
+    retry_within: float | None
+    give_up: Callable[[BaseException], bool] | None
     queue: str | None
     priority: float | None
     timeout: float | None

@@ -6,7 +6,7 @@ import contextvars
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
-from pynenc.calls.body import run_function, wants_retry
+from pynenc.calls.body import run_function
 from pynenc.calls.body_record import BodyRecord
 from pynenc.calls.call_options import check_timeout
 from pynenc.calls.interfaces import (
@@ -17,6 +17,7 @@ from pynenc.calls.interfaces import (
     current_invocation,
 )
 from pynenc.calls.reporting import outside_of_body
+from pynenc.calls.retries import next_pause
 from pynenc.client.middleware import enter_inline_execution, inline_headers, tell_inline_change
 from pynenc.conf.headers import merged_headers
 from pynenc.context import current_headers, current_invocation_id, current_task_key
@@ -116,7 +117,7 @@ class ConcurrentInvocation(BaseInvocation[Params, Result]):
                 self._fail(error)
                 raise  # the user has pressed Ctrl-C
             except BaseException as error:  # noqa: BLE001 - kept for who asks for the result
-                if wants_retry(self.task, error, self._retries):
+                if next_pause(self.task, error, self._retries) is not None:
                     self._retries += 1
                     if self.body_record is not None:
                         self.body_record.forget_failure(error)

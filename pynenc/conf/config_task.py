@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
@@ -104,6 +105,33 @@ ExceptionClasses = Annotated[tuple[type[BaseException], ...], BeforeValidator(_e
 ConcurrencyControl = Annotated[ConcurrencyControlType, BeforeValidator(lower_case)]
 
 
+def _retry_delays(value: Any) -> Any:
+    """Accept a mapping of exception classes, or of their paths, to seconds."""
+    given = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(given, Mapping):
+        raise ValueError("it is not a mapping of exceptions to seconds, such as {ConnectionError: 5}")
+    return {_exception_class(cls): pause for cls, pause in given.items()}
+
+
+def _function(value: Any) -> Any:
+    """Accept a function, or its path."""
+    if isinstance(value, str):
+        module, _, name = value.replace(":", ".").rpartition(".")
+        try:
+            value = getattr(importlib.import_module(module or "builtins"), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ValueError(
+                f"it is not a function that can be imported ({error}); write it as 'module.function'"
+            ) from None
+    if not callable(value):
+        raise ValueError(f"{value!r} cannot be called")
+    return value
+
+
+RetryDelays = Annotated[dict[type[BaseException], Delay], BeforeValidator(_retry_delays)]
+Predicate = Annotated[Callable[[BaseException], bool], BeforeValidator(_function)]
+
+
 class ConfigTask(PynencConfig):
     """Options of a task: from the decorator, a settings file or the environment.
 
@@ -128,6 +156,18 @@ class ConfigTask(PynencConfig):
         0.0, ge=0, le=1, description="Part of each pause that is left to chance; 1 for all of it."
     )
     retry_max_delay: float | None = Field(None, gt=0, description="Longest pause, in seconds.")
+    retry_delays: RetryDelays = Field(
+        {},
+        description="Exceptions after which the task runs again, each with a pause of its own in seconds.",
+    )
+    retry_within: Timeout | None = Field(
+        None,
+        description="No further run begins later than so many seconds after the call; unset for no bound.",
+    )
+    give_up: Predicate | None = Field(
+        None,
+        description="Function of the exception that says whether to give up although a further run is left.",
+    )
     queue: QueueName = Field(DEFAULT_QUEUE, description="Queue that its invocations go to.")
     priority: Priority = Field(0, description="Higher goes first within a queue.")
     timeout: Timeout | None = Field(

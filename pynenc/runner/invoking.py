@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from pynenc.calls.body import call_function, retry_pause, run_function, wants_retry
+from pynenc.calls.body import call_function, run_function
 from pynenc.calls.interfaces import App, current_invocation
+from pynenc.calls.retries import next_pause
 from pynenc.client.dist_invocation import DistributedInvocation
 from pynenc.client.middleware import enter_execution
 from pynenc.client.workflow_runtime import latest_arguments, workflow_of
@@ -343,9 +344,10 @@ def _failed(
     left = left_to_others(app, claim, error, has_steps) if has_steps else None
     if left is not None:
         return left
-    if wants_retry(invocation.task, error, claim.state.retries):
-        delay = retry_pause(invocation.task.conf, claim.state.retries)
-        due = components.now() + delay if delay > 0 else 0.0
+    now = components.now()
+    pause = next_pause(invocation.task, error, claim.state.retries, now - claim.data.created_at)
+    if pause is not None:
+        due = now + pause if pause > 0 else 0.0
         if invocation.body_record is not None:
             invocation.body_record.forget_failure(error)
         attempt = components.values.attempt_of(error)

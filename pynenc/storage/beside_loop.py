@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from pynenc.exceptions import submission_cancelled
+from pynenc.interruption import submission_cancelled
 
 T = TypeVar("T")
 _MOST_THREADS = 32

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from pynenc import Pynenc
+from pynenc.app import Pynenc
 from pynenc.context import get_current_runner
 from pynenc.interruption import check_interruption
 from pynenc.trigger import on_event
