@@ -119,18 +119,19 @@ class BaseEngine(ABC):
 
     # --- what all have in common -------------------------------------------------------
 
-    def claim(self, queues: Sequence[str], limit: int, timeout_s: float = LONGEST_TAKE_S) -> list[Claim]:
+    def claim(self, queues: Sequence[str], limit: int, timeout_s: float | None = None) -> list[Claim]:
         """Claim invocations, and wait for the first; `interrupt` of the broker ends the wait.
 
         Args:
             queues: Where to look, most important first.
             limit: The most to claim.
-            timeout_s: The longest wait, in seconds.
+            timeout_s: The longest wait, in seconds; None for that of all engines.
 
         Returns:
             What is PENDING for this engine now; it may be empty.
         """
-        return claim(self.app.components, self.identity.runner_id, queues, limit, timeout_s)
+        bound_s = LONGEST_TAKE_S if timeout_s is None else timeout_s
+        return claim(self.app.components, self.identity.runner_id, queues, limit, bound_s)
 
     def write(self, ended: Sequence[Finished], starting: Sequence[Claim]) -> StepResult:
         """Write ends of bodies, and the starts of others, in one go.

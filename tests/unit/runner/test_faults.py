@@ -17,7 +17,7 @@ from pynenc import Pynenc
 from pynenc.calls.interfaces import current_invocation
 from pynenc.exceptions import InvocationError, StorageUnavailableError, ValueTooLargeError
 from pynenc.invocation.status import InvocationStatus
-from pynenc.runner import engine
+from pynenc.runner import base_engine, engine
 from pynenc.testing.app_fixtures import running
 
 RUNNERS = ["ThreadRunner", "AsyncRunner"]
@@ -108,7 +108,7 @@ def test_an_invocation_whose_call_is_gone_fails_clearly() -> None:
 
 def test_a_runner_whose_look_never_comes_back_counts_as_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "_SILENT_AFTER_S", 0.2)
-    monkeypatch.setattr(engine, "_LONGEST_TAKE_S", 0.05)
+    monkeypatch.setattr(base_engine, "LONGEST_TAKE_S", 0.05)
     app = Pynenc(
         {
             "app_id": "silent",
