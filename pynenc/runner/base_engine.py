@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,9 @@ class RunsElsewhere(Protocol):
 
     def run(self, engine: Running, body: RunningBody) -> Finished | None:
         """Run a body; return how it ended, None if nobody knows. Never raises."""
+
+    def rest(self, body: RunningBody) -> None:
+        """Pause after a body that was lost, if that is called for."""
 
     def end(self, body: RunningBody) -> None:
         """End a body by force, so that its `run` returns."""
@@ -156,17 +160,23 @@ class BaseEngine(ABC):
         return body
 
     def take_back(self, body: RunningBody) -> None:
-        """Let others run a body of which nobody knows how it ended, as after the crash of a worker."""
-        components, state = self.app.components, body.claim.state
-        self.app.logger.error(
-            "invocation %s of task %s was lost where it ran; it is taken back",
-            state.invocation_id,
-            state.task_id,
-        )
-        retry_while_unavailable(
-            components.logger, lambda: recovery.reroute(components, [state], self.identity.runner_id)
-        )
-        self.running.remove(body.claim)
+        """Let others run a body that was lost: as after the crash of a worker if it had begun.
+
+        One that has not begun is handed back, and does not count as having taken down anybody.
+        """
+        components, claim, runner_id = self.app.components, body.claim, self.identity.runner_id
+        if not body.has_begun:
+            retry_while_unavailable(
+                components.logger, lambda: hand_back_running(components, [claim], runner_id)
+            )
+        else:
+            told = "invocation %s of task %s was lost where it ran, and is taken back: %s"
+            level = logging.INFO if body.interruption.is_requested else logging.ERROR
+            self.app.logger.log(level, told, claim.state.invocation_id, claim.state.task_id, body.problem)
+            retry_while_unavailable(
+                components.logger, lambda: recovery.reroute(components, [claim.state], runner_id)
+            )
+        self.running.remove(claim)
 
     def hand_back(self, claimed: Sequence[Claim], started: Sequence[Claim] = ()) -> None:
         """Hand back what no body has begun for.

@@ -14,9 +14,12 @@ import signal
 import threading
 from typing import IO
 
-from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError
+from pynenc.calls.interfaces import App
+from pynenc.exceptions import InvocationCancelledError, InvocationTimeoutError, StorageError
+from pynenc.identifiers.texts import error_text
 from pynenc.interruption import Interruption
-from pynenc.runner.frames import Ended, Frames, GoOn, Stop
+from pynenc.invocation.claim import Claim
+from pynenc.runner.frames import Begun, CannotBegin, Ended, Frames, GoOn, Stop
 from pynenc.runner.invoking import invoke
 from pynenc.runner.leaving import leave_in_time
 from pynenc.runner.log_keeping import LogKeeper
@@ -61,6 +64,12 @@ def run(order: Order, frames: Frames) -> None:
         target=_listen, args=(frames, interruption, answers), name="pynenc-runner-watch", daemon=True
     )
     listener.start()
+    reason = _why_not(app, claim)
+    if reason is not None:
+        with contextlib.suppress(OSError):
+            frames.send(CannotBegin(reason))
+        return
+    frames.send(Begun())
     logs = LogKeeper(app.components, identity.runner_id)
     logs.start()
     finished = invoke(app, claim, WaitsAtRunner(app.app_id, frames, answers.get), identity, interruption)
@@ -70,6 +79,22 @@ def run(order: Order, frames: Frames) -> None:
     with contextlib.suppress(OSError):
         frames.send(Ended(**fields))
     app.close()
+
+
+def _why_not(app: App, claim: Claim) -> str | None:
+    """Return why the body cannot run here: this process has to see the same stores as its runner."""
+    place = type(app.components.orchestrator).__name__
+    try:
+        (state,) = app.components.orchestrator.read_states([claim.state.invocation_id])
+    except StorageError as error:
+        return f"its store cannot be read there: {error_text(error)}"
+    if state is None:
+        line = app.components.orchestrator.ping()
+        return (
+            f"the process does not see the invocation in its {place} ({line}): do its environment and its "
+            f"settings lead to the same store as those of the runner?"
+        )
+    return None
 
 
 def _listen(frames: Frames, interruption: Interruption, answers: queue.SimpleQueue[object]) -> None:

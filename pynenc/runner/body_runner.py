@@ -15,8 +15,9 @@ class BodyRunner(EngineRunner):
 
     A body runs in a process that `run_body` starts: by a command, in a container, or on another machine.
     If that process is gone before the body has ended, the invocation is taken back and run again, as
-    after the crash of a worker. A body that does not end when it is asked to is ended by what
-    `Work.ended_by` was given.
+    after the crash of a worker. If the body could not even begin, it is handed back, after a pause that
+    grows up to 15 seconds, for as long as it takes. A body that does not end when it is asked to is ended
+    by what `Work.ended_by` was given.
     """
 
     ends_by_force = True
@@ -48,6 +49,10 @@ class BodyRunner(EngineRunner):
     def make_engine(self) -> Executes:
         self._elsewhere = elsewhere = Elsewhere(self.app, self.runner_context, self.run_body)
         return Engine(self.app, self.runner_context, self.conf, self.slots, elsewhere=elsewhere)
+
+    def wake(self) -> None:
+        if self._elsewhere is not None:
+            self._elsewhere.leave()
 
     def execute(self) -> None:
         super().execute()

@@ -244,6 +244,7 @@ class Engine(BaseEngine):
             finished = self._elsewhere.run(self, body)
             if finished is None:
                 self.take_back(body)
+                self._elsewhere.rest(body)
         else:
             finished = invoke(self.app, running, self, self.identity, body.interruption)
         if self._surroundings is not None:

@@ -35,6 +35,16 @@ class GoOn(msgspec.Struct, frozen=True, tag="go_on"):
     """Answers `Waits` and `WaitIsOver`."""
 
 
+class Begun(msgspec.Struct, frozen=True, tag="begun"):
+    """Tells that the order was read and the body is about to begin."""
+
+
+class CannotBegin(msgspec.Struct, frozen=True, tag="cannot_begin"):
+    """Tells why the body cannot begin in this process."""
+
+    reason: str
+
+
 class Waits(msgspec.Struct, frozen=True, tag="waits"):
     """Tells that the body waits for other invocations."""
 
@@ -58,7 +68,7 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 ToBody: TypeAlias = Stop | GoOn
-FromBody: TypeAlias = Waits | WaitIsOver | Ended
+FromBody: TypeAlias = Begun | CannotBegin | Waits | WaitIsOver | Ended
 
 
 class Frames:

@@ -23,6 +23,8 @@ class RunningBody:
         soft_at: When it is asked to end because of its timeout (monotonic seconds), or None.
         hard_at: When it is ended by force, once it was asked to end.
         began_at: When it began (monotonic seconds).
+        has_begun: Whether the body has begun, where that is known once it is lost.
+        problem: Why it was lost, in words, if it was.
     """
 
     claim: Claim
@@ -30,6 +32,8 @@ class RunningBody:
     soft_at: float | None = None
     hard_at: float | None = None
     began_at: float = field(default_factory=time.monotonic)
+    has_begun: bool = True
+    problem: str = ""
 
     @property
     def invocation_id(self) -> str:

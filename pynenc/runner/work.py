@@ -19,12 +19,18 @@ import msgspec
 from pynenc.calls.interfaces import App
 from pynenc.context import RunnerContext, Running
 from pynenc.exceptions import InvocationCancelledError
+from pynenc.identifiers.texts import error_text
 from pynenc.invocation.claim import Claim
 from pynenc.lifecycle.execution import Finished
-from pynenc.runner.frames import Ended, Frames, GoOn, Stop, WaitIsOver, Waits
+from pynenc.runner.frames import Begun, CannotBegin, Ended, Frames, GoOn, Stop, WaitIsOver, Waits
 from pynenc.runner.invoking import current_claim, ended_by_force
 from pynenc.runner.running_set import RunningBody
 from pynenc.runner.worker_recipe import set_up_here, task_modules
+
+LONGEST_START_S = 300.0
+"""How long a process may take until its body begins, in seconds."""
+_LINGER_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class Work:
         invocation_id: The invocation.
         task_id: The key of its task.
         attempt: The number of the attempt, from 1.
+        has_begun: Whether the process has read its order and begun the body.
+        problem: Why the body could not begin, or was lost, as far as that is known.
     """
 
     command = (sys.executable, "-m", "pynenc.runner.body_process")
@@ -87,6 +95,9 @@ class Work:
         self._lock = threading.Lock()
         self._enders: list[Callable[[], object]] = []
         self._is_over = False
+        self._timers: list[threading.Timer] = []
+        self.has_begun = False
+        self.problem = ""
         self.finished: Finished | None = None
 
     def converse(self, reader: IO[bytes], writer: IO[bytes]) -> None:
@@ -103,13 +114,20 @@ class Work:
             with self._body.interruption.waking(lambda: self._ask_to_stop(frames)):
                 contextvars.copy_context().run(self._listen, frames)
         except (OSError, EOFError) as error:
-            where = f"the process of invocation {self.invocation_id}"
-            self._app.logger.warning("%s is gone before its body has ended: %s", where, error)
+            self.problem = self.problem or f"its process is gone: {error}"
+        finally:
+            if self.finished is not None:  # what lingers on keeps no slot
+                self._end_after(_LINGER_S)
 
     def _listen(self, frames: Frames) -> None:
         current_claim.set(self._body.claim)
         while True:
             message = frames.receive_from_body()
+            if isinstance(message, Begun):
+                self.has_begun = True
+            if isinstance(message, CannotBegin):
+                self.problem = message.reason
+                return
             if isinstance(message, Ended):
                 self.finished = _finished(self._body.claim, message)
                 return
@@ -142,6 +160,31 @@ class Work:
             with self._lock:
                 self._enders.remove(end)
 
+    def _end_after(self, seconds: float) -> None:
+        """End the process after a while, unless that has happened by then."""
+        timer = threading.Timer(seconds, self.end)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def watch_start(self) -> None:
+        """End the process if the body has not begun after minutes."""
+
+        def look() -> None:
+            if not self.has_begun:
+                self.problem = f"it has not begun within {LONGEST_START_S:g} s"
+                self.end()
+
+        timer = threading.Timer(LONGEST_START_S, look)
+        timer.daemon = True
+        self._timers.append(timer)
+        timer.start()
+
+    def close(self) -> None:
+        """End the watch over the process."""
+        for timer in self._timers:
+            timer.cancel()
+
     def end(self) -> None:
         """End the process that runs the body."""
         with self._lock:
@@ -170,30 +213,54 @@ class Elsewhere:
         self._identity = identity
         self._run_body = run_body
         self._works: dict[RunningBody, Work] = {}
+        self._pause_s = _FIRST_PAUSE_S
+        self._is_leaving = threading.Event()
 
     def run(self, engine: Running, body: RunningBody) -> Finished | None:
         """Run a body; return how it ended, None if nobody knows."""
         work, began = Work(engine, self._app, self._identity, body), time.monotonic()
         self._works[body] = work
+        work.watch_start()
         try:
             self._run_body(work)
-        except BaseException:  # whatever the runner's author has overlooked
-            self._app.logger.exception("invocation %s could not be run", work.invocation_id)
+        except BaseException as error:
+            work.problem = work.problem or error_text(error)
+            self._app.logger.debug("running a body has failed", exc_info=True)
             work.end()
         finally:
+            work.close()
             del self._works[body]
         finished = work.finished
         if finished is None and body.hard_at is not None and time.monotonic() >= body.hard_at:
             finished = ended_by_force(self._app, body)
-        if finished is None:
-            return None
-        return msgspec.structs.replace(finished, seconds=time.monotonic() - began)
+        if finished is not None:
+            self._pause_s = _FIRST_PAUSE_S
+            return msgspec.structs.replace(finished, seconds=time.monotonic() - began)
+        body.problem = work.problem or "'run_body' has returned, and no process has run it"
+        body.has_begun = work.has_begun
+        return None
+
+    def rest(self, body: RunningBody) -> None:
+        """Pause after a body that could not begin, so that a broken command does not burn all that waits."""
+        if body.has_begun or self._is_leaving.is_set():
+            return
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        told = (
+            "invocation %s of task %s could not begin and is handed back; the next try follows in %.1f s: %s"
+        )
+        state = body.claim.state
+        self._app.logger.error(told, state.invocation_id, state.task_id, pause_s, body.problem)
+        self._is_leaving.wait(pause_s)
 
     def end(self, body: RunningBody) -> None:
         """End a body by force."""
         work = self._works.get(body)
         if work is not None:
             work.end()
+
+    def leave(self) -> None:
+        """Begin nothing more that could not be begun."""
+        self._is_leaving.set()
 
     def end_all(self) -> None:
         """End all bodies by force."""

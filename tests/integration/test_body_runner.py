@@ -11,10 +11,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from parked import until
 from shop_control import wait_for
 
 from pynenc.exceptions import RecoveryLimitError, SerializationError
 from pynenc.invocation.status import InvocationStatus
+from pynenc.runner import work
 from pynenc.testing.app_fixtures import running
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the bodies fork")
@@ -76,25 +78,63 @@ def test_what_a_body_logs_is_kept(shop: ModuleType) -> None:
     assert any("it says something" in line.text for line in lines)
 
 
-@pytest.mark.parametrize("way", ["cat", "true", "print", "hangs up"])
-def test_a_command_that_is_something_else_is_told(shop: ModuleType, way: str) -> None:
-    commands: dict[str, Any] = {
-        "cat": ("cat",),
-        "true": ("true",),
-        "print": (sys.executable, "-c", "print('hello' * 1000)"),
-        "hangs up": (sys.executable, "-c", "import os, time; os.close(0); os.close(1); time.sleep(0.1)"),
-    }
-    shop.WAYS["command"] = commands[way]
-    with pytest.raises(RecoveryLimitError):
-        shop.add(1, 2).wait(60)
+WRONG: dict[str, Any] = {
+    "cat": ("cat",),
+    "exits": ("false",),
+    "prints": (sys.executable, "-c", "print('hello' * 1000)"),
+    "hangs up": (sys.executable, "-c", "import os, time; os.close(0); os.close(1); time.sleep(0.1)"),
+    "missing": ("/not/there",),
+    "nothing": None,
+}
 
 
-def test_a_runner_whose_method_raises_goes_on(shop: ModuleType) -> None:
-    shop.WAYS["fails"] = True
-    with pytest.raises(RecoveryLimitError):
-        shop.add(1, 2).wait(60)
-    shop.WAYS["fails"] = False
-    assert shop.add(1, 2).wait(60) == 3
+@pytest.mark.parametrize("way", WRONG)
+def test_what_cannot_begin_waits_until_it_can(
+    shop: ModuleType, way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broken command costs nothing but time: the calls do not fail, and run when it is mended."""
+    right, shop.WAYS["command"] = shop.WAYS["command"], WRONG[way]
+    calls = [shop.add(number, 1) for number in range(20)]
+    until(lambda: sum("could not begin" in each.message for each in caplog.records) >= 3)
+    assert not any(call.status.final for call in calls)
+    assert all(each.levelname == "ERROR" for each in caplog.records)
+    assert len(caplog.records) < 30
+    shop.WAYS["command"] = right
+    assert [call.wait(60) for call in calls] == list(range(1, 21))
+
+
+def test_a_process_with_another_store_is_told(
+    shop: ModuleType, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    right = shop.WAYS["command"]
+    elsewhere = f"PYNENC__SQLITE_DB_PATH={tmp_path / 'other.db'}"
+    shop.WAYS["command"] = ("env", elsewhere, *right)
+    call = shop.add(1, 2)
+    until(lambda: any("could not begin" in each.message for each in caplog.records))
+    assert "lead to the same store as those of the runner?" in caplog.text
+    assert "other.db" in caplog.text
+    shop.WAYS["command"] = right
+    assert call.wait(60) == 3
+
+
+def test_what_lingers_on_after_the_end_keeps_no_slot(
+    shop: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_LINGER_S", 0.2)
+    shop.WAYS["command"] = ("bash", "-c", '"$@"; sleep 1000', "bash", *shop.WAYS["command"])
+    assert [shop.add(number, 1).wait(60) for number in range(4)] == [1, 2, 3, 4]
+
+
+def test_what_hangs_before_it_begins_is_ended(
+    shop: ModuleType, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(work, "LONGEST_START_S", 0.5)
+    right, shop.WAYS["command"] = shop.WAYS["command"], ("sleep", "1000")
+    call = shop.add(1, 2)
+    until(lambda: any("has not begun within 0.5 s" in each.getMessage() for each in caplog.records))
+    monkeypatch.setattr(work, "LONGEST_START_S", 60.0)
+    shop.WAYS["command"] = right
+    assert call.wait(60) == 3
 
 
 def test_a_deaf_body_is_ended_when_the_runner_stops(shop: ModuleType, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from pynenc.conf.config_runner import ConfigRunner
 from pynenc.runner import BodyRunner, Work
 
 app = Pynenc()
-WAYS: dict[str, object] = {"command": Work.command, "fails": False}
+WAYS: dict[str, object] = {"command": Work.command}
 
 
 class CommandRunner(BodyRunner):
@@ -27,10 +27,10 @@ class CommandRunner(BodyRunner):
     slots = 2
 
     def run_body(self, work: Work) -> None:
-        if WAYS["fails"]:
-            raise FileNotFoundError("the command is not there")
+        if WAYS["command"] is None:
+            return
         process = subprocess.Popen(WAYS["command"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        with process, work.ended_by(process.kill):
+        with work.ended_by(process.kill), process:
             work.converse(process.stdout, process.stdin)
 
 

@@ -29,7 +29,7 @@ class CommandRunner(BodyRunner):
     def run_body(self, work: Work) -> None:
         command = self.conf.command or work.command
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        with process, work.ended_by(process.kill):
+        with work.ended_by(process.kill), process:
             assert process.stdin is not None
             assert process.stdout is not None
             work.converse(process.stdout, process.stdin)
