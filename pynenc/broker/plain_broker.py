@@ -12,12 +12,14 @@ import msgspec
 
 from pynenc.broker.base_broker import BaseBroker, Delivery, Message
 from pynenc.conf.config_runner import ConfigRunner
-from pynenc.identifiers.texts import error_text, shortened
+from pynenc.exceptions import StorageError
+from pynenc.identifiers.texts import described, error_text, shortened
 from pynenc.invocation.status import InvocationStatus
 from pynenc.plugins.component import ComponentContext
 from pynenc.storage.operations import QueueDepth
 
 _HIGH, _LOW = "~high", "~low"
+_SHORTEST_LOOK_S, _TOLD_AGAIN_S = 0.02, 60.0
 _STATUSES = frozenset(each.value for each in InvocationStatus)
 
 
@@ -38,7 +40,7 @@ class Incoming(msgspec.Struct, frozen=True):
 
     Attributes:
         body: What was sent.
-        receipt: What `confirm` needs to name it.
+        receipt: Names this delivery to `confirm`: a text that no other delivery to this process has.
     """
 
     body: bytes
@@ -49,9 +51,9 @@ class PlainBroker(BaseBroker):
     """A broker on a message system that may lose, repeat and reorder messages.
 
     Messages are hints, and the records of invocations are the truth. What the message system does not
-    do is done from the records: a delayed message is sent once its time has come; a lost one is sent
-    again; a repeated one falls away. Priorities are lanes: each queue has one for priorities above 0,
-    one for 0 and one for those below.
+    do is done from the records: a delayed message is sent when it is due; a lost one is sent again; a
+    repeated one is discarded. Priorities are lanes: each queue has one for priorities above 0, one for 0
+    and one for those below.
 
     An author implements `send`, `receive`, `confirm` and `clear`, and where the system can count,
     `count`. All methods are called from several threads at once. Whatever the message system raises
@@ -71,6 +73,8 @@ class PlainBroker(BaseBroker):
         super().__init__(context)
         self._interrupts = 0
         self._at_take = threading.local()
+        self._told: dict[str, float] = {}
+        self._untold: dict[str, int] = {}
         self._known = frozenset(context.settings(ConfigRunner).queues)
 
     # --- what an author implements -----------------------------------------------------
@@ -135,21 +139,29 @@ class PlainBroker(BaseBroker):
         self._at_take.interrupts = self._interrupts
         while True:
             rest_s = self.longest_wait_s if end is None else max(0.0, end - time.monotonic())
-            deliveries = self._read(self.receive(lanes, limit, min(rest_s, self.longest_wait_s)))
+            began, bound_s = time.monotonic(), min(rest_s, self.longest_wait_s)
+            deliveries = self._read(self.receive(lanes, limit, bound_s))
+            if not deliveries and bound_s > 0 and not self.was_interrupted():
+                # One that does not wait must not keep a processor busy.
+                time.sleep(max(0.0, min(_SHORTEST_LOOK_S, bound_s) - (time.monotonic() - began)))
             is_over = rest_s == 0 and end is not None
             if deliveries or is_over or self.was_interrupted():
                 return deliveries
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
-        if deliveries:
+        if not deliveries:
+            return
+        try:
             self.confirm([each.receipt for each in deliveries])
+        except Exception as error:  # noqa: BLE001 - then they come again, and are discarded
+            self._tell("messages could not be confirmed and may come again", error)
 
     def depth(self, queues: Sequence[str]) -> dict[str, QueueDepth]:
         return {queue: QueueDepth(self.backlog(queue) or 0, 0) for queue in queues}
 
     def backlog(self, queue: str) -> int | None:
         counts = [self.count(lane) for lane in self._lanes(queue)]
-        known = [each for each in counts if each is not None]
+        known = [each for each in counts if isinstance(each, int) and each >= 0]
         return sum(known) if len(known) == len(counts) else None
 
     def queues(self) -> list[str]:
@@ -178,16 +190,29 @@ class PlainBroker(BaseBroker):
         return [queue + _HIGH, queue, queue + _LOW] if self.has_lanes else [queue]
 
     def _read(self, received: Sequence[Incoming]) -> list[Delivery]:
+        if not isinstance(received, Sequence) or not all(isinstance(each, Incoming) for each in received):
+            raise StorageError(
+                f"`receive` of {type(self).__name__} has to return a list of Incoming, and returned "
+                f"{described(received)}"
+            )
         deliveries: list[Delivery] = []
         for each in received:
             try:
                 message = msgspec.json.decode(each.body, type=Message)
                 if message.status not in _STATUSES:
                     raise msgspec.ValidationError(f"there is no status '{shortened(message.status, 40)}'")
-            except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-                reason = shortened(error_text(error), 200)
-                self.logger.warning("a message that is not of this app is dropped: %s", reason)
+            except (msgspec.MsgspecError, UnicodeError, RecursionError, TypeError) as error:
+                self._tell("a message that is not of this app is dropped", error)
                 self.confirm([each.receipt])
             else:
                 deliveries.append(Delivery(message, each.receipt))
         return deliveries
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Warn of something, at most once a minute."""
+        told, now = self._told.get(what, float("-inf")), time.monotonic()
+        self._untold[what] = self._untold.get(what, 0) + 1
+        if now - told >= _TOLD_AGAIN_S:
+            count, self._untold[what], self._told[what] = self._untold[what], 0, now
+            reason = shortened(error_text(error), 200)
+            self.logger.warning("%s (%d since the last time this was told): %s", what, count, reason)

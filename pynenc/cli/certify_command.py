@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import importlib_metadata
@@ -28,6 +29,8 @@ _LOOK_S = 0.1
 _OURS = "sqlite"
 _SERVERS = ("backend", "broker")
 _SHOWN_LINES = 40
+_ENDED = (0, 1)
+"""The exit codes with which pytest has run all tests."""
 
 
 @click.command("certify")
@@ -52,14 +55,19 @@ def certify(
     """
     kind, plugin, spec = _found(alias)
     environment = {**os.environ, **_given(settings)}
+    environment.pop("PYTEST_ADDOPTS", None)
+    for path in filter(None, (report, badge)):
+        _check_writable(path)
+    if importlib.util.find_spec("pytest") is None:
+        raise click.ClickException("the kit needs pytest: pip install 'pynenc[test]'")
+    run = _Run(kind, alias, tries_all, environment)
     stages: list[dict[str, Any]] = []
-    for stage in _stages(kind, alias, tries_all, environment):
+    for stage in run.stages():
         stages.append(stage)
         if not as_json:
             _show(stage)
-    if not stages:
-        raise click.ClickException("the kit could not run; pip install 'pynenc[test]'")
-    ours = _our_figures(environment) if kind == "backend" and _figures(stages) else {}
+    crash = run.crash(any(stage["failed"] for stage in stages))
+    ours = _our_figures(environment) if kind == "backend" and _figures(stages) and not crash else {}
     whole = {
         "alias": alias,
         "kind": kind,
@@ -68,8 +76,9 @@ def certify(
         "pynenc": importlib_metadata.version("pynenc"),
         "python": platform.python_version(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "is_certified": not any(stage.get("failed") for stage in stages),
-        "promises": sum(len(each) for stage in stages for each in stage["promises"].values()),
+        "is_certified": bool(stages) and not crash and not any(stage.get("failed") for stage in stages),
+        "crash": crash,
+        "promises": sum(_kept(stage) for stage in stages),
         "figures": _figures(stages),
         "figures_of_sqlite": ours,
         "stages": stages,
@@ -86,6 +95,20 @@ def certify(
         sys.exit(1)
 
 
+def _check_writable(path: Path) -> None:
+    """Refuse a file that cannot be written, before the run."""
+    try:
+        with path.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise click.ClickException(f"'{path}' cannot be written: {error.strerror}") from error
+
+
+def _kept(stage: Mapping[str, Any]) -> int:
+    """Return how many promises of a stage were tried and kept."""
+    return sum(outcome == "passed" for each in stage["promises"].values() for outcome in each.values())
+
+
 def _found(alias: str) -> tuple[str, LoadedPlugin, ComponentSpec]:
     """Return which kind of component an alias names, and who offers it."""
     known = ALIASES.get(alias, alias)
@@ -95,6 +118,8 @@ def _found(alias: str) -> tuple[str, LoadedPlugin, ComponentSpec]:
     kinds = {spec.kind for _, spec in specs}
     if not kinds:
         names = sorted({spec.alias for _, spec in plugin_registry().components() if spec.alias})
+        if any(known in (plugin.name, plugin.distribution) for plugin in plugin_registry().plugins):
+            raise click.ClickException(f"'{alias}' has no component that the kit could prove")
         raise click.BadParameter(
             f"no installed plugin offers '{alias}'; installed: {', '.join(names)}", param_hint="ALIAS"
         )
@@ -120,51 +145,96 @@ def _given(settings: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in settings:
         name, is_set, value = each.partition("=")
+        chooses = {"backend", *(kind.setting for kind in ComponentKind)}
+        if name.lower() in chooses:
+            raise click.BadParameter(f"'{name}' chooses a component; ALIAS does that", param_hint="--set")
         if not is_set or not name.isidentifier():
             raise click.BadParameter(f"'{each}' is not of the form NAME=VALUE", param_hint="--set")
         found[f"PYNENC__{name.upper()}"] = value
     return found
 
 
-def _stages(
-    kind: str, alias: str, tries_all: bool, environment: Mapping[str, str], chosen: str | None = None
-) -> Iterator[dict[str, Any]]:
-    """Run the kit in a process of its own, and return each stage as soon as it is over."""
-    with tempfile.TemporaryDirectory(prefix="pynenc-certify-") as folder:
-        course, log = Path(folder, "course.jsonl"), Path(folder, "log")
-        course.touch()
-        command = [sys.executable, "-m", "pytest", "-q", "--pyargs", "pynenc.testing"]
-        command += [f"--pynenc-{kind}", alias, "--pynenc-stages", "all" if tries_all else "stop"]
-        command += ["--pynenc-report", str(course), "-p", "no:cacheprovider", "-c", os.devnull]
-        command += ["--rootdir", folder, *(["-k", chosen] if chosen else [])]
-        with log.open("wb") as output, course.open(encoding="utf-8") as lines:
-            process = subprocess.Popen(
-                command, cwd=folder, env=dict(environment), stdout=output, stderr=subprocess.STDOUT
-            )
-            try:
-                is_over, rest, told = False, "", False
-                while not is_over:
-                    is_over = process.poll() is not None
-                    rest += lines.read()
-                    while "\n" in rest:
-                        line, _, rest = rest.partition("\n")
-                        told = True
-                        yield json.loads(line)
-                    time.sleep(_LOOK_S)
-            finally:
-                process.kill()
-                process.wait()
-        if not told:
-            text = log.read_text(encoding="utf-8", errors="replace").strip()
-            raise click.ClickException(f"the kit could not run:\n{text[-3000:]}")
+class _Run:
+    """A run of the kit in a process of its own.
+
+    Args:
+        kind: What is proved: backend, broker, serializer or runner.
+        alias: Which one.
+        tries_all: Whether later stages are tried after one that is not green.
+        environment: Its environment.
+        chosen: Which tests, as pytest's -k; None for all.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        alias: str,
+        tries_all: bool,
+        environment: Mapping[str, str],
+        chosen: str | None = None,
+    ) -> None:
+        self._command = [sys.executable, "-m", "pytest", "-q", "--pyargs", "pynenc.testing"]
+        self._command += [f"--pynenc-{kind}", alias, "--pynenc-stages", "all" if tries_all else "stop"]
+        self._command += ["-p", "no:cacheprovider", "-c", os.devnull, *(["-k", chosen] if chosen else [])]
+        self._alias = alias
+        self._environment = dict(environment)
+        self._is_finished = False
+        self._last: dict[str, str] = {}
+        self._code = 0
+        self._output = ""
+
+    def stages(self) -> Iterator[dict[str, Any]]:
+        """Run, and return each stage as soon as it is over."""
+        with tempfile.TemporaryDirectory(prefix="pynenc-certify-") as folder:
+            course, log = Path(folder, "course.jsonl"), Path(folder, "log")
+            course.touch()
+            command = [*self._command, "--pynenc-report", str(course), "--rootdir", folder]
+            with log.open("wb") as output, course.open(encoding="utf-8") as lines:
+                process = subprocess.Popen(
+                    command, cwd=folder, env=self._environment, stdout=output, stderr=subprocess.STDOUT
+                )
+                try:
+                    yield from self._entries(process, lines)
+                finally:
+                    process.kill()
+                    self._code = process.wait()
+            self._output = log.read_text(encoding="utf-8", errors="replace").strip()
+
+    def _entries(self, process: subprocess.Popen[bytes], lines: TextIO) -> Iterator[dict[str, Any]]:
+        is_over, rest = False, ""
+        while not is_over:
+            is_over = process.poll() is not None
+            rest += lines.read()
+            while "\n" in rest:
+                line, _, rest = rest.partition("\n")
+                entry = json.loads(line)
+                if "stage" in entry:
+                    yield entry
+                elif "began" in entry:
+                    self._last = entry
+                self._is_finished |= "finished" in entry
+            time.sleep(_LOOK_S)
+
+    def crash(self, has_failed: bool) -> str:
+        """Return in words that the process has not come to its end by itself; empty if it has.
+
+        Args:
+            has_failed: Whether a stage was not green, after which it ends early.
+        """
+        if self._is_finished and self._last and (has_failed or self._code in _ENDED):
+            return ""
+        code = self._code
+        how = f"with signal {-code}" if code < 0 else f"with exit code {code}"
+        tail = "\n".join(self._output.splitlines()[-_SHOWN_LINES:])
+        if not self._last:
+            return f"the kit could not run with '{self._alias}': its process has ended {how}\n{tail}"
+        test = self._last["began"].rpartition("/")[2]
+        return f"the process of the kit has ended {how} in the stage '{self._last['in']}', in {test}\n{tail}"
 
 
 def _our_figures(environment: Mapping[str, str]) -> dict[str, str]:
     """Measure SQLite on this machine, now."""
-    try:
-        return _figures(list(_stages("backend", _OURS, True, environment, "round_trips or latency")))
-    except click.ClickException:
-        return {}
+    return _figures(list(_Run("backend", _OURS, True, environment, "round_trips or latency").stages()))
 
 
 def _figures(stages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -176,20 +246,26 @@ def _show(stage: Mapping[str, Any]) -> None:
     line += f", {stage['failed']} FAILED" if stage["failed"] else ""
     line += f", {stage['skipped']} skipped" if stage["skipped"] else ""
     click.secho(f"{line}  {stage['seconds']:.1f} s", fg="red" if stage["failed"] else "green")
+    for reason, promises in stage["reasons"].items():
+        click.echo(f"  not tried: {reason} ({len(promises)})")
     for failure in stage["failures"][:1]:
         click.echo(f"\n{failure['test'].rpartition('/')[2]}")
         click.echo("\n".join(failure["text"].splitlines()[-_SHOWN_LINES:]))
     if len(stage["failures"]) > 1:
-        others = [each["test"].rpartition("::")[2] for each in stage["failures"][1:]]
-        click.echo("\nlikewise: " + ", ".join(others))
+        others = dict.fromkeys(
+            each["test"].rpartition("::")[2].partition("[")[0] for each in stage["failures"][1:]
+        )
+        click.echo("\nfailed as well: " + ", ".join(others))
 
 
 def _tell_end(whole: Mapping[str, Any], spec: ComponentSpec) -> None:
     for what, figure in sorted(whole["figures"].items()):
         ours = whole["figures_of_sqlite"].get(what)
         click.echo(f"{what:<46} {figure}" + (f"   (sqlite here: {ours})" if ours else ""))
+    if whole["crash"]:
+        click.secho(whole["crash"], fg="red")
     if whole["kind"] in _SERVERS:
-        click.echo("not tried: outages, for which the plugin's own tests stop and start the server")
+        click.echo("not tried: outages, for which tests of your own have to stop and start the server")
     if whole["is_certified"]:
         click.secho(
             f"{whole['alias']} keeps {whole['promises']} promises, as a {whole['kind']} of pynenc "
@@ -204,6 +280,8 @@ def _as_markdown(whole: Mapping[str, Any]) -> str:
     """Return the report."""
     keeps, breaks = "keeps all promises that were tried", "does **not** keep all promises"
     verdict = keeps if whole["is_certified"] else breaks
+    if whole["crash"]:
+        verdict += f" ({whole['crash'].splitlines()[0]})"
     parts = [
         f"# {whole['alias']}: conformance",
         "",
@@ -224,6 +302,8 @@ def _as_markdown(whole: Mapping[str, Any]) -> str:
         ]
     for stage in whole["stages"]:
         for suite, promises in stage["promises"].items():
+            if set(promises.values()) == {"skipped"}:
+                continue  # a suite for components of another make
             parts += ["", f"## {stage['stage']}: {suite}", ""]
             marks = {"passed": "", "failed": " **(broken)**", "skipped": " (not tried)"}
             parts += [f"- {promise}{marks[outcome]}" for promise, outcome in promises.items()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -20,6 +21,7 @@ _SUFFIX = ".tmpl"
 _PACKAGE = "package"
 """The folder of a template that becomes the package of the plugin."""
 _COMMON = "common"
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,9 @@ def _write(kind: Kind, name: str, folder: Path | None) -> None:
     """Write the plugin."""
     _check(name)
     target = folder or Path(f"pynenc-{name}")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise click.ClickException(f"'{target}' is not a folder; name another with --folder")
+    if target.exists() and any(target.iterdir()):
         raise click.ClickException(f"the folder '{target}' is not empty; name another with --folder")
     method = name.replace("-", "_")
     title = "".join(part.capitalize() for part in name.split("-"))
@@ -111,29 +115,42 @@ def _write(kind: Kind, name: str, folder: Path | None) -> None:
         "summary": kind.summary.format(title=title),
         "version": ".".join(importlib_metadata.version("pynenc").split(".")[:2]),
     }
+    try:
+        _write_files(kind, target, values)
+    except OSError as error:
+        told = f"'{target}' cannot be written: {error.strerror}. Remove what is there of it, and try again"
+        raise click.ClickException(told) from error
+    first = kind.first.format_map(values)
+    proof = "pytest" if kind.name == "hook" else f"pynenc certify {name}"
+    click.echo(f"The plugin is in {target}. What is left: {first}.")
+    click.echo(f"  cd {shlex.quote(str(target))} && pip install -e '.[test]' && {proof}")
+
+
+def _write_files(kind: Kind, target: Path, values: Mapping[str, str]) -> None:
     for place, text in _templates(kind):
         path = target / place.replace(f"/{_PACKAGE}/", f"/{values['package']}/")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(Template(text).substitute(values), encoding="utf-8")
     (target / "src" / values["package"] / "py.typed").touch()
-    first = kind.first.format_map(values)
-    proof = "pytest" if kind.name == "hook" else f"pynenc certify {name}"
-    click.echo(f"{target} is a plugin now. What is left: {first}.")
-    click.echo(f"  cd {target} && pip install -e '.[test]' && {proof}")
 
 
 def _check(name: str) -> None:
     """Refuse a name that cannot be an alias, or is one already."""
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name) or len(name) > _LONGEST_NAME:
+        raise click.BadParameter(
+            f"'{name[:_LONGEST_NAME]}' is a keyword of Python, or too long", param_hint="NAME"
+        )
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise click.BadParameter(
             f"'{name}': lower-case letters, digits and hyphens between them, a letter first",
             param_hint="NAME",
         )
-    taken = {spec.alias: plugin for plugin, spec in plugin_registry().components()}
+    taken = {spec.alias: (plugin, spec.kind) for plugin, spec in plugin_registry().components()}
     name_of_ours = ALIASES.get(name, name)
     if name_of_ours in taken:
+        plugin, kind = taken[name_of_ours]
         raise click.BadParameter(
-            f"'{name}' is the alias of what {taken[name_of_ours].distribution} offers", param_hint="NAME"
+            f"'{name}' is the alias of a {kind.words} that {plugin.distribution} offers", param_hint="NAME"
         )
 
 

@@ -44,6 +44,9 @@ class OwnFolder:
     def own_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         """A file that a component makes by default does not stay."""
         monkeypatch.chdir(tmp_path)
+        for name in ("backend", *(kind.setting for kind in ComponentKind)):
+            # The environment says where the component stands, and not which one is under test.
+            monkeypatch.delenv(f"PYNENC__{name.upper()}", raising=False)
         before = set(Pynenc._instances)
         yield
         for app_id in set(Pynenc._instances) - before:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,17 @@ class StagedRun:
                 name = getattr(item, "originalname", item.name)
                 self._stages[item.nodeid] = stage_of(suite, name)
         self._left.update(self._stages.values())
+        self._write({"planned": dict(self._left)})
         items.sort(key=lambda item: STAGES.index(self._stages.get(item.nodeid, STAGES[-1])))
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note which test begins, should it be the last."""
+        if nodeid in self._stages:
+            self._write({"began": nodeid, "in": self._stages[nodeid]})
+
+    def pytest_sessionfinish(self) -> None:
+        """Note that the run has come to its end."""
+        self._write({"finished": True})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the outcome of a test."""
@@ -48,7 +59,16 @@ class StagedRun:
         if stage is None:
             return
         seen = self._seen.setdefault(
-            stage, {"passed": 0, "failed": 0, "skipped": 0, "seconds": 0.0, "promises": {}, "failures": []}
+            stage,
+            {
+                "passed": 0,
+                "failed": 0,
+                "skipped": 0,
+                "seconds": 0.0,
+                "promises": {},
+                "failures": [],
+                "reasons": {},
+            },
         )
         seen["seconds"] += report.duration
         known = dict(report.user_properties)
@@ -58,6 +78,8 @@ class StagedRun:
             before = seen["promises"].setdefault(known[SUITE], {}).get(promise, "passed")
             worst = "failed" if "failed" in (before, report.outcome) else report.outcome
             seen["promises"][known[SUITE]][promise] = worst
+            if report.skipped and isinstance(report.longrepr, tuple):
+                seen["reasons"].setdefault(report.longrepr[2].removeprefix("Skipped: "), []).append(promise)
         if report.failed:
             seen["failures"].append({"test": report.nodeid, "text": report.longreprtext})
         measured = [value for name, value in report.user_properties if name == MEASURE]
@@ -78,7 +100,9 @@ class StagedRun:
         return done
 
     def _tell(self, stage: str) -> None:
+        self._write({"stage": stage, **self._seen.get(stage, {})})
+
+    def _write(self, entry: Mapping[str, Any]) -> None:
         if self._path is not None:
-            line = json.dumps({"stage": stage, **self._seen.get(stage, {})})
             with self._path.open("a", encoding="utf-8") as stream:
-                stream.write(line + "\n")
+                stream.write(json.dumps(entry) + "\n")

@@ -50,6 +50,21 @@ class PlainBrokerSuite(AppFixtures):
             "how `send` and `receive` encode a body",
         )
 
+    def test_each_delivery_has_a_receipt_of_its_own(self, broker: PlainBroker) -> None:
+        broker.send([Outgoing("q", b"same"), Outgoing("q", b"same"), Outgoing("p", b"same")])
+        found: list[Incoming] = []
+        end = time.monotonic() + PATIENCE_S
+        while len(found) < 3 and time.monotonic() < end:
+            found += received(broker, ["q", "p"], 5, 0.2)
+        receipts = [each.receipt for each in found]
+        check(
+            len(set(receipts)) == len(receipts) == 3 and all(isinstance(each, str) for each in receipts),
+            "each delivery has a receipt that no other has, even of equal bodies",
+            "send three equal bodies to two queues; receive all",
+            receipts,
+            "how `receive` makes receipts; a counter will do where there is nothing to confirm",
+        )
+
     def test_earlier_queues_come_first(self, broker: PlainBroker) -> None:
         broker.send([Outgoing("second", b"2"), Outgoing("first", b"1")])
         until(lambda: broker.count("second") != 0 and broker.count("first") != 0)

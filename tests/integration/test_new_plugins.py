@@ -51,7 +51,7 @@ def test_a_new_backend_installs_and_its_tests_tell_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert "pynenc-foundation-db is a plugin now" in new_backend("foundation-db")
+    assert "The plugin is in pynenc-foundation-db" in new_backend("foundation-db")
     plugin = tmp_path / "pynenc-foundation-db"
     python = environment(tmp_path / "venv")
     install(python, plugin)
@@ -126,7 +126,10 @@ def test_a_new_plugin_is_clean_and_what_can_be_green_at_once_is(kind: str, tmp_p
     [
         ("Big", "lower-case letters"),
         ("9lives", "a letter first"),
-        ("sqlite", "is the alias of what pynenc"),
+        ("class", "is a keyword of Python"),
+        ("x" * 300, "or too long"),
+        ("json", "is the alias of a serializer that pynenc offers"),
+        ("sqlite", "that pynenc offers"),
         ("memory", "is the alias of"),
     ],
 )

@@ -52,6 +52,19 @@ _environments: dict[tuple[int, str], lmdb.Environment] = {}
 """LMDB allows one for each folder and process; a forked child needs its own."""
 
 
+def _forget_parents() -> None:
+    """Close what a fork has copied; LMDB leaves alone what belongs to the parent."""
+    global _opening
+    _opening = threading.Lock()
+    for environment in _environments.values():
+        environment.close()
+    _environments.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parents)
+
+
 class LMDBStorage(Storage):
     """One folder.
 
@@ -79,8 +92,8 @@ class LMDBStorage(Storage):
                     _environments[place] = lmdb.open(self.path, map_size=self._map_size, max_readers=1024)
                 except lmdb.Error as error:
                     raise StorageUnavailableError(
-                        f"cannot open the LMDB folder '{self.path}': {error}. Check 'lmdb_path' and that "
-                        f"this user may write there."
+                        f"cannot open the LMDB folder '{self.path}': {error} Check "
+                        f"'lmdb_path', and that this user may write there."
                     ) from error
             return _environments[place]
 
