@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from pynenc.plugins.component import ComponentSpec
 from pynenc.plugins.kinds import STORES, ComponentKind
@@ -21,18 +21,23 @@ def unused_settings(
     """
     used = {name for spec in selected.values() for name in _fields(spec)}
     families = {spec.alias for spec in selected.values()}
+    offered: dict[str, set[ComponentKind]] = {}
+    for _, spec in registry.components():
+        if spec.kind in STORES and spec.alias is not None:
+            offered.setdefault(spec.alias, set()).add(spec.kind)
     unused: dict[str, dict[str, str]] = {}
     for _, spec in registry.components():
         if spec.kind in STORES and spec.alias is not None and spec.alias not in families:
             names = [name for name in _fields(spec) if name in given and name not in used]
             if names:
                 unused.setdefault(spec.alias, {}).update({name: given[name] for name in names})
-    return [_told(alias, names) for alias, names in unused.items()]
+    return [_told(alias, names, offered[alias]) for alias, names in unused.items()]
 
 
-def _told(alias: str, names: Mapping[str, str]) -> str:
+def _told(alias: str, names: Mapping[str, str], kinds: Set[ComponentKind]) -> str:
     listed = ", ".join(f"'{name}' (from {place})" for name, place in names.items())
-    return f"nothing uses {listed}, because no component is of the family '{alias}': set backend='{alias}'"
+    setting = "backend" if len(kinds) > 1 else next(iter(kinds)).setting
+    return f"nothing uses {listed}, because no component is of the family '{alias}': set {setting}='{alias}'"
 
 
 def _fields(spec: ComponentSpec) -> list[str]:

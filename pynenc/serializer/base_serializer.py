@@ -26,6 +26,7 @@ class BaseSerializer(Component):
     - finite floating-point numbers, `-0.0` as `-0.0`
     - texts that can be encoded as UTF-8, with any characters
     - lists
+    - tuples
     - dictionaries with texts as keys
     - members of enumerations that are defined at the top level of a module
     - exceptions whose class is defined there, if their arguments are carried

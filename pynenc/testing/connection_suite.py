@@ -12,7 +12,7 @@ import pytest
 
 from pynenc.exceptions import StorageError
 from pynenc.storage.base_storage import Storage
-from pynenc.storage.operations import Insert, QueueItem
+from pynenc.storage.operations import Insert, Patch, QueueItem
 from pynenc.testing.promises import PATIENCE_S, check
 from pynenc.testing.storage_fixtures import TABLE, MakeStorage, StorageFixtures
 
@@ -41,11 +41,7 @@ class ConnectionSuite(StorageFixtures):
             except BaseException as error:  # noqa: BLE001 - whichever it is
                 errors.append(error)
 
-        threads = [threading.Thread(target=write, args=(number,), daemon=True) for number in range(_THREADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(2 * PATIENCE_S)
+        _together(write)
         keys = [f"{thread}-{number}" for thread in range(_THREADS) for number in range(_EACH)]
         there = sum(record is not None for record in storage.read(TABLE, keys))
         depth = storage.queue_depth(["q"], storage.now())["q"].ready
@@ -55,6 +51,54 @@ class ConnectionSuite(StorageFixtures):
             f"{_THREADS} threads insert, push and read {_EACH} times each",
             {"errors": errors, "records": there, "items": depth},
             "whether a connection is used by one thread at a time",
+        )
+
+    def test_groups_that_meet_in_opposite_order_end(self, storage: Storage) -> None:
+        storage.write([Insert(TABLE, key, {"kind": "a", "at": 1.0, "value": 0}) for key in ("a", "b")])
+        errors: list[BaseException] = []
+
+        def write(thread: int) -> None:
+            keys = ("a", "b") if thread % 2 else ("b", "a")
+            for number in range(_EACH):
+                try:
+                    storage.write([Patch(TABLE, key, {"value": number}, {}) for key in keys])
+                except BaseException as error:  # noqa: BLE001 - whichever it is
+                    errors.append(error)
+
+        stuck = _together(write)
+        check(
+            not errors and not stuck,
+            "groups that touch the same records in opposite order are carried out all the same",
+            f"{_THREADS} threads patch a and b, or b and a, in one group, {_EACH} times each",
+            errors or f"{stuck} threads still wait",
+            "deadlocks and serialization failures: the driver has to repeat the group",
+        )
+
+    def test_a_refusal_in_a_race_does_not_show_what_was_expected(self, storage: Storage) -> None:
+        """Count up by compare and set in several threads; each refusal has to have a reason."""
+        storage.write([Insert(TABLE, "k", {"kind": "a", "at": 1.0, "value": 0})])
+        applied: list[int] = []
+        wrong: list[object] = []
+
+        def count_up(_: int) -> None:
+            for _ in range(_EACH):
+                (record,) = storage.read(TABLE, ["k"])
+                value = record["value"] if record is not None else None
+                assert isinstance(value, int)
+                (reply,) = storage.write([Patch(TABLE, "k", {"value": value + 1}, {"value": value})])
+                if reply.applied:
+                    applied.append(value)
+                elif reply.current == {"value": value}:
+                    wrong.append(reply)
+
+        stuck = _together(count_up)
+        (record,) = storage.read(TABLE, ["k"])
+        check(
+            not wrong and not stuck and record is not None and record["value"] == len(applied),
+            "a refused patch shows in `current` why it was refused, also when others write at the same time",
+            f"{_THREADS} threads read a value and patch it if it is still the same, {_EACH} times each",
+            {"refusals that show what was expected": len(wrong), "applied": len(applied), "record": record},
+            "whether the guard and `current` are looked at in the same atomic step, of the newest version",
         )
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -113,6 +157,17 @@ class ConnectionSuite(StorageFixtures):
             found,
             "where the version of the layout is kept, and that it is read before anything else",
         )
+
+
+def _together(act: Callable[[int], None]) -> int:
+    """Do something in several threads at once; return how many of them have not ended."""
+    threads = [threading.Thread(target=act, args=(number,), daemon=True) for number in range(_THREADS)]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 2 * PATIENCE_S
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    return sum(thread.is_alive() for thread in threads)
 
 
 def _live_as_child(storage: Storage) -> None:

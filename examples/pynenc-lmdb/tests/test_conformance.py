@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,10 @@ class TestLMDBStorage(StorageSuite):
     @pytest.fixture
     def make_storage(self, tmp_path: Path) -> MakeStorage:
         return partial(LMDBStorage, path=tmp_path / "kit.lmdb")
+
+    @pytest.fixture
+    def newer_layout(self) -> Callable[[LMDBStorage], None]:
+        return lambda storage: storage._do(lambda own: own.put(storage._key(b"v"), b"99"))
 
 
 class TestLMDBComponents(ComponentSuite):

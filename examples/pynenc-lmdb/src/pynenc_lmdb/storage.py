@@ -123,6 +123,7 @@ class LMDBStorage(Storage):
 
     def _complete(self, own: Transaction) -> None:
         """Put what an earlier version has stored into indexes that have come since."""
+        self._check_layout(own)
         while self._declared:
             table = self._declared[-1]
             known, now = self._key(b"t", digest(table.name)), _pack(table.indexes)
@@ -132,6 +133,16 @@ class LMDBStorage(Storage):
                     self._save(own, table, None, {**_blank(table), **_unpack(packed)})
                 own.put(known, now)
             self._declared.pop()
+
+    def _check_layout(self, own: Transaction) -> int:
+        """Return the version of the layout; refuse what a newer version has written."""
+        own.put(self._key(b"v"), str(LAYOUT_VERSION).encode(), overwrite=False)
+        layout = int(own.get(self._key(b"v")))
+        if layout > LAYOUT_VERSION:
+            raise StorageLayoutError(
+                f"the data in '{self.path}' has layout {layout}, written by a newer pynenc; upgrade it here"
+            )
+        return layout
 
     def execute(self, operations: Sequence[Operation]) -> list[Reply]:
         reading = all(isinstance(operation, Read) for operation in operations)
@@ -338,15 +349,7 @@ class LMDBStorage(Storage):
     # --- the engine --------------------------------------------------------------------
 
     def ping(self) -> EngineInfo:
-        place = self._key(b"v")
-
-        def look(own: Transaction) -> int:
-            own.put(place, str(LAYOUT_VERSION).encode(), overwrite=False)
-            return int(own.get(place))
-
-        layout = self._do(look)
-        if layout > LAYOUT_VERSION:
-            raise StorageLayoutError(f"the data in '{self.path}' has layout {layout}; upgrade pynenc here")
+        layout = self._do(self._check_layout)
         return EngineInfo("lmdb", ".".join(map(str, lmdb.version())), layout, self.path)
 
     def purge(self, tables: Sequence[Table] = (), queues: bool = False, blobs: bool = False) -> None:
