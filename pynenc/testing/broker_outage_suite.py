@@ -87,6 +87,38 @@ class BrokerOutageSuite:
         )
 
     @pytest.mark.timeout(120)
+    def test_a_server_that_hangs_counts_as_away(self, engine: BrokerEngine, broker: PlainBroker) -> None:
+        """Let the server accept connections and answer nothing."""
+        pause, resume = getattr(engine, "pause", None), getattr(engine, "resume", None)
+        if pause is None or resume is None:
+            pytest.skip("the fixture 'engine' cannot let it hang: it has no 'pause' and 'resume'")
+        broker.send([Outgoing("q", b"1")])
+        pause()
+        try:
+            found = all_at_once(_CALLS, broker)
+        finally:
+            resume()
+        if broker.count.__func__ is PlainBroker.count:  # type: ignore[attr-defined]
+            del found["count"]
+        if found["ping"] is None and type(broker).ping is PlainBroker.ping:
+            del found["ping"]
+        # A wait for messages ends with none, which is no answer either.
+        wrong = {
+            name: each
+            for name, each in found.items()
+            if not isinstance(each, StorageUnavailableError)
+            and not (name == "receive and wait" and each == [])
+        }
+        until_it_answers(lambda: broker.send([Outgoing("q", b"1")]))
+        check(
+            not wrong,
+            f"every method raises StorageUnavailableError within {BOUND_S:g} s while nothing is answered",
+            "use the broker; stop the process of the server without ending it; call every method",
+            wrong,
+            "a timeout for answers, or heartbeats of the connection",
+        )
+
+    @pytest.mark.timeout(120)
     def test_everything_works_again_when_it_is_back(self, engine: BrokerEngine, broker: PlainBroker) -> None:
         broker.send([Outgoing("q", b"1")])
         engine.stop()

@@ -46,7 +46,11 @@ _CALLS: Mapping[str, Callable[[Storage], object]] = {
 
 
 class Engine(Protocol):
-    """An engine that a test stops and starts. What it has stored outlives that."""
+    """An engine that a test stops and starts. What it has stored outlives that.
+
+    If it also has `pause` and `resume`, which let it hang without ending it, such as by SIGSTOP and SIGCONT,
+    that is tried as well.
+    """
 
     def make_storage(self, app_id: str) -> Storage:
         """Return a storage of an app in it."""
@@ -83,6 +87,32 @@ class OutageSuite:
             f"{'use the storage; ' if was_connected else ''}stop the engine; call every method",
             wrong,
             "the timeouts of the client, and where its errors are translated",
+        )
+
+    @pytest.mark.timeout(120)
+    def test_an_engine_that_hangs_counts_as_away(self, engine: Engine) -> None:
+        """Let the engine accept connections and answer nothing."""
+        pause, resume = getattr(engine, "pause", None), getattr(engine, "resume", None)
+        if pause is None or resume is None:
+            pytest.skip("the fixture 'engine' cannot let it hang: it has no 'pause' and 'resume'")
+        storage = _made(engine)
+        storage.write([Insert(TABLE, "k", {"kind": "a", "at": 1.0, "value": 0})])
+        pause()
+        try:
+            found = all_at_once(_CALLS, storage)
+        finally:
+            resume()
+        if found["notify"] is None:
+            del found["notify"]
+        wrong = {name: each for name, each in found.items() if not isinstance(each, StorageUnavailableError)}
+        until_it_answers(storage.ping)
+        storage.close()
+        check(
+            not wrong,
+            f"every method raises StorageUnavailableError within {BOUND_S:g} s while nothing is answered",
+            "use the storage; stop the process of the engine without ending it; call every method",
+            wrong,
+            "a timeout for answers, which many clients do not have by default",
         )
 
     def test_everything_works_again_when_the_engine_is_back(self, engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -95,6 +96,14 @@ class StoppedAndStarted:
 
     def start(self) -> None:
         self.server.start()
+
+    def pause(self) -> None:
+        assert self.server.process is not None
+        self.server.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.server.process is not None
+        self.server.process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.timeout(240)

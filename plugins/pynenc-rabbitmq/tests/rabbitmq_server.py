@@ -98,6 +98,11 @@ class RabbitMQServer:
         except OSError:
             return False
 
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server and what it has started."""
+        assert self.process is not None
+        os.killpg(self.process.pid, number)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """End it; with SIGKILL like a crash."""
         if self.process is None:

@@ -51,6 +51,12 @@ class Engine:
     def start(self) -> None:
         self.server.start()
 
+    def pause(self) -> None:
+        self.server.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.server.send_signal(signal.SIGCONT)
+
 
 class TestOutages(BrokerOutageSuite):
     @pytest.fixture

@@ -54,6 +54,14 @@ class StoppedAndStarted:
     def start(self) -> None:
         self.server.start()
 
+    def pause(self) -> None:
+        assert self.server.process is not None
+        self.server.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.server.process is not None
+        self.server.process.send_signal(signal.SIGCONT)
+
 
 class TestRedisOutages(OutageSuite):
     @pytest.fixture

@@ -217,10 +217,13 @@ class Sessions:
             StorageUnavailableError: The server does not answer.
             StorageError: It refuses.
         """
-        session = self._taken()
+        session, began = self._taken(), time.monotonic()
         if session is not None:
-            with contextlib.suppress(StorageUnavailableError):  # it may have broken long ago
+            try:
                 return self._used(session, act)
+            except StorageUnavailableError:
+                if time.monotonic() - began > self._conf.rabbitmq_timeout_seconds:
+                    raise  # it hangs; else the connection may have broken long ago
         return self._used(self._new(), act)
 
     def _used(self, session: Session, act: Callable[[Session], T]) -> T:

@@ -32,7 +32,7 @@ class ConfigRabbitMQ(ConfigBroker):
         5.0, gt=0, description="Longest wait for a connection, and for a server that accepts no messages."
     )
     rabbitmq_heartbeat_seconds: int = Field(
-        10,
+        4,
         ge=1,
         description="Interval of the signs of life; a connection without them for twice that is closed.",
     )

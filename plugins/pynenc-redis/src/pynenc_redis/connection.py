@@ -73,7 +73,10 @@ class Endpoint:
             "socket_connect_timeout": conf.socket_connect_timeout,
             "health_check_interval": conf.health_check_interval,
             "protocol": 2,
-            "retry": Retry(ExponentialBackoff(LAST_PAUSE_S, FIRST_PAUSE_S), RETRIES),
+            # One that hangs is not asked seven times: each time would take as long as the timeout.
+            "retry": Retry(
+                ExponentialBackoff(LAST_PAUSE_S, FIRST_PAUSE_S), RETRIES, (redis.ConnectionError, OSError)
+            ),
         }
 
     def connect(self) -> Client:

@@ -14,6 +14,8 @@ from redis.connection import Connection
 
 RETRIES, FIRST_PAUSE_S, LAST_PAUSE_S = 6, 0.02, 1.0
 """A server that restarts is waited for this long before an operation fails: some two seconds."""
+_LONGEST_S = 8.0
+"""After so many seconds nothing is tried again: each try waits for an answer."""
 
 
 class Script:
@@ -74,9 +76,10 @@ class Wire:
         """Run it; a server that does not know it is told once.
 
         Raises:
-            redis.RedisError: The server refuses it, or cannot be reached for some two seconds.
+            redis.RedisError: The server refuses it, cannot be reached for some two seconds, or does not
+                answer for some ten.
         """
-        pause_s = FIRST_PAUSE_S
+        pause_s, until = FIRST_PAUSE_S, time.monotonic() + _LONGEST_S
         with self._free:
             for tries_left in range(RETRIES, -1, -1):
                 try:
@@ -84,7 +87,7 @@ class Wire:
                 except (redis.AuthenticationError, redis.exceptions.NoPermissionError):
                     raise  # trying again would not help
                 except (redis.ConnectionError, redis.TimeoutError, OSError):
-                    if not tries_left:
+                    if not tries_left or time.monotonic() >= until:
                         raise
                 self._drop_idle()
                 time.sleep(pause_s)
