@@ -23,11 +23,14 @@ an index 0, append-only ones ()."""
 class Index(msgspec.Struct, frozen=True):
     """An index: records with equal `by` fields, ordered by one numeric field, then by key.
 
+    Keys are in the order of their UTF-8 bytes, whatever the language of the engine is. A value that orders
+    has the precision of a double.
+
     Attributes:
         by: Fields that a query fixes to a value each; empty for all records of the table.
         order: Numeric field that orders and limits the range.
-        is_sparse: Whether nobody asks for records in which one of the `by` fields, which are texts,
-            is None. An engine may leave those out.
+        is_sparse: Whether an engine may leave out records in which one of the `by` fields, which are texts,
+            is None: nobody asks for those.
     """
 
     by: tuple[str, ...]
@@ -44,7 +47,8 @@ class Table(msgspec.Struct, frozen=True):
         indexes: What `find` and `count` may ask.
         append_only: Fields that only grow, by one text at a time.
         types: For each of `fields` what it holds, if it is not None: "text", "integer", "number", "flag" (0
-            or 1) or "bytes". Hints: an engine may choose its columns by them, and empty if nobody knows.
+            or 1) or "bytes". It is a hint, by which an engine may choose its columns; empty if that is not
+            known, so that each field may hold any of them.
     """
 
     name: str

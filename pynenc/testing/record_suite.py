@@ -20,6 +20,7 @@ from pynenc.storage.operations import (
     Record,
     Scalar,
 )
+from pynenc.testing.promises import check
 from pynenc.testing.storage_fixtures import (
     BY_KIND,
     BY_OTHER,
@@ -44,6 +45,8 @@ _ODD_VALUES: list[Scalar] = [
     2**53,
     0.1,
     -1.5e300,
+    1e16,
+    5e-324,
     b"",
     b"\x00\xff\n",
     None,
@@ -214,6 +217,40 @@ class RecordSuite(StorageFixtures):
         query = Query(TABLE, BY_KIND, ("a",), descending=descending, fields=("at",))
         found = [record[KEY] for record in find_all(storage, query, page=10)]
         assert found == (sorted(keys, reverse=True) if descending else sorted(keys))
+
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_equal_order_goes_by_the_bytes_of_the_key(self, storage: Storage, descending: bool) -> None:
+        keys = [
+            "",
+            " ",
+            "10",
+            "2",
+            "A",
+            "B",
+            "Z",
+            "_",
+            "a",
+            "b",
+            "z",
+            "~",
+            "é",
+            "ü",
+            "\U0001f600",
+            "a-b",
+            "ab",
+        ]
+        storage.write([Insert(TABLE, key, {"kind": "a", "at": 1.0}) for key in keys if key])
+        query = Query(TABLE, BY_KIND, ("a",), descending=descending)
+        found = [record[KEY] for record in find_all(storage, query, page=4)]
+        expected = sorted(keys, key=str.encode, reverse=descending)
+        check(
+            found == expected,
+            "records with an equal order come by their keys, in the order of the keys' UTF-8 bytes",
+            f"insert records with the keys {expected}; find them page by page"
+            + (", descending" if descending else ""),
+            found,
+            "the collation of the key's column, and that of the comparison with a cursor",
+        )
 
     def test_a_page_goes_on_behind_its_cursor_while_records_come_and_go(self, storage: Storage) -> None:
         keys = insert_many(storage, 20)

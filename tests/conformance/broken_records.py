@@ -12,6 +12,7 @@ import msgspec
 from pynenc.exceptions import ValueTooLargeError
 from pynenc.storage.memory_storage import MemoryStorage
 from pynenc.storage.operations import (
+    KEY,
     Ack,
     Cursor,
     Delete,
@@ -132,6 +133,16 @@ class ForgetsKeysInPages(MemoryStorage):
     def find(self, query: Query, limit: int, after: Cursor | None = None) -> list[Record]:
         edge = "" if query.descending else "\U0010ffff"
         return super().find(query, limit, after and Cursor(after.order, edge))
+
+
+class OrdersKeysLikePeople(MemoryStorage):
+    """Sorts keys as a dictionary for people does."""
+
+    def find(self, query: Query, limit: int, after: Cursor | None = None) -> list[Record]:
+        order = query.index.order
+        found = super().find(query, 10_000, after)
+        found.sort(key=lambda each: (each[order], str(each[KEY]).casefold()), reverse=query.descending)
+        return found[:limit]
 
 
 class CutsBlobs(MemoryStorage):
