@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-
 from pynenc import Pynenc, PynencBuilder
 
 
-def test_an_address_alone_does_not_choose_the_broker(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_address_alone_does_not_choose_the_broker() -> None:
     app = Pynenc({"app_id": "rabbit-settings", "rabbitmq_url": "amqp://localhost"})
     assert type(app.broker).__name__ == "MemBroker"
-    assert "nothing uses 'rabbitmq_url' (from code)" in caplog.text
-    assert "set broker_cls='rabbitmq'" in caplog.text
+    (told,) = app.component_provider.unused_settings()
+    assert told.startswith("nothing uses 'rabbitmq_url' (from code)")
+    assert told.endswith("set broker_cls='rabbitmq'")
 
 
 def test_the_builder_chooses_it() -> None:
