@@ -11,6 +11,7 @@ import dataclasses
 import os
 import queue
 import signal
+import sys
 import threading
 from typing import IO
 
@@ -75,6 +76,9 @@ def run(order: Order, frames: Frames) -> None:
     finished = invoke(app, claim, WaitsAtRunner(app.app_id, frames, answers.get), identity, interruption)
     logs.stop()
     app.components.progress.flush()
+    for stream in (sys.stdout, sys.stderr):  # once the end is told, the process may be ended at any moment
+        with contextlib.suppress(Exception):
+            stream.flush()
     fields = {name: getattr(finished, name) for name in Ended.__struct_fields__}
     with contextlib.suppress(OSError):
         frames.send(Ended(**fields))

@@ -128,14 +128,15 @@ class Work:
             if isinstance(message, CannotBegin):
                 self.problem = message.reason
                 return
-            if isinstance(message, Ended):
-                self.finished = _finished(self._body.claim, message)
-                return
             if isinstance(message, Waits):
                 with self._engine.waiting(message.invocation_ids):
                     frames.send(GoOn())
-                    frames.receive_from_body()
-                frames.send(GoOn())
+                    message = frames.receive_from_body()
+                if not isinstance(message, Ended):  # a thread that the body has left behind may still wait
+                    frames.send(GoOn())
+            if isinstance(message, Ended):
+                self.finished = _finished(self._body.claim, message)
+                return
 
     def _ask_to_stop(self, frames: Frames) -> None:
         error = self._body.interruption.error
@@ -220,8 +221,8 @@ class Elsewhere:
         """Run a body; return how it ended, None if nobody knows."""
         work, began = Work(engine, self._app, self._identity, body), time.monotonic()
         self._works[body] = work
-        work.watch_start()
         try:
+            work.watch_start()
             self._run_body(work)
         except BaseException as error:
             work.problem = work.problem or error_text(error)

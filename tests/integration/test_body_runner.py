@@ -117,6 +117,12 @@ def test_a_process_with_another_store_is_told(
     assert call.wait(60) == 3
 
 
+def test_a_body_may_leave_a_thread_that_waits(shop: ModuleType) -> None:
+    call = shop.leave_a_waiter(2.0)
+    assert call.wait(60) == "left"
+    assert [entry.status for entry in call.history].count(InvocationStatus.RUNNING_RECOVERY) == 0
+
+
 def test_what_lingers_on_after_the_end_keeps_no_slot(
     shop: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -91,6 +93,23 @@ def log(text: str) -> str:
 @app.task
 def large(size: int) -> str:
     return "x" * size
+
+
+@app.task
+def leave_a_waiter(seconds: float) -> str:
+    """Return while a thread of this body still waits for another invocation."""
+    other = sleep_for(seconds)
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(other.wait, 60), daemon=True)
+    thread.start()
+    time.sleep(0.3)
+    return "left"
+
+
+@app.task
+def sleep_for(seconds: float) -> str:
+    time.sleep(seconds)
+    return "slept"
 
 
 @app.task
