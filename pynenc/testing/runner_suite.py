@@ -118,8 +118,9 @@ class RunnerSuite:
         names = ["a", "b", "c", "d"]
         with running(tasks.app):
             held = [tasks.hold(str(tmp_path), name) for name in names]
-            began = _wait_for(lambda: _begun(tmp_path) if len(_begun(tmp_path)) >= 2 else None)
-            found = [tasks.app.orchestrator.count_states(_S.RUNNING), len(began)]
+            _wait_for(lambda: len(_begun(tmp_path)) >= 2)
+            _let_heartbeats_pass(tasks.app, 3)  # a third would have begun by then
+            found = [tasks.app.orchestrator.count_states(_S.RUNNING), len(_begun(tmp_path))]
             for name in names:
                 (tmp_path / f"{name}-may-end").touch()
             ended = sorted(_outcome(each) for each in held)
@@ -369,6 +370,15 @@ def _wait_for(look: Callable[[], Any]) -> Any:
     while not (found := look()) and time.monotonic() < end:
         time.sleep(0.005)
     return found
+
+
+def _let_heartbeats_pass(app: Pynenc, count: int) -> None:
+    """Wait until the owner of something that runs has given so many signs of life."""
+    states = app.orchestrator.find_states(_S.RUNNING, limit=1)
+    owner = (states[0].runner_id if states else None) or ""
+    for _ in range(count):
+        (last,) = app.orchestrator.last_heartbeats([owner])
+        _wait_for(lambda last=last: app.orchestrator.last_heartbeats([owner])[0] != last)  # type: ignore[misc]
 
 
 def _first_that_waits(tasks: ModuleType) -> Any:

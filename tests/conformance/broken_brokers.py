@@ -46,6 +46,13 @@ class RefusesOddReceipts(DequeBroker):
             del self.taken[receipt]
 
 
+class RepeatsReceipts(DequeBroker):
+    """Has nothing to confirm, and gives every delivery the same receipt."""
+
+    def receive(self, queues: Sequence[str], limit: int, timeout_s: float) -> list[Incoming]:
+        return [Incoming(each.body, "") for each in super().receive(queues, limit, timeout_s)]
+
+
 class RefusesUnknownQueues(DequeBroker):
     """Raises for a queue that was never used."""
 
@@ -106,18 +113,22 @@ class CountsWhatIsTaken(DequeBroker):
         return self.received
 
 
-BROKEN: dict[type[DequeBroker], str] = {
-    IgnoresTheOrderOfQueues: "what waits in a queue that is named earlier is received first",
-    IgnoresTheLimit: "at most `limit` messages are received",
-    DropsBeyondTheLimit: "at most `limit` messages are received",
-    ForgetsToConfirm: "what was confirmed is not received again",
-    RefusesOddReceipts: "test_odd_receipts_are_ignored",
-    RefusesUnknownQueues: "test_a_queue_that_does_not_exist_is_empty",
-    CutsNames: "queues with different names are different queues",
-    CutsBodiesAtNul: "a body comes as it was sent",
-    WaitsForEver: "a wait for nothing ends after `timeout_s`",
-    WakesNobody: "who waits in `receive` gets a message as soon as it is sent",
-    ClearsEverything: "clearing a queue deletes its messages, and no others",
-    CountsWhatIsTaken: "an empty queue is soon counted as empty",
+BROKEN: dict[type[DequeBroker], tuple[str, str]] = {
+    IgnoresTheOrderOfQueues: (
+        "earlier_queues",
+        "what waits in a queue that is named earlier is received first",
+    ),
+    IgnoresTheLimit: ("a_limit_is", "at most `limit` messages are received"),
+    DropsBeyondTheLimit: ("a_limit_is", "at most `limit` messages are received"),
+    ForgetsToConfirm: ("confirmed_message", "what was confirmed is not received again"),
+    RefusesOddReceipts: ("odd_receipts", "test_odd_receipts_are_ignored"),
+    RepeatsReceipts: ("receipt_of_its_own", "each delivery has a receipt that no other has"),
+    RefusesUnknownQueues: ("does_not_exist", "test_a_queue_that_does_not_exist_is_empty"),
+    CutsNames: ("may_be_any_text", "queues with different names are different queues"),
+    CutsBodiesAtNul: ("bodies_come", "a body comes as it was sent"),
+    WaitsForEver: ("ends_after_its_time", "a wait for nothing ends after `timeout_s`"),
+    WakesNobody: ("ends_with_a_message", "who waits in `receive` gets a message as soon as it is sent"),
+    ClearsEverything: ("cleared_messages", "clearing a queue deletes its messages, and no others"),
+    CountsWhatIsTaken: ("count_tells", "an empty queue is soon counted as empty"),
 }
-"""The brokers, and what the kit says of each."""
+"""The brokers, which test of the kit catches them, and what it says."""
