@@ -22,12 +22,10 @@ def unused_settings(
     used = {name for spec in selected.values() for name in _fields(spec)}
     families = {spec.alias for spec in selected.values()}
     offered: dict[str, set[ComponentKind]] = {}
-    for _, spec in registry.components():
-        if spec.kind in STORES and spec.alias is not None:
-            offered.setdefault(spec.alias, set()).add(spec.kind)
     unused: dict[str, dict[str, str]] = {}
     for _, spec in registry.components():
         if spec.kind in STORES and spec.alias is not None and spec.alias not in families:
+            offered.setdefault(spec.alias, set()).add(spec.kind)
             names = [name for name in _fields(spec) if name in given and name not in used]
             if names:
                 unused.setdefault(spec.alias, {}).update({name: given[name] for name in names})

@@ -144,8 +144,7 @@ class PlainBroker(BaseBroker):
             if not deliveries and bound_s > 0 and not self.was_interrupted():
                 # One that does not wait must not keep a processor busy.
                 time.sleep(max(0.0, min(_SHORTEST_LOOK_S, bound_s) - (time.monotonic() - began)))
-            is_over = rest_s == 0 and end is not None
-            if deliveries or is_over or self.was_interrupted():
+            if deliveries or rest_s == 0 or self.was_interrupted():
                 return deliveries
 
     def ack(self, deliveries: Sequence[Delivery]) -> None:
@@ -178,7 +177,7 @@ class PlainBroker(BaseBroker):
 
     def _note(self, queues: Iterable[str]) -> None:
         new = frozenset(queues) - self._known
-        if new:
+        if new:  # seldom, so that threads do not undo what others have noted
             self._known |= new
 
     def _lane(self, message: Message) -> str:

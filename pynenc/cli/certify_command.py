@@ -66,7 +66,8 @@ def certify(
         stages.append(stage)
         if not as_json:
             _show(stage)
-    crash = run.crash(any(stage["failed"] for stage in stages))
+    has_failed = any(stage["failed"] for stage in stages)
+    crash = run.crash(has_failed)
     ours = _our_figures(environment) if kind == "backend" and _figures(stages) and not crash else {}
     whole = {
         "alias": alias,
@@ -76,7 +77,7 @@ def certify(
         "pynenc": importlib_metadata.version("pynenc"),
         "python": platform.python_version(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "is_certified": bool(stages) and not crash and not any(stage.get("failed") for stage in stages),
+        "is_certified": bool(stages) and not crash and not has_failed,
         "crash": crash,
         "promises": sum(_kept(stage) for stage in stages),
         "figures": _figures(stages),
@@ -143,9 +144,9 @@ def _found(alias: str) -> tuple[str, LoadedPlugin, ComponentSpec]:
 def _given(settings: Sequence[str]) -> dict[str, str]:
     """Return settings of the command line as environment variables."""
     found: dict[str, str] = {}
+    chooses = {"backend", *(kind.setting for kind in ComponentKind)}
     for each in settings:
         name, is_set, value = each.partition("=")
-        chooses = {"backend", *(kind.setting for kind in ComponentKind)}
         if name.lower() in chooses:
             raise click.BadParameter(f"'{name}' chooses a component; ALIAS does that", param_hint="--set")
         if not is_set or not name.isidentifier():

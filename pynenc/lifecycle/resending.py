@@ -10,7 +10,9 @@ so on, so that a long queue gets a handful of repetitions and not one with every
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import TypeAlias
 
 import msgspec
 
@@ -29,6 +31,7 @@ DUE_LOOK_S = 1.0
 """How often delayed messages are looked for that the broker does not hold back."""
 _UNKNOWN_S, _BUSY_S, _EMPTY_S = 10.0, 60.0, 10.0
 _OLDEST = 30
+BacklogOf: TypeAlias = Callable[[str], int | None]
 _AVAILABLE = tuple(each for each in InvocationStatus if each.is_available)
 
 
@@ -62,11 +65,11 @@ def push_forgotten(components: Components, before: float) -> int:
     Returns:
         How many were pushed.
     """
-    backlogs = _Backlogs(components)
+    backlog_of = cache(components.broker.backlog)
     pushed = 0
     for status in _AVAILABLE:
         for states in pages(components, status, before):
-            lost = [state for state in states if not backlogs.of(state.queue)]
+            lost = [state for state in states if not backlog_of(state.queue)]
             if not lost or pushed >= _MOST_PUSHED:
                 break
             components.broker.push(_messages(components, lost))
@@ -103,13 +106,14 @@ class Resending:
         """Push what may be lost; return how many."""
         if self._components.broker.is_exact:
             return push_forgotten(self._components, now - SETTLE_S)
-        backlogs, since = _Backlogs(self._components), self._since(self._aged_at, now)
+        backlog_of = cache(self._components.broker.backlog)
+        since = self._since(self._aged_at, now)
         is_first, self._aged_at = self._aged_at is None, now
-        pushed = self._push_into_empty(backlogs, now, is_first)
+        pushed = self._push_into_empty(backlog_of, now, is_first)
         for status in _AVAILABLE:
             oldest = self._components.orchestrator.find_states(status, now - _UNKNOWN_S, 1)
             if oldest:
-                pushed += self._push_aged(status, backlogs, since, now, now - oldest[0].since)
+                pushed += self._push_aged(status, backlog_of, since, now, now - oldest[0].since)
         return pushed
 
     def _since(self, last: float | None, now: float) -> float:
@@ -117,7 +121,7 @@ class Resending:
         conf = self._components.conf
         return now - conf.dead_after_seconds - 2 * conf.housekeeping_seconds if last is None else last
 
-    def _push_into_empty(self, backlogs: _Backlogs, now: float, with_unknown: bool) -> int:
+    def _push_into_empty(self, backlog_of: BacklogOf, now: float, with_unknown: bool) -> int:
         """Push all that waits for queues that are empty, each queue at most once in a while."""
         waited = {queue for queue, at in self._emptied_at.items() if now - at < _EMPTY_S}
         chosen: set[str] = set()
@@ -126,7 +130,7 @@ class Resending:
             for states in pages(self._components, status, now - SETTLE_S):
                 lost = []
                 for state in states:
-                    backlog = backlogs.of(state.queue)
+                    backlog = backlog_of(state.queue)
                     if state.queue not in waited and (backlog == 0 or (backlog is None and with_unknown)):
                         lost.append(state)
                 if not lost or pushed >= _MOST_PUSHED:
@@ -138,14 +142,14 @@ class Resending:
         return pushed
 
     def _push_aged(
-        self, status: InvocationStatus, backlogs: _Backlogs, since: float, now: float, oldest_s: float
+        self, status: InvocationStatus, backlog_of: BacklogOf, since: float, now: float, oldest_s: float
     ) -> int:
         """Push what has become old enough to be sent again since the last pass."""
         pushed = 0
         for doubled in range(min(_OLDEST, int(math.log2(max(1.0, oldest_s / _UNKNOWN_S))) + 1)):
             age_s = _UNKNOWN_S * 2**doubled
             for states in pages(self._components, status, now - age_s, since - age_s):
-                aged = [state for state in states if backlogs.of(state.queue) is None or age_s >= _BUSY_S]
+                aged = [state for state in states if backlog_of(state.queue) is None or age_s >= _BUSY_S]
                 pushed += self._push(aged)
                 if pushed >= _MOST_PUSHED:
                     return pushed
@@ -155,20 +159,6 @@ class Resending:
         if states:
             self._components.broker.push(_messages(self._components, states))
         return len(states)
-
-
-class _Backlogs:
-    """The backlog of each queue, as it was when it was first asked for."""
-
-    def __init__(self, components: Components) -> None:
-        self._broker = components.broker
-        self._found: dict[str, int | None] = {}
-
-    def of(self, queue: str) -> int | None:
-        """Return how many messages of a queue can be taken, None if that is not known."""
-        if queue not in self._found:
-            self._found[queue] = self._broker.backlog(queue)
-        return self._found[queue]
 
 
 def _messages(components: Components, states: Sequence[InvocationState]) -> list[Message]:

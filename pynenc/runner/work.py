@@ -117,7 +117,7 @@ class Work:
             self.problem = self.problem or f"its process is gone: {error}"
         finally:
             if self.finished is not None:  # what lingers on keeps no slot
-                self._end_after(_LINGER_S)
+                self._after(_LINGER_S, self.end)
 
     def _listen(self, frames: Frames) -> None:
         current_claim.set(self._body.claim)
@@ -161,9 +161,9 @@ class Work:
             with self._lock:
                 self._enders.remove(end)
 
-    def _end_after(self, seconds: float) -> None:
-        """End the process after a while, unless that has happened by then."""
-        timer = threading.Timer(seconds, self.end)
+    def _after(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something after a while, unless the process has ended by then."""
+        timer = threading.Timer(seconds, act)
         timer.daemon = True
         self._timers.append(timer)
         timer.start()
@@ -176,10 +176,7 @@ class Work:
                 self.problem = f"it has not begun within {LONGEST_START_S:g} s"
                 self.end()
 
-        timer = threading.Timer(LONGEST_START_S, look)
-        timer.daemon = True
-        self._timers.append(timer)
-        timer.start()
+        self._after(LONGEST_START_S, look)
 
     def close(self) -> None:
         """End the watch over the process."""

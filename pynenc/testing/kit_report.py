@@ -41,7 +41,6 @@ class StagedRun:
                 name = getattr(item, "originalname", item.name)
                 self._stages[item.nodeid] = stage_of(suite, name)
         self._left.update(self._stages.values())
-        self._write({"planned": dict(self._left)})
         items.sort(key=lambda item: STAGES.index(self._stages.get(item.nodeid, STAGES[-1])))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
